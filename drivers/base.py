@@ -1,0 +1,191 @@
+"""The seams between the agent and the hardware: readers, connections, tokens, and the values that travel."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from drivers.errors import CardBusyError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from drivers.pin import Pin
+
+
+class Deadline:
+    """The moment after which a call gives up; it can be brought forward from another thread."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._end = time.monotonic() + timeout_s
+        self._cancelled = threading.Event()
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left, never below zero."""
+        return 0.0 if self._cancelled.is_set() else max(0.0, self._end - time.monotonic())
+
+    def cancel(self) -> None:
+        """Make the deadline pass now: whoever waited for the result is gone."""
+        self._cancelled.set()
+
+    def check(self) -> None:
+        """Raise CardBusyError once the deadline has passed."""
+        if not self.remaining_s:
+            raise CardBusyError
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderState:
+    """One reader as last seen. `events` counts insertions and removals: while it stands still, so does the card."""
+
+    name: str
+    atr: bytes | None
+    events: int
+    exclusive: bool = False
+    mute: bool = False
+
+
+class Connection(ABC):
+    """A card held for the length of one transaction."""
+
+    atr: bytes
+
+    @abstractmethod
+    def transmit(self, apdu: bytes | bytearray) -> bytes:
+        """Exchange one APDU; the answer is data followed by SW1 SW2, with 61xx and 6Cxx left to the caller.
+
+        Raises a RetriableError when the card, the reader or the service goes away.
+        """
+
+    @abstractmethod
+    def reset_at_end(self, wanted: bool) -> None:  # noqa: FBT001
+        """Say whether the card is to be reset when the transaction ends, which forgets every verified code."""
+
+
+class Slot(ABC):
+    """One reader slot. It is used by one thread at a time; `exchanges` counts the APDUs it has carried."""
+
+    name: str
+    exchanges: int = 0
+
+    @abstractmethod
+    def transaction(self, deadline: Deadline) -> AbstractContextManager[Connection]:
+        """Connect shared and keep other programs out until the block ends; on every way out the card is given back.
+
+        Raises CardBusyError, CardAbsentError, CardMuteError, ReaderExclusiveError, ReaderAbsentError, ServiceStoppedError.
+        """
+
+
+class Readers(ABC):
+    """The readers that one driver sees."""
+
+    @abstractmethod
+    def list_states(self) -> tuple[ReaderState, ...]:
+        """Look once. Raises ServiceStoppedError."""
+
+    @abstractmethod
+    def wait_for_change(self, known: tuple[ReaderState, ...]) -> tuple[ReaderState, ...]:
+        """Block until something differs from `known` or stop() is called, then give the states as they are now.
+
+        Raises ServiceStoppedError.
+        """
+
+    @abstractmethod
+    def open_slot(self, name: str) -> Slot:
+        """Give a fresh slot for that reader; nothing is connected yet."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End a wait_for_change that runs in another thread."""
+
+
+HASH_LENGTHS = {"sha1": 20, "sha224": 28, "sha256": 32, "sha384": 48, "sha512": 64}
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """A hash value with its algorithm, named as hashlib does."""
+
+    algorithm: str
+    value: bytes
+
+    def __post_init__(self) -> None:
+        if HASH_LENGTHS.get(self.algorithm) != len(self.value):
+            raise ValueError(f"not a {self.algorithm} value: {len(self.value)} bytes")
+
+
+class KeyRole(StrEnum):
+    """What a key is for, as its certificate's KeyUsage says."""
+
+    AUTHENTICATION = "authentication"
+    SIGNATURE = "signature"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """A private key and the certificate that shares its CKA_ID. `hashes`: what it can sign, named as hashlib does."""
+
+    key_id: bytes
+    label: str
+    role: KeyRole
+    certificate_der: bytes
+    hashes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PinStatus:
+    """State of the holder's code: tries left (None when the card does not tell because it stands verified)."""
+
+    tries_left: int | None
+    verified: bool
+    min_length: int = 4
+    max_length: int = 8
+
+    @property
+    def blocked(self) -> bool:
+        """Whether no try is left."""
+        return self.tries_left == 0
+
+
+class Token(ABC):
+    """Keys that sign after a code. `number` is the key of the token: the 8 digits of EF.SN on a CPS."""
+
+    number: str
+    label: str
+    keys: tuple[KeyInfo, ...]
+
+    @abstractmethod
+    def sign(self, key: KeyInfo, digest: Digest, pin: Pin, deadline: Deadline) -> bytes:
+        """RSASSA-PKCS1-v1_5 (RFC 8017 §8.2) over the digest, checked against the key's certificate.
+
+        Raises PinWrongError, PinBlockedError, NotSupportedError, CardRemovedError, CardError.
+        """
+
+
+class PinReader(ABC):
+    """A token that tells how many tries are left."""
+
+    @abstractmethod
+    def read_pin_status(self, deadline: Deadline) -> PinStatus:
+        """Ask the card; costs no try."""
+
+
+class PinKeeper(ABC):
+    """A token whose codes can be checked and replaced."""
+
+    @abstractmethod
+    def verify_pin(self, pin: Pin, deadline: Deadline) -> None:
+        """Check the code and leave the card as closed as it was found. Raises PinWrongError, PinBlockedError."""
+
+    @abstractmethod
+    def change_pin(self, old: Pin, new: Pin, deadline: Deadline) -> None:
+        """Replace the code. Raises PinWrongError or PinBlockedError about `old`."""
+
+    @abstractmethod
+    def unblock_pin(self, puk: Pin, new: Pin, deadline: Deadline) -> None:
+        """Set a new code with the PUK. Raises PinWrongError or PinBlockedError about `puk`."""

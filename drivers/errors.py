@@ -1,0 +1,90 @@
+"""One tree of errors for every driver; the native code (hresult, CKR_*, status word) is kept as an attribute."""
+
+from __future__ import annotations
+
+
+class DriverError(Exception):
+    """Anything that a reader, a card or a module refused or failed to do."""
+
+    def __init__(self, message: str = "", *, native: int | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+        self.native = native
+
+
+class RetriableError(DriverError):
+    """The same call may succeed later, once the named thing is back."""
+
+
+class ServiceStoppedError(RetriableError):
+    """The PC/SC service of the workstation is not running."""
+
+
+class ReaderAbsentError(RetriableError):
+    """No reader of that name is plugged in."""
+
+
+class ReaderRemovedError(RetriableError):
+    """The reader was unplugged while it was used."""
+
+
+class ReaderExclusiveError(RetriableError):
+    """Another program keeps the reader for itself."""
+
+
+class CardBusyError(RetriableError):
+    """Another program uses the card, and the call's deadline has passed."""
+
+
+class CardAbsentError(RetriableError):
+    """No card is in the reader."""
+
+
+class CardRemovedError(RetriableError):
+    """The card was pulled while it was used, or is another one than before."""
+
+
+class CardMuteError(RetriableError):
+    """The card does not answer: often upside down, dirty or broken."""
+
+
+class CardError(DriverError):
+    """The card answered with a status word that the operation does not expect."""
+
+    def __init__(self, message: str = "", *, sw: int | None = None) -> None:
+        super().__init__(message, native=sw)
+        self.sw = sw
+
+
+class CardUnknownError(CardError):
+    """The card is not one of the CPS family, or its files cannot be understood."""
+
+
+class CardUpdateUnfinishedError(CardError):
+    """An update of the card was interrupted (EF_ACTUA): it must be completed before use."""
+
+
+class PinError(DriverError):
+    """The card refused the code; `tries_left` is what its counter says now."""
+
+    def __init__(self, message: str = "", *, tries_left: int, sw: int | None = None) -> None:
+        super().__init__(message, native=sw)
+        self.tries_left = tries_left
+
+
+class PinWrongError(PinError):
+    """The code is wrong."""
+
+
+class PinBlockedError(PinError):
+    """The code is blocked after too many wrong tries."""
+
+    def __init__(self, message: str = "", *, sw: int | None = None) -> None:
+        super().__init__(message, tries_left=0, sw=sw)
+
+
+class PinFormatError(DriverError):
+    """The code has the wrong length or holds something else than digits; it never reached the card."""
+
+
+class NotSupportedError(DriverError):
+    """The card or the driver cannot do this, whatever the circumstances."""

@@ -1,0 +1,65 @@
+"""A PIN or PUK: shown by nothing, copied by nothing, wiped after its use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from drivers.errors import PinFormatError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Pin:
+    """Own the digits of a code in one bytearray; leave the `with` block and they are zeroes.
+
+    The bytearray given is taken over, not copied. Raises PinFormatError (nothing is sent to a card)
+    unless it holds `min_length` to `max_length` ASCII digits.
+    """
+
+    __slots__ = ("_digits",)
+
+    def __init__(self, digits: bytearray, *, min_length: int = 4, max_length: int = 8) -> None:
+        if not min_length <= len(digits) <= max_length or not digits.isdigit():
+            digits[:] = bytes(len(digits))
+            raise PinFormatError(f"a code is {min_length} to {max_length} digits")
+        self._digits = digits
+
+    def append_to(self, apdu: bytearray) -> None:
+        """Add the digits to a command; the caller wipes the command after its use."""
+        if not self._digits or not self._digits[0]:
+            raise PinFormatError("this code was already wiped")
+        apdu += self._digits
+
+    def copy_for_session(self) -> Pin:
+        """Give a PIN session its own digits, wiped apart from these."""
+        copy = bytearray()
+        self.append_to(copy)
+        return Pin(copy)
+
+    def wipe(self) -> None:
+        """Overwrite the digits with zeroes."""
+        self._digits[:] = bytes(len(self._digits))
+
+    def __len__(self) -> int:
+        return len(self._digits)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.wipe()
+
+    def __repr__(self) -> str:
+        return "Pin(hidden)"
+
+    def __copy__(self) -> NoReturn:
+        raise TypeError("a PIN is not copied")
+
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        raise TypeError("a PIN is not copied")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a PIN is not pickled")
