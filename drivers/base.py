@@ -5,16 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from drivers.errors import CardBusyError
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from drivers.pin import Pin
+from drivers.pin import Pin
 
 
 class Deadline:
@@ -77,7 +73,8 @@ class Slot(ABC):
     def transaction(self, deadline: Deadline) -> AbstractContextManager[Connection]:
         """Connect shared and keep other programs out until the block ends; on every way out the card is given back.
 
-        Raises CardBusyError, CardAbsentError, CardMuteError, ReaderExclusiveError, ReaderAbsentError, ServiceStoppedError.
+        Raises CardBusyError, CardAbsentError, CardMuteError, ReaderExclusiveError, ReaderAbsentError and
+        ServiceStoppedError.
         """
 
 

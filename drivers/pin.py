@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, Self
+from types import TracebackType
+from typing import NoReturn, Self
 
 from drivers.errors import PinFormatError
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 
 class Pin:
