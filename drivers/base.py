@@ -47,9 +47,10 @@ class ReaderState:
 
 
 class Connection(ABC):
-    """A card held for the length of one transaction."""
+    """A card held for the length of one transaction; `events` is the reader's counter of insertions and removals."""
 
     atr: bytes
+    events: int
 
     @abstractmethod
     def transmit(self, apdu: bytes | bytearray) -> bytes:

@@ -1,0 +1,79 @@
+"""ISO 7816-4 commands over a Connection: T=0 answers gathered (61xx), lengths mended (6Cxx), status words named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drivers.base import Connection
+from drivers.errors import CardError
+
+INS_VERIFY = 0x20
+INS_MANAGE_SECURITY_ENVIRONMENT = 0x22
+INS_CHANGE_REFERENCE_DATA = 0x24
+INS_PERFORM_SECURITY_OPERATION = 0x2A
+INS_RESET_RETRY_COUNTER = 0x2C
+INS_INTERNAL_AUTHENTICATE = 0x88
+INS_SELECT = 0xA4
+INS_READ_BINARY = 0xB0
+INS_GET_RESPONSE = 0xC0
+
+SW_OK = 0x9000
+SW_END_OF_FILE = 0x6282
+SW_WRONG_LENGTH = 0x6700
+SW_SECURITY_STATUS = 0x6982
+SW_AUTH_BLOCKED = 0x6983
+SW_DATA_INVALIDATED = 0x6984
+SW_CONDITIONS = 0x6985
+SW_FUNCTION_NOT_SUPPORTED = 0x6A81
+SW_FILE_NOT_FOUND = 0x6A82
+SW_WRONG_P1_P2 = 0x6A86
+SW_REFERENCE_NOT_FOUND = 0x6A88
+SW_WRONG_OFFSET = 0x6B00
+
+MAX_ANSWER = 0x10000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Data and status word of one command. `length_mended`: the card said by 6Cxx how much there was."""
+
+    data: bytes
+    sw: int
+    length_mended: bool = False
+
+    def require(self, what: str) -> bytes:
+        """Give the data of a 9000 answer. Raises CardError with the status word otherwise."""
+        if self.sw != SW_OK:
+            raise CardError(f"{what}: the card answered {self.sw:04X}", sw=self.sw)
+        return self.data
+
+
+class Channel:
+    """Send commands to a card in T=0 terms (ISO 7816-3 §10.3): no Le in case 4, GET RESPONSE after 61xx."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def send(self, apdu: bytes | bytearray) -> Answer:
+        """Exchange one command and gather its whole answer."""
+        data, sw = self._exchange(apdu)
+        mended = sw >> 8 == 0x6C
+        if mended:
+            data, sw = self._exchange(bytes(apdu[:4]) + bytes([sw & 0xFF]))
+        gathered = bytearray(data)
+        while sw >> 8 == 0x61:
+            data, sw = self._exchange(bytes([0x00, INS_GET_RESPONSE, 0x00, 0x00, sw & 0xFF]))
+            gathered += data
+            if not data or len(gathered) > MAX_ANSWER:
+                raise CardError("the card announces an answer that does not end", sw=sw)
+        return Answer(bytes(gathered), sw, mended)
+
+    def command(self, ins: int, p1: int, p2: int, data: bytes | bytearray = b"") -> Answer:
+        """Send a command with data (case 3 or 4) or with none (P3 = 00)."""
+        return self.send(bytearray([0x00, ins, p1, p2, len(data)]) + data)
+
+    def _exchange(self, apdu: bytes | bytearray) -> tuple[bytes, int]:
+        answer = self.connection.transmit(apdu)
+        if len(answer) < 2:
+            raise CardError("the card answered less than a status word")
+        return answer[:-2], int.from_bytes(answer[-2:])

@@ -1,0 +1,256 @@
+"""Parse the PKCS#15 directory files of a card (PKCS #15 v1.1 §6; ISO 7816-15): where its keys and certificates are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from drivers.card.tlv import Tlv, find_tlv, read_tlvs
+from drivers.errors import CardUnknownError
+
+TAG_BOOLEAN, TAG_INTEGER, TAG_BIT_STRING, TAG_OCTET_STRING = 0x01, 0x02, 0x03, 0x04
+TAG_OID, TAG_UTF8_STRING, TAG_ENUMERATED, TAG_SEQUENCE = 0x06, 0x0C, 0x0A, 0x30
+
+# EF.ODF entries (PKCS #15 §6.2)
+ODF_PRIVATE_KEYS, ODF_CERTIFICATES, ODF_DATA_OBJECTS, ODF_AUTH_OBJECTS = 0xA0, 0xA4, 0xA7, 0xA8
+
+# EF.DIR (ISO 7816-4 §12.2.3)
+TAG_APPLICATION, TAG_AID, TAG_PATH, TAG_DISCRETIONARY = 0x61, 0x4F, 0x51, 0x73
+
+# KeyUsageFlags (PKCS #15 §6.3.1), bit numbers
+USAGE_SIGN, USAGE_NON_REPUDIATION = 2, 9
+# Operations of supported algorithms (PKCS #15 §6.9), bit number
+OPERATION_COMPUTE_SIGNATURE = 1
+# PinFlags (PKCS #15 §6.6.2), bit numbers
+PIN_NEEDS_PADDING, PIN_UNBLOCKING, PIN_SECURITY_OFFICER = 5, 6, 7
+
+# Mechanisms of PKCS #11 that EF.TokenInfo names (CKM_RSA_PKCS, CKM_SHA1_RSA_PKCS, CKM_SHA256_RSA_PKCS)
+CKM_RSA_PKCS, CKM_SHA1_RSA_PKCS, CKM_SHA256_RSA_PKCS = 0x01, 0x06, 0x40
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One record of EF.DIR: the AID, and the path of its EF.ODF or of its DF where the record tells it."""
+
+    aid: bytes
+    odf_path: bytes | None
+    path: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """One supported algorithm of EF.TokenInfo: `reference` is what keys name, `card_reference` what the card wants."""
+
+    reference: int
+    mechanism: int
+    signs: bool
+    card_reference: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """Label and algorithms of the token."""
+
+    label: str
+    algorithms: tuple[Algorithm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PinObject:
+    """A code: its reference in VERIFY and the digits it takes. `padding` fills it up to `stored_length`."""
+
+    reference: int
+    auth_id: bytes
+    min_length: int
+    max_length: int
+    stored_length: int
+    padding: int | None
+    unblocks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKey:
+    """An RSA private key: its id pairs it with a certificate, `algorithms` restricts it when not empty."""
+
+    key_id: bytes
+    label: str
+    auth_id: bytes
+    reference: int
+    signs: bool
+    non_repudiation: bool
+    algorithms: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFile:
+    """A certificate and where its file is, the path relative or from the MF as the card writes it."""
+
+    key_id: bytes
+    label: str
+    path: bytes
+
+
+def parse_dir(content: bytes) -> tuple[Application, ...]:
+    """Parse EF.DIR. Raises CardUnknownError when it names no application."""
+    found = tuple(_application(record) for record in read_tlvs(content) if record.tag == TAG_APPLICATION)
+    if not found:
+        raise CardUnknownError("EF.DIR names no application")
+    return found
+
+
+def _application(record: Tlv) -> Application:
+    paths = [p.value for p in record.children() if p.tag == TAG_PATH]
+    discretionary = record.find(TAG_DISCRETIONARY, TAG_SEQUENCE, TAG_OCTET_STRING)
+    return Application(
+        aid=_require(record, TAG_AID, "AID").value,
+        odf_path=discretionary.value if discretionary else None,
+        path=paths[0] if paths else None,
+    )
+
+
+def parse_odf(content: bytes) -> dict[int, list[bytes]]:
+    """Parse EF.ODF into the paths of the directory files, by the tag of what they list."""
+    paths: dict[int, list[bytes]] = {}
+    for entry in read_tlvs(content):
+        path = entry.find(TAG_SEQUENCE, TAG_OCTET_STRING)
+        if path is not None:
+            paths.setdefault(entry.tag, []).append(path.value)
+    return paths
+
+
+def parse_token_info(content: bytes) -> TokenInfo:
+    """Parse EF.TokenInfo: label [0] and supportedAlgorithms [2]."""
+    info = find_tlv(content, TAG_SEQUENCE)
+    if info is None:
+        raise CardUnknownError("EF.TokenInfo is empty")
+    label, algorithms = info.find(0x80), info.find(0xA2)
+    return TokenInfo(
+        label=_text(label.value) if label else "",
+        algorithms=tuple(_algorithm(entry) for entry in algorithms.children()) if algorithms else (),
+    )
+
+
+def _algorithm(entry: Tlv) -> Algorithm:
+    integers = [_integer(child) for child in entry.children() if child.tag == TAG_INTEGER]
+    if len(integers) < 2:
+        raise CardUnknownError("an algorithm of EF.TokenInfo is cut short")
+    return Algorithm(
+        reference=integers[0],
+        mechanism=integers[1],
+        signs=OPERATION_COMPUTE_SIGNATURE in _bits(entry.find(TAG_BIT_STRING)),
+        card_reference=integers[2] if len(integers) > 2 else 0,
+    )
+
+
+def parse_pins(content: bytes) -> tuple[PinObject, ...]:
+    """Parse an authentication object directory (AODF)."""
+    return tuple(_pin(entry) for entry in _entries(content))
+
+
+def _pin(entry: Tlv) -> PinObject:
+    attributes = _type_attributes(entry)
+    flags = _bits(attributes.find(TAG_BIT_STRING))
+    lengths = [_integer(child) for child in attributes.children() if child.tag == TAG_INTEGER]
+    reference = attributes.find(0x80)
+    padding = attributes.find(TAG_OCTET_STRING)
+    auth_id = _class_attributes(entry).find(TAG_OCTET_STRING)
+    stored = lengths[1] if len(lengths) > 1 else 0
+    return PinObject(
+        reference=_integer(reference) & 0xFF if reference else 0,
+        auth_id=auth_id.value if auth_id else b"",
+        min_length=lengths[0] if lengths else 0,
+        max_length=lengths[2] if len(lengths) > 2 else stored,
+        stored_length=stored,
+        padding=padding.value[0] if padding and padding.value and PIN_NEEDS_PADDING in flags else None,
+        unblocks=bool(flags & {PIN_UNBLOCKING, PIN_SECURITY_OFFICER}),
+    )
+
+
+def parse_private_keys(content: bytes) -> tuple[PrivateKey, ...]:
+    """Parse a private key directory (PrKDF); only RSA entries, which are the untagged ones, count."""
+    return tuple(_private_key(entry) for entry in _entries(content))
+
+
+def _private_key(entry: Tlv) -> PrivateKey:
+    common, key = _common_attributes(entry), _class_attributes(entry)
+    usage = _bits(key.find(TAG_BIT_STRING))
+    reference, algorithms = key.find(TAG_INTEGER), key.find(0xA1)
+    auth_id = common.find(TAG_OCTET_STRING)
+    if reference is None:
+        raise CardUnknownError("a private key without reference")
+    return PrivateKey(
+        key_id=_require(key, TAG_OCTET_STRING, "key id").value,
+        label=_label(common),
+        auth_id=auth_id.value if auth_id else b"",
+        reference=_integer(reference) & 0xFF,
+        signs=USAGE_SIGN in usage,
+        non_repudiation=USAGE_NON_REPUDIATION in usage,
+        algorithms=tuple(_integer(child) for child in algorithms.children()) if algorithms else (),
+    )
+
+
+def parse_certificates(content: bytes) -> tuple[CertificateFile, ...]:
+    """Parse a certificate directory (CDF); X.509 entries with a path count."""
+    return tuple(found for found in map(_certificate, _entries(content)) if found)
+
+
+def _certificate(entry: Tlv) -> CertificateFile | None:
+    path = _type_attributes(entry).find(TAG_SEQUENCE, TAG_OCTET_STRING)
+    if path is None:
+        return None
+    key_id = _require(_class_attributes(entry), TAG_OCTET_STRING, "certificate id").value
+    return CertificateFile(key_id, _label(_common_attributes(entry)), path.value)
+
+
+def _entries(content: bytes) -> Iterator[Tlv]:
+    return (entry for entry in read_tlvs(content) if entry.tag == TAG_SEQUENCE)
+
+
+def _sequences(entry: Tlv) -> list[Tlv]:
+    found = [child for child in entry.children() if child.tag == TAG_SEQUENCE]
+    if len(found) < 2:
+        raise CardUnknownError("a PKCS#15 object without its attributes")
+    return found
+
+
+def _common_attributes(entry: Tlv) -> Tlv:
+    return _sequences(entry)[0]
+
+
+def _class_attributes(entry: Tlv) -> Tlv:
+    return _sequences(entry)[1]
+
+
+def _type_attributes(entry: Tlv) -> Tlv:
+    found = entry.find(0xA1, TAG_SEQUENCE)
+    if found is None:
+        raise CardUnknownError("a PKCS#15 object without type attributes")
+    return found
+
+
+def _require(parent: Tlv, tag: int, name: str) -> Tlv:
+    found = parent.find(tag)
+    if found is None:
+        raise CardUnknownError(f"a PKCS#15 object without its {name}")
+    return found
+
+
+def _label(common: Tlv) -> str:
+    label = common.find(TAG_UTF8_STRING)
+    return _text(label.value) if label else ""
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", errors="replace")[:255]
+
+
+def _integer(value: Tlv) -> int:
+    return int.from_bytes(value.value[:8])
+
+
+def _bits(value: Tlv | None) -> frozenset[int]:
+    """Numbers of the bits that are set, from the most significant one on (X.690 §8.6)."""
+    if value is None or len(value.value) < 2:
+        return frozenset()
+    content = value.value[1:5]
+    return frozenset(n for n in range(8 * len(content)) if content[n // 8] >> (7 - n % 8) & 1)

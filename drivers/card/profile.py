@@ -1,0 +1,106 @@
+"""What is worth remembering of a CPS card so that it need not be read again; nothing in it is secret."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from drivers.base import KeyInfo, KeyRole
+
+PREFIX_LENGTH = 32  # bytes of the authentication certificate that tell a renewed card from a known one
+
+
+@dataclass(frozen=True, slots=True)
+class PinFile:
+    """A code of the card as VERIFY takes it; `padding` is None when digits are sent as they are."""
+
+    reference: int
+    min_length: int
+    max_length: int
+    stored_length: int = 0
+    padding: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CardKey:
+    """A private key, the algorithm reference it takes for each hash, and its certificate with the file it came from."""
+
+    key_id: bytes
+    label: str
+    role: KeyRole
+    reference: int
+    algorithms: dict[str, int]
+    certificate_path: bytes
+    certificate_der: bytes
+
+    def info(self) -> KeyInfo:
+        """The key as the rest of the agent sees it."""
+        return KeyInfo(self.key_id, self.label, self.role, self.certificate_der, frozenset(self.algorithms))
+
+
+@dataclass(frozen=True, slots=True)
+class CardProfile:
+    """A card: its number (8 digits of EF.SN), where its application is, its codes and its keys."""
+
+    number: str
+    generation: str
+    label: str
+    application_path: bytes
+    pin: PinFile
+    puk: PinFile | None
+    keys: tuple[CardKey, ...]
+
+    def key(self, role: KeyRole) -> CardKey | None:
+        """First key of that role."""
+        return next((key for key in self.keys if key.role is role), None)
+
+    def to_json(self) -> str:
+        """Serialise for the cache."""
+        return json.dumps(asdict(self), default=lambda value: base64.b64encode(value).decode())
+
+    @classmethod
+    def from_json(cls, text: str) -> CardProfile:
+        """Parse what to_json wrote. Raises ValueError when it is anything else."""
+        try:
+            return _profile(json.loads(text))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("not a card profile") from error
+
+
+class ProfileStore(Protocol):
+    """Where profiles of known cards are kept between two insertions."""
+
+    def load(self, number: str) -> CardProfile | None:
+        """Give what is known of that card."""
+
+    def save(self, profile: CardProfile) -> None:
+        """Remember a card."""
+
+    def forget(self, number: str) -> None:
+        """Drop what is known: the card proved it wrong."""
+
+
+def _profile(raw: dict[str, Any]) -> CardProfile:
+    return CardProfile(
+        number=str(raw["number"]),
+        generation=str(raw["generation"]),
+        label=str(raw["label"]),
+        application_path=base64.b64decode(raw["application_path"], validate=True),
+        pin=PinFile(**raw["pin"]),
+        puk=PinFile(**raw["puk"]) if raw["puk"] else None,
+        keys=tuple(_key(key) for key in raw["keys"]),
+    )
+
+
+def _key(raw: dict[str, Any]) -> CardKey:
+    return CardKey(
+        key_id=base64.b64decode(raw["key_id"], validate=True),
+        label=str(raw["label"]),
+        role=KeyRole(raw["role"]),
+        reference=int(raw["reference"]),
+        algorithms={str(name): int(reference) for name, reference in raw["algorithms"].items()},
+        certificate_path=base64.b64decode(raw["certificate_path"], validate=True),
+        certificate_der=base64.b64decode(raw["certificate_der"], validate=True),
+    )
