@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinKeeper, PinReader, PinStatus, Slot, Token
+from drivers.base import Deadline, Digest, KeyInfo, PinKeeper, PinReader, PinStatus, Slot, Token
 from drivers.card import apdu
 from drivers.card.apdu import Answer, Channel
 from drivers.card.files import select, select_master_file
@@ -59,7 +59,7 @@ class Cps3Token(Token, PinReader, PinKeeper):
     def read_pin_status(self, deadline: Deadline) -> PinStatus:
         """SELECT MF, VERIFY without data: two exchanges."""
         with self._transaction(deadline) as channel:
-            select_master_file(channel)
+            self._select_code(channel)
             status = self._pin_status(channel)
         self._seen_open = status.verified
         return status
@@ -127,10 +127,17 @@ class Cps3Token(Token, PinReader, PinKeeper):
         _require_code_accepted(_send_codes(channel, (apdu.INS_VERIFY, 0x00, code.reference), (pin,), code))
 
     def _enter(self, channel: Channel) -> None:
-        """Select the MF and, before any code is sent, provide for the card to be closed behind us."""
-        select_master_file(channel)
+        """Select where the code is seen and, before it is sent, provide for the card to be closed behind us."""
+        self._select_code(channel)
         self._seen_open = self._seen_open and self._pin_status(channel).verified
         channel.connection.reset_at_end(not self._seen_open)
+
+    def _select_code(self, channel: Channel) -> None:
+        """Bit 8 of a reference says that the code belongs to the application (ISO 7816-4 §11.5.1)."""
+        if self.profile.pin.reference & 0x80:
+            select(channel, self.profile.application_path)
+        else:
+            select_master_file(channel)
 
     def _pin_status(self, channel: Channel) -> PinStatus:
         code = self.profile.pin
@@ -181,7 +188,7 @@ def _send_codes(channel: Channel, header: tuple[int, int, int], codes: tuple[Pin
 def _compute(channel: Channel, key: CardKey, digest: Digest) -> bytes:
     algorithm = key.algorithms[digest.algorithm]
     reference = encode_tlv(TAG_KEY_REFERENCE, bytes([key.reference])) + encode_tlv(TAG_ALGORITHM, bytes([algorithm]))
-    if key.role is KeyRole.SIGNATURE:
+    if key.takes_hash:
         _set_environment(channel, CRT_SIGNATURE, reference)
         command = (apdu.INS_PERFORM_SECURITY_OPERATION, PSO_SIGNATURE, PSO_HASH_VALUE, digest.value)
     else:

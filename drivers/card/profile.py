@@ -25,12 +25,16 @@ class PinFile:
 
 @dataclass(frozen=True, slots=True)
 class CardKey:
-    """A private key, the algorithm reference it takes for each hash, and its certificate with the file it came from."""
+    """A private key, the algorithm reference it takes for each hash, and its certificate with the file it came from.
+
+    `takes_hash`: it signs a bare hash value (PSO CDS) instead of a DigestInfo (INTERNAL AUTHENTICATE).
+    """
 
     key_id: bytes
     label: str
     role: KeyRole
     reference: int
+    takes_hash: bool
     algorithms: dict[str, int]
     certificate_path: bytes
     certificate_der: bytes
@@ -100,6 +104,7 @@ def _key(raw: dict[str, Any]) -> CardKey:
         label=str(raw["label"]),
         role=KeyRole(raw["role"]),
         reference=int(raw["reference"]),
+        takes_hash=bool(raw["takes_hash"]),
         algorithms={str(name): int(reference) for name, reference in raw["algorithms"].items()},
         certificate_path=base64.b64decode(raw["certificate_path"], validate=True),
         certificate_der=base64.b64decode(raw["certificate_der"], validate=True),

@@ -153,6 +153,7 @@ def _card_key(key: pkcs15.PrivateKey, path: bytes, certificate_der: bytes, info:
         label=key.label,
         role=certificate_role(certificate_der),
         reference=key.reference,
+        takes_hash=key.non_repudiation,
         algorithms=_algorithms(key, info),
         certificate_path=path,
         certificate_der=certificate_der,

@@ -1,0 +1,145 @@
+"""One PC/SC reader slot: connect shared, one short transaction, give the card back closed."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from smartcard import scard
+
+from drivers.base import Connection, Deadline, Slot
+from drivers.errors import CardMuteError, ServiceStoppedError
+from drivers.pcsc.results import (
+    SCARD_E_PROTO_MISMATCH,
+    SCARD_S_SUCCESS,
+    SCARD_W_RESET_CARD,
+    SERVICE_GONE,
+    code_of,
+    raise_result,
+    require,
+)
+
+GAP_S = 0.15
+"""Between two transactions of ours: without it another program waiting for the card starves (measured)."""
+
+
+_epochs = itertools.count(1)
+
+
+class PcscSlot(Slot):
+    """A reader by its PC/SC name, with a context of its own; made for one thread, which these calls may block for good.
+
+    A PC/SC context goes stale when the service restarts: it is made anew once before ServiceStoppedError is raised.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._context: int | None = None
+        self._epoch = 0
+        self._last_end = 0.0
+
+    @contextmanager
+    def transaction(self, deadline: Deadline) -> Iterator[Connection]:
+        """See Slot. On the way out the card is reset if reset_at_end was asked for, else left as it is."""
+        self._leave_a_gap()
+        handle, protocol = self._connect(deadline)
+        connection = PcscConnection(self, handle, protocol)
+        try:
+            self._begin(handle, deadline)
+            try:
+                connection.atr, connection.events = self._look()
+                yield connection
+            finally:
+                connection.end()
+        finally:
+            scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+            self._last_end = time.monotonic()
+
+    def _leave_a_gap(self) -> None:
+        wait_s = self._last_end + GAP_S - time.monotonic()
+        if wait_s > 0:
+            time.sleep(wait_s)
+
+    def _connect(self, deadline: Deadline) -> tuple[int, int]:
+        fresh = self._context is None
+        hresult, handle, protocol = self._try_connect()
+        if code_of(hresult) in SERVICE_GONE and not fresh:
+            self._context = None
+            hresult, handle, protocol = self._try_connect()
+        if code_of(hresult) in SERVICE_GONE:
+            self._context = None
+        require(hresult, "SCardConnect")
+        deadline.check()
+        return handle, protocol
+
+    def _try_connect(self) -> tuple[int, int, int]:
+        if self._context is None:
+            hresult, self._context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+            if code_of(hresult) != SCARD_S_SUCCESS:
+                self._context = None
+                raise ServiceStoppedError(native=code_of(hresult))
+            self._epoch = next(_epochs)
+        protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+        result: tuple[int, int, int] = scard.SCardConnect(self._context, self.name, scard.SCARD_SHARE_SHARED, protocols)
+        return result
+
+    def _begin(self, handle: int, deadline: Deadline) -> None:
+        hresult = scard.SCardBeginTransaction(handle)
+        if code_of(hresult) == SCARD_W_RESET_CARD:
+            protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+            hresult, _ = scard.SCardReconnect(handle, scard.SCARD_SHARE_SHARED, protocols, scard.SCARD_LEAVE_CARD)
+            require(hresult, "SCardReconnect")
+            hresult = scard.SCardBeginTransaction(handle)
+        require(hresult, "SCardBeginTransaction")
+        if not deadline.remaining_s:
+            scard.SCardEndTransaction(handle, scard.SCARD_LEAVE_CARD)
+            deadline.check()
+
+    def _look(self) -> tuple[bytes, int]:
+        """ATR and event counter of the reader; asks the service alone, not the card.
+
+        The service counts from zero when it restarts, so the number of our context stands above its count.
+        """
+        states = [(self.name, scard.SCARD_STATE_UNAWARE)]
+        hresult, states = scard.SCardGetStatusChange(self._context, 0, states)
+        require(hresult, "SCardGetStatusChange")
+        _, state, atr = states[0]
+        return bytes(atr), self._epoch << 16 | state >> 16 & 0xFFFF
+
+
+class PcscConnection(Connection):
+    """A card inside a transaction of PcscSlot."""
+
+    def __init__(self, slot: PcscSlot, handle: int, protocol: int) -> None:
+        self.atr = b""
+        self.events = 0
+        self._slot = slot
+        self._handle = handle
+        self._reset = False
+        if protocol == scard.SCARD_PROTOCOL_T0:
+            self._pci = scard.SCARD_PCI_T0
+        elif protocol == scard.SCARD_PROTOCOL_T1:
+            self._pci = scard.SCARD_PCI_T1
+        else:
+            raise CardMuteError(native=SCARD_E_PROTO_MISMATCH)
+
+    def transmit(self, apdu: bytes | bytearray) -> bytes:
+        """See Connection. pyscard takes a list of numbers: that copy of a code lives until the call returns."""
+        self._slot.exchanges += 1
+        hresult, answer = scard.SCardTransmit(self._handle, self._pci, list(apdu))
+        if code_of(hresult) != SCARD_S_SUCCESS:
+            raise_result(hresult, "SCardTransmit")
+        return bytes(b & 0xFF for b in answer)
+
+    def reset_at_end(self, wanted: bool) -> None:  # noqa: FBT001
+        """See Connection."""
+        self._reset = wanted
+
+    def end(self) -> None:
+        """End the transaction; where the reset is refused, disconnecting with a reset is the second way to close."""
+        disposition = scard.SCARD_RESET_CARD if self._reset else scard.SCARD_LEAVE_CARD
+        hresult = scard.SCardEndTransaction(self._handle, disposition)
+        if self._reset and code_of(hresult) != SCARD_S_SUCCESS:
+            scard.SCardDisconnect(self._handle, scard.SCARD_RESET_CARD)
