@@ -1,0 +1,66 @@
+"""Who calls the agent, and the abilities that a caller can be granted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.access.errors import AbilityRefusedError
+
+
+class CallerKind(StrEnum):
+    """A page speaks with its Origin, a program with the local token."""
+
+    PAGE = "page"
+    PROGRAM = "program"
+
+
+class Ability(StrEnum):
+    """What can be granted, in the words of the API."""
+
+    IDENTITY = "identity"
+    AUTHENTICATE = "authenticate"
+    SIGN = "sign"
+    SIGN_RAW = "sign-raw"
+    BATCH = "batch"
+    GATEWAY = "gateway"
+    EVENTS = "events"
+
+
+IMPLICIT_PROGRAM_ABILITIES = frozenset({Ability.IDENTITY, Ability.EVENTS})
+PAGE_ABILITIES = frozenset(Ability) - {Ability.SIGN_RAW, Ability.GATEWAY}
+PROGRAM_ABILITIES = frozenset(Ability)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`name`: the origin, or the executable's path ("" when the system would not tell); `through`: a page's browser."""
+
+    kind: CallerKind
+    name: str
+    through: str | None = None
+
+    @property
+    def key(self) -> tuple[CallerKind, str]:
+        """What a grant is given to: the same page in two browsers is one caller."""
+        return self.kind, self.name
+
+    @property
+    def lasting(self) -> bool:
+        """Whether its grants may outlive the daemon: not those of a plain http page, which any program could serve."""
+        return self.kind is CallerKind.PROGRAM or self.name.startswith("https://")
+
+
+def possible_abilities(kind: CallerKind) -> frozenset[Ability]:
+    """List what this kind of caller can be granted at all."""
+    return PAGE_ABILITIES if kind is CallerKind.PAGE else PROGRAM_ABILITIES
+
+
+def require_possible(caller: Caller, abilities: Iterable[Ability]) -> None:
+    """Refuse what no consent gives: raw signatures and the gateway to a page, anything to a program without a name."""
+    impossible = sorted(frozenset(abilities) - possible_abilities(caller.kind))
+    if impossible:
+        raise AbilityRefusedError(f"a {caller.kind} can never have: {', '.join(impossible)}")
+    if not caller.name:
+        raise AbilityRefusedError("the system does not tell which program this is, so nothing can be granted to it")

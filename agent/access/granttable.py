@@ -1,0 +1,55 @@
+"""The table of lasting grants: rows to values and back. Runs on the database's thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent.access.callers import Ability, Caller, CallerKind, possible_abilities
+from agent.access.clock import from_ms, to_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One caller, the abilities the person gave it, and until when; an ephemeral one dies with the daemon."""
+
+    id: str
+    caller: Caller
+    abilities: frozenset[Ability]
+    created_at: datetime
+    expires_at: datetime
+    ephemeral: bool = False
+
+
+def list_grants(connection: sqlite3.Connection) -> list[Grant]:
+    """Read all of them; what this version does not know, or such a caller can never have, is left out."""
+    columns = "id, kind, name, through, abilities, created_at, expires_at"
+    return [_read_row(row) for row in connection.execute(f"SELECT {columns} FROM grants")]  # noqa: S608 - a constant
+
+
+def save_grant(connection: sqlite3.Connection, grant: Grant) -> None:
+    """Write a grant in place of whatever this caller had."""
+    caller = grant.caller
+    words = " ".join(sorted(grant.abilities))
+    row = (grant.id, caller.kind, caller.name, caller.through, words, to_ms(grant.created_at), to_ms(grant.expires_at))
+    connection.execute("INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def delete_grants(connection: sqlite3.Connection, grant_ids: Iterable[str]) -> None:
+    """Delete grants by their ids; one that is gone already is no error."""
+    connection.executemany("DELETE FROM grants WHERE id = ?", [(grant_id,) for grant_id in grant_ids])
+
+
+def _read_row(row: tuple[str, str, str, str | None, str, int, int]) -> Grant:
+    grant_id, kind, name, through, words, created_at, expires_at = row
+    caller = Caller(CallerKind(kind), name, through)
+    known = possible_abilities(caller.kind).intersection(words.split())
+    return Grant(
+        id=grant_id,
+        caller=caller,
+        abilities=frozenset(Ability(word) for word in known),
+        created_at=from_ms(created_at),
+        expires_at=from_ms(expires_at),
+    )

@@ -1,0 +1,42 @@
+"""The tables, as scripts from one version to the next. A script that was ever released is never changed again."""
+
+from __future__ import annotations
+
+MIGRATIONS = (
+    """
+    CREATE TABLE grants (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        through TEXT,
+        abilities TEXT NOT NULL,            -- words separated by spaces
+        created_at INTEGER NOT NULL,        -- every moment: milliseconds since 1970, UTC
+        expires_at INTEGER NOT NULL,
+        UNIQUE (kind, name)
+    ) STRICT;
+
+    CREATE TABLE journal (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        last_at INTEGER NOT NULL,
+        count INTEGER NOT NULL DEFAULT 1,
+        refusal INTEGER NOT NULL,           -- 1: stopped before the card; 0: a use, successful or not
+        action TEXT NOT NULL,
+        caller TEXT NOT NULL,
+        through TEXT,
+        outcome TEXT NOT NULL,
+        card_number TEXT,
+        subject TEXT,
+        exchanges INTEGER,
+        duration_ms INTEGER
+    ) STRICT;
+    CREATE INDEX journal_by_refusal ON journal (refusal, id);
+    CREATE INDEX journal_by_caller ON journal (caller, id);
+
+    CREATE TABLE cards (
+        number TEXT PRIMARY KEY,
+        profile TEXT NOT NULL,              -- JSON, public objects only
+        updated_at INTEGER NOT NULL
+    ) STRICT;
+    """,
+)
