@@ -1,0 +1,51 @@
+"""The part of the window that is read: who asks, what for, with which card."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
+
+from agent.people.dialog.labels import make_label, make_list
+from agent.people.wording import Fact
+
+MAX_SHOWN_ITEMS = 7
+
+
+class FactTable(QWidget):
+    """Labels on the left, texts on the right; the first text, who asks, stands out."""
+
+    def __init__(self, facts: tuple[Fact, ...], parent: QWidget) -> None:
+        super().__init__(parent)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(1, 1)
+        grid.setHorizontalSpacing(self.fontMetrics().height())
+        for row, fact in enumerate(facts):
+            text = self._make_value(fact, bold=row == 0 and bool(fact.label))
+            if not fact.label:
+                grid.addWidget(text, row, 0, 1, 2)
+                continue
+            grid.addWidget(self._make_name(fact.label), row, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(text, row, 1)
+
+    def _make_name(self, text: str) -> QWidget:
+        label = make_label(text, self)
+        label.setWordWrap(False)
+        return label
+
+    def _make_value(self, fact: Fact, *, bold: bool) -> QWidget:
+        if not fact.items:
+            return make_label(fact.text, self, bold=bold)
+        box = QWidget(self)
+        column = QVBoxLayout(box)
+        column.setContentsMargins(0, 0, 0, 0)
+        if fact.text:
+            column.addWidget(make_label(fact.text, box))
+        for item in self._make_items(fact, box):
+            column.addWidget(item)
+        return box
+
+    def _make_items(self, fact: Fact, parent: QWidget) -> list[QWidget]:
+        if len(fact.items) > MAX_SHOWN_ITEMS:
+            return [make_list(fact.items, fact.label, parent)]
+        return [make_label(f"•\N{NO-BREAK SPACE}{item}", parent) for item in fact.items]

@@ -1,0 +1,206 @@
+"""The seam between the agent and the person at the workstation: three calls, and the values that travel.
+
+Text in these values comes from cards, pages and programs: it is hostile until `plain_text` has seen it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import TracebackType
+from typing import Final, Self
+
+from drivers.pin import Pin
+
+PROMPT_TIMEOUT_S: Final = 120.0
+PUK_LENGTH: Final = 8  # "code de déblocage": 8 digits on every card of the family
+ABILITIES: Final = ("identity", "authenticate", "sign", "sign-raw", "batch", "gateway", "events")
+
+
+class PromptError(Exception):
+    """The person was not asked, or did not agree."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class PromptRefusedError(PromptError):
+    """The person said no, or closed the window."""
+
+
+class PromptTimeoutError(PromptRefusedError):
+    """Nobody answered in time: refused, but nobody said no."""
+
+
+class PromptUnavailableError(PromptError):
+    """There is no way to ask: no display, no terminal, or the dialog died."""
+
+
+class DeskBusyError(PromptError):
+    """Too many questions already wait for the person."""
+
+
+class PinKind(StrEnum):
+    """Which codes are asked: the PIN (use, verify), old and new PIN (change), PUK and new PIN (unblock)."""
+
+    USE = "use"
+    VERIFY = "verify"
+    CHANGE = "change"
+    UNBLOCK = "unblock"
+
+
+class Action(StrEnum):
+    """What the code will be used for."""
+
+    AUTHENTICATE = "authenticate"
+    SIGN = "sign"
+    SIGN_RAW = "sign-raw"
+    VERIFY_PIN = "verify-pin"
+    CHANGE_PIN = "change-pin"
+    UNBLOCK_PIN = "unblock-pin"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: a web origin or a program path, and the executable that carried the request."""
+
+    caller: str
+    through: str | None = None
+    is_page: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CardSummary:
+    """The card as a person knows it.
+
+    `test`: a card of the test domain, shown as such. `test_token`: its certificate chains to the test root that
+    this data folder made, so that a scripted code may be given to it.
+    """
+
+    number: str
+    holder: str
+    test: bool = False
+    test_token: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PinRequest:
+    """Everything that a person needs to know before typing a code. The lengths are those of the PIN.
+
+    `subjects`: the site, or document names; `subject_count` is set when only the first ones are named.
+    `tries_left`: None when unknown; a blocked code is not asked for. `on_behalf_of`: the origin that a *program*
+    wants to log in to. `session_minutes`: offer to keep the PIN for that long (use and verify).
+    """
+
+    kind: PinKind
+    asker: Asker
+    action: Action
+    card: CardSummary
+    subjects: tuple[str, ...] = ()
+    subject_count: int | None = None
+    format: str | None = None
+    tries_left: int | None = None
+    min_length: int = 4
+    max_length: int = 8
+    on_behalf_of: str | None = None
+    session_minutes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.tries_left is not None and self.tries_left < 1:
+            raise ValueError("a blocked code is not asked for")
+        if not 4 <= self.min_length <= self.max_length <= 8:
+            raise ValueError("a code is 4 to 8 digits")
+
+    @property
+    def wants_new_code(self) -> bool:
+        """Whether a new PIN is chosen as well."""
+        return self.kind in (PinKind.CHANGE, PinKind.UNBLOCK)
+
+    @property
+    def code_lengths(self) -> tuple[int, int]:
+        """The shortest and longest first code: the PUK when unblocking, else the PIN."""
+        if self.kind is PinKind.UNBLOCK:
+            return PUK_LENGTH, PUK_LENGTH
+        return self.min_length, self.max_length
+
+
+@dataclass(frozen=True, slots=True)
+class PinAnswer:
+    """The codes a person typed: PIN, or old and new PIN, or PUK and new PIN. Leave the `with` block: both are wiped.
+
+    `session`: the person ticked that the PIN may be kept for the minutes that were offered.
+    """
+
+    code: Pin
+    new_code: Pin | None = None
+    session: bool = False
+
+    def wipe(self) -> None:
+        """Overwrite the codes with zeroes."""
+        self.code.wipe()
+        if self.new_code is not None:
+            self.new_code.wipe()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.wipe()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmRequest:
+    """Abilities that a caller asks for, until when, and whether the answer is remembered as a grant."""
+
+    asker: Asker
+    abilities: tuple[str, ...]
+    until: datetime | None = None
+    remembered: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.abilities or not set(self.abilities) <= set(ABILITIES):
+            raise ValueError(f"unknown abilities: {self.abilities}")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell, already in the person's language; each is a single paragraph."""
+
+    title: str
+    text: str
+
+
+class Prompt(ABC):
+    """A way to ask the person. Cancelling the task that waits takes the question away."""
+
+    @abstractmethod
+    async def ask_pin(self, request: PinRequest) -> PinAnswer:
+        """Ask for codes of the right format. Raises PromptRefusedError, PromptUnavailableError."""
+
+    @abstractmethod
+    async def confirm(self, request: ConfirmRequest) -> bool:
+        """Ask for consent: True, or False for no. Raises PromptTimeoutError, PromptUnavailableError."""
+
+    @abstractmethod
+    async def inform(self, message: Notice) -> None:
+        """Tell, and return once the person has closed it or time is up. Raises PromptUnavailableError."""
+
+
+class RefusingPrompt(Prompt):
+    """The default: nobody is there."""
+
+    async def ask_pin(self, request: PinRequest) -> PinAnswer:
+        """Refuse."""
+        raise PromptUnavailableError(f"nobody to ask a code for {request.action}")
+
+    async def confirm(self, request: ConfirmRequest) -> bool:
+        """Refuse."""
+        raise PromptUnavailableError(f"nobody to ask for {', '.join(request.abilities)}")
+
+    async def inform(self, message: Notice) -> None:
+        """Refuse."""
+        raise PromptUnavailableError(f"nobody to tell: {message.title}")
