@@ -1,0 +1,1 @@
+"""Proofs of identity with the card's authentication key."""

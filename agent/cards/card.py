@@ -1,0 +1,76 @@
+"""A card that was read: its token, its certificates and its holder."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cryptography import x509
+
+from agent.cards.errors import CertificateExpiredError, KeyRefusedError
+from agent.certificates.holder import Holder, read_holder
+from agent.people.prompt import CardSummary
+from drivers.base import KeyInfo, KeyRole
+from drivers.card.cps3 import Cps3Token
+from drivers.errors import CardUnknownError
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A usable card in a reader. `test_token`: its chain ends at the test root that this data folder made."""
+
+    reader: str
+    token: Cps3Token
+    holder: Holder
+    expires_at: datetime
+    test_token: bool
+
+    @property
+    def number(self) -> str:
+        """The 8 digits of EF.SN."""
+        return self.token.number
+
+    @property
+    def test(self) -> bool:
+        """Whether it is a card of a test domain."""
+        return self.test_token or self.holder.test
+
+    def key(self, role: KeyRole) -> KeyInfo:
+        """The key of that role. Raises KeyRefusedError when the card has none."""
+        for key in self.token.keys:
+            if key.role is role:
+                return key
+        raise KeyRefusedError(f"this card has no {role} key")
+
+    def summary(self) -> CardSummary:
+        """What a dialog shows of the card."""
+        return CardSummary(self.number, self.holder.display_name, test=self.test, test_token=self.test_token)
+
+
+def describe_card(reader: str, token: Cps3Token, *, test_token: bool) -> Card:
+    """Read holder and expiry from the certificates. Raises CardUnknownError when they cannot be parsed."""
+    certificates = [load_certificate(key.certificate_der) for key in token.keys]
+    try:
+        holder = read_holder(certificates[0])
+    except ValueError as error:
+        raise CardUnknownError("a certificate of the card cannot be understood") from error
+    expires_at = min(certificate.not_valid_after_utc for certificate in certificates)
+    return Card(reader, token, holder, expires_at, test_token)
+
+
+@functools.lru_cache(maxsize=64)
+def load_certificate(certificate_der: bytes) -> x509.Certificate:
+    """Parse a certificate of a card. Raises CardUnknownError."""
+    try:
+        return x509.load_der_x509_certificate(certificate_der)
+    except ValueError as error:
+        raise CardUnknownError("a certificate of the card cannot be parsed") from error
+
+
+def require_valid(key: KeyInfo, now: datetime | None = None) -> None:
+    """Raise CertificateExpiredError outside the validity of the key's certificate."""
+    certificate = load_certificate(key.certificate_der)
+    now = now or datetime.now(UTC)
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        raise CertificateExpiredError

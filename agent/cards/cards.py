@@ -1,0 +1,246 @@
+"""The cards at this desk: opened when they are inserted, forgotten when they leave, found by their number."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from agent.cards.card import Card, describe_card
+from agent.cards.errors import CardNotFoundError, KeyRefusedError, SeveralCardsError
+from agent.cards.events import Event, EventBus, EventType
+from agent.cards.monitor import ReaderMonitor
+from agent.cards.slots import SlotQueue
+from drivers.base import Deadline, Readers, ReaderState, Slot
+from drivers.card.cps3 import Cps3Token
+from drivers.card.family import open_card
+from drivers.card.profile import ProfileStore
+from drivers.errors import (
+    CardAbsentError,
+    CardMuteError,
+    CardRemovedError,
+    DriverError,
+    ReaderAbsentError,
+    RetriableError,
+    ServiceStoppedError,
+)
+
+T = TypeVar("T")
+
+OPEN_TIMEOUT_S = 60.0  # a first read of a slow card: 48 exchanges of 260 ms, with gaps
+SETTLE_TIMEOUT_S = 20.0
+CALL_TIMEOUT_S = 10.0
+
+Failure = DriverError | KeyRefusedError
+
+
+class Place:
+    """A reader as it stands: its queue, and the card in it once it is open, or what failed."""
+
+    def __init__(self, state: ReaderState, queue: SlotQueue) -> None:
+        self.state = state
+        self.queue = queue
+        self.card: Card | None = None
+        self.failure: Failure | None = None
+        self.opening: asyncio.Task[None] | None = None
+
+    def clear(self) -> None:
+        """Forget the card."""
+        if self.opening is not None:
+            self.opening.cancel()
+        self.card = self.failure = self.opening = None
+
+
+@dataclass(frozen=True, slots=True)
+class CardPolicy:
+    """Which cards are taken: in unattended mode test tokens alone, since nobody is there to ask."""
+
+    vouches_for: Callable[[bytes], bool]
+    unattended: bool = False
+
+    def describe(self, reader: str, token: Cps3Token) -> Card:
+        """Make a Card of the token. Raises KeyRefusedError for one that is not taken."""
+        test_token = all(self.vouches_for(key.certificate_der) for key in token.keys)
+        if self.unattended and not test_token:
+            raise KeyRefusedError("unattended mode serves only test cards made in this data folder")
+        return describe_card(reader, token, test_token=test_token)
+
+
+Reading = Callable[[Card, int], None]
+
+
+class Cards:
+    """Everything that is in the readers. All methods run in the event loop."""
+
+    def __init__(self, readers: Readers, store: ProfileStore, policy: CardPolicy, events: EventBus) -> None:
+        self.places: dict[str, Place] = {}
+        self.service_failure: ServiceStoppedError | None = None
+        self.on_read: Reading | None = None
+        self._readers = readers
+        self._store = store
+        self._policy = policy
+        self._events = events
+        self._monitor: ReaderMonitor | None = None
+        self._seen = asyncio.Event()
+
+    def start(self) -> None:
+        """Watch the readers from now on."""
+        self._monitor = ReaderMonitor(self._readers, self._take_states)
+        self._monitor.start()
+
+    def stop(self) -> None:
+        """Let go of every reader; threads that hang are left behind."""
+        if self._monitor is not None:
+            self._monitor.stop()
+        for place in self.places.values():
+            place.clear()
+            place.queue.close()
+        self.places.clear()
+
+    async def list_cards(self) -> list[Card]:
+        """The cards that can be used, once those just inserted have been read. Raises ServiceStoppedError."""
+        await self._settle()
+        if self.service_failure is not None:
+            raise self.service_failure
+        return [place.card for place in self.places.values() if place.card is not None]
+
+    async def find(self, number: str | None = None) -> Card:
+        """The card of that number, or the only one there is.
+
+        Raises SeveralCardsError, CardNotFoundError, ReaderAbsentError, CardAbsentError, or what keeps the card shut.
+        """
+        cards = await self.list_cards()
+        chosen = [card for card in cards if number in (None, card.number)]
+        if len(chosen) == 1:
+            return chosen[0]
+        if chosen:
+            raise SeveralCardsError
+        raise self._why_none(number if cards else None)
+
+    def _why_none(self, number: str | None) -> Exception:
+        failures = [place.failure for place in self.places.values() if place.failure is not None]
+        if number is not None and not failures:
+            return CardNotFoundError(f"card {number} is in no reader")
+        if failures:
+            return failures[0]
+        return CardAbsentError() if self.places else ReaderAbsentError()
+
+    async def run(self, card: Card, work: Callable[[Deadline], T], timeout_s: float = CALL_TIMEOUT_S) -> tuple[T, int]:
+        """Do something with the card on its reader's thread. Gives the result and the number of exchanges."""
+        place = self.places.get(card.reader)
+        if place is None or place.card is not card:
+            raise CardRemovedError
+        try:
+            return await place.queue.run(lambda slot, deadline: _counted(slot, lambda: work(deadline)), timeout_s)
+        except CardRemovedError:
+            self._reopen_later(place, card)
+            raise
+
+    def _reopen_later(self, place: Place, card: Card) -> None:
+        """What was opened is stale; if a card is still there, it is opened anew by whoever asks next."""
+        if place.card is card:
+            place.card, place.failure = None, CardRemovedError()
+
+    def _take_states(self, states: tuple[ReaderState, ...] | None) -> None:
+        if states is None:
+            self._lose_service()
+        else:
+            self._regain_service()
+            present = {state.name: state for state in states}
+            for name in self.places.keys() - present.keys():
+                self._remove(name)
+            for name, state in present.items():
+                self._update(name, state)
+        self._seen.set()
+
+    def _lose_service(self) -> None:
+        for name in list(self.places):
+            self._remove(name)
+        if self.service_failure is None:
+            self.service_failure = ServiceStoppedError()
+            self._events.publish(Event(EventType.SERVICE_STOPPED))
+
+    def _regain_service(self) -> None:
+        if self.service_failure is not None:
+            self.service_failure = None
+            self._events.publish(Event(EventType.SERVICE_STARTED))
+
+    def _remove(self, name: str) -> None:
+        place = self.places.pop(name)
+        self._drop_card(place)
+        place.queue.close()
+        self._events.publish(Event(EventType.READER_REMOVED, name))
+
+    def _drop_card(self, place: Place) -> None:
+        if place.state.atr is not None:
+            number = place.card.number if place.card else None
+            self._events.publish(Event(EventType.CARD_REMOVED, place.state.name, number))
+        place.clear()
+
+    def _update(self, name: str, state: ReaderState) -> None:
+        place = self.places.get(name)
+        if place is None:
+            queue = SlotQueue(name, lambda: self._readers.open_slot(name), lambda: self._restart(name))
+            place = self.places[name] = Place(ReaderState(name, None, state.events), queue)
+            self._events.publish(Event(EventType.READER_ADDED, name))
+        before, place.state = place.state, state
+        if (before.atr, before.events) == (state.atr, state.events):
+            return
+        if before.atr is not None:
+            place.state = before
+            self._drop_card(place)
+            place.state = state
+        if state.atr is not None:
+            self._events.publish(Event(EventType.CARD_INSERTED, name))
+            self._open(place)
+
+    def _restart(self, name: str) -> None:
+        """The reader's thread was left behind with the slot that the card was opened on."""
+        place = self.places.get(name)
+        if place is not None and place.card is not None:
+            self._reopen_later(place, place.card)
+
+    def _open(self, place: Place) -> None:
+        place.clear()
+        place.opening = asyncio.get_running_loop().create_task(self._open_card(place))
+
+    async def _open_card(self, place: Place) -> None:
+        atr = place.state.atr or b""
+        try:
+            if place.state.mute:
+                raise CardMuteError
+            token, exchanges = await place.queue.run(
+                lambda slot, deadline: _counted(slot, lambda: open_card(slot, atr, self._store, deadline)),
+                OPEN_TIMEOUT_S,
+            )
+            card = self._policy.describe(place.state.name, token)
+        except (DriverError, KeyRefusedError) as error:
+            place.failure = error
+            self._events.publish(Event(EventType.CARD_TROUBLE, place.state.name))
+            return
+        place.card = card
+        if self.on_read is not None:
+            self.on_read(card, exchanges)
+        self._events.publish(Event(EventType.CARD_READY, place.state.name, card.number))
+
+    async def _settle(self) -> None:
+        """Wait until the readers were seen once and every card was read, or tried again where that may help."""
+        async with asyncio.timeout(SETTLE_TIMEOUT_S):
+            await self._seen.wait()
+        for place in self.places.values():
+            if place.state.atr is not None and _may_work_now(place.failure):
+                self._open(place)
+        opening = [place.opening for place in self.places.values() if place.opening is not None]
+        if opening:
+            await asyncio.wait(opening, timeout=SETTLE_TIMEOUT_S)
+
+
+def _may_work_now(failure: Failure | None) -> bool:
+    return isinstance(failure, RetriableError) and not isinstance(failure, CardMuteError)
+
+
+def _counted(slot: Slot, work: Callable[[], T]) -> tuple[T, int]:
+    before = slot.exchanges
+    result = work()
+    return result, slot.exchanges - before

@@ -1,0 +1,26 @@
+"""What keeps a card from being used although it works."""
+
+from __future__ import annotations
+
+
+class CardUseError(Exception):
+    """A card, key or certificate cannot be used for what was asked."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class SeveralCardsError(CardUseError):
+    """Several cards are present: say which one by `cardNumber`."""
+
+
+class CardNotFoundError(CardUseError):
+    """No card of that number is in a reader."""
+
+
+class KeyRefusedError(CardUseError):
+    """The key or the card is not lent for that."""
+
+
+class CertificateExpiredError(CardUseError):
+    """The certificate of the card has expired, or is not valid yet."""

@@ -1,0 +1,144 @@
+"""Every use of a card by a caller: look at the tries, ask the person, do it, and note what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from agent.cards.card import Card, require_valid
+from agent.cards.cards import Cards
+from agent.cards.events import Event, EventBus, EventType
+from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PinRequest, Prompt
+from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
+from drivers.errors import PinBlockedError
+from drivers.pin import Pin
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class UseRecord:
+    """What the journal will say of a use, filled in while it goes on."""
+
+    action: str
+    card_number: str | None = None
+    subject: str | None = None
+    exchanges: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UseRequest:
+    """What a caller wants of a card. `card_number` None: the only card there is."""
+
+    asker: Asker
+    action: Action
+    record: UseRecord
+    subjects: tuple[str, ...] = ()
+    format: str | None = None
+    on_behalf_of: str | None = None
+    card_number: str | None = None
+
+
+class UnlockedKey:
+    """A key whose code the person has just given; it signs until the `with` block of the code ends."""
+
+    def __init__(self, uses: CardUses, card: Card, key: KeyInfo, pin: Pin, record: UseRecord) -> None:
+        self.card = card
+        self.info = key
+        self._uses = uses
+        self._pin = pin
+        self._record = record
+
+    async def sign(self, digest: Digest) -> bytes:
+        """RSASSA-PKCS1-v1_5 over the digest. Raises PinWrongError, PinBlockedError, NotSupportedError, DriverError."""
+
+        def work(deadline: Deadline) -> bytes:
+            return self.card.token.sign(self.info, digest, self._pin, deadline)
+
+        return await self._uses.run(self.card, work, self._record)
+
+
+class CardUses:
+    """The only way from a caller to a key or a code: no thread and no transaction is held while a person is asked."""
+
+    def __init__(self, cards: Cards, prompt: Prompt, events: EventBus) -> None:
+        self._cards = cards
+        self._prompt = prompt
+        self._events = events
+
+    async def sign(self, request: UseRequest, role: KeyRole, make: Callable[[UnlockedKey], Awaitable[T]]) -> T:
+        """Unlock the key of that role for `make`, with one code for all that it signs."""
+        card = await self._find(request)
+        key = card.key(role)
+        require_valid(key)
+        with await self._ask(request, card, PinKind.USE) as answer:
+            return await make(UnlockedKey(self, card, key, answer.code, request.record))
+
+    async def verify_pin(self, request: UseRequest) -> PinStatus:
+        """Have the person's code checked by the card."""
+        card = await self._find(request)
+        with await self._ask(request, card, PinKind.VERIFY) as answer:
+            await self.run(card, lambda deadline: card.token.verify_pin(answer.code, deadline), request.record)
+        return await self.read_pin_status(card, request.record)
+
+    async def change_pin(self, request: UseRequest) -> PinStatus:
+        """Have the code replaced by one that the person chooses."""
+        card = await self._find(request)
+        with await self._ask(request, card, PinKind.CHANGE) as answer:
+            old, new = _both(answer)
+            await self.run(card, lambda deadline: card.token.change_pin(old, new, deadline), request.record)
+        return await self._changed(card, request.record)
+
+    async def unblock_pin(self, request: UseRequest) -> PinStatus:
+        """Have a new code set with the unblocking code."""
+        card = await self._find(request)
+        with await self._ask(request, card, PinKind.UNBLOCK) as answer:
+            puk, new = _both(answer)
+            await self.run(card, lambda deadline: card.token.unblock_pin(puk, new, deadline), request.record)
+        return await self._changed(card, request.record)
+
+    async def read_pin_status(self, card: Card, record: UseRecord | None = None) -> PinStatus:
+        """Ask the card for its tries; costs none."""
+        return await self.run(card, card.token.read_pin_status, record)
+
+    async def run(self, card: Card, work: Callable[[Deadline], T], record: UseRecord | None) -> T:
+        """Do one thing on the card's thread and add its exchanges to the record."""
+        result, exchanges = await self._cards.run(card, work)
+        if record is not None:
+            record.exchanges += exchanges
+        return result
+
+    async def _find(self, request: UseRequest) -> Card:
+        card = await self._cards.find(request.card_number)
+        request.record.card_number = card.number
+        return card
+
+    async def _ask(self, request: UseRequest, card: Card, kind: PinKind) -> PinAnswer:
+        status = await self.read_pin_status(card, request.record)
+        if status.blocked and kind is not PinKind.UNBLOCK:
+            raise PinBlockedError
+        return await self._prompt.ask_pin(
+            PinRequest(
+                kind=kind,
+                asker=request.asker,
+                action=request.action,
+                card=card.summary(),
+                subjects=request.subjects,
+                format=request.format,
+                tries_left=status.tries_left if kind is not PinKind.UNBLOCK else None,
+                min_length=max(4, status.min_length),
+                max_length=min(8, status.max_length),
+                on_behalf_of=request.on_behalf_of,
+            )
+        )
+
+    async def _changed(self, card: Card, record: UseRecord) -> PinStatus:
+        self._events.publish(Event(EventType.PIN_CHANGED, card.reader, card.number))
+        return await self.read_pin_status(card, record)
+
+
+def _both(answer: PinAnswer) -> tuple[Pin, Pin]:
+    if answer.new_code is None:
+        raise TypeError("the prompt gave one code where two were asked")
+    return answer.code, answer.new_code

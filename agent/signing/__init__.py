@@ -1,0 +1,1 @@
+"""Signatures of documents with the card's signature key: one file per format."""
