@@ -1,6 +1,6 @@
 """The journal that the user can read: one entry for each use of the card and each refusal, and no way to erase it.
 
-No PIN, no content of a document and no hash ever enters it; callers of `record` give route names, never paths or bodies.
+No PIN, no content of a document and no hash ever enters it: callers of `record` give route names, not paths or bodies.
 """
 
 from __future__ import annotations
