@@ -1,0 +1,140 @@
+"""Virtual cards on disk: made once, then the same card at each start, with the tries it has left."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from drivers.base import KeyRole
+from drivers.errors import DriverError
+from drivers.virtual.atomic import make_private_folder, write_atomically
+from drivers.virtual.card_os import VirtualCard
+from drivers.virtual.certificates import Subject
+from drivers.virtual.image import build_image
+from drivers.virtual.memory import Code, Codes, Memory
+from drivers.virtual.personalisation import DEFAULT, Personalisation
+from drivers.virtual.pkcs15 import MODULUS_BITS
+from drivers.virtual.pki import TestPki, dump_key, load_key
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+
+class CardFolderInUseError(DriverError):
+    """Another process, or this one, already drives the virtual card of this folder."""
+
+
+class CardFolderDamagedError(DriverError):
+    """The folder of a virtual card holds something that no card wrote."""
+
+
+class FolderLock:
+    """One holder at a time for a folder; the system lets go of it when the process ends, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file: BinaryIO = (folder / "lock").open("ab")
+        try:
+            _lock(self._file)
+        except OSError as error:
+            self._file.close()
+            raise CardFolderInUseError(f"the virtual card in {folder} is already in use") from error
+
+    def release(self) -> None:
+        """Let others have the folder."""
+        self._file.close()
+
+
+def _lock(file: BinaryIO) -> None:
+    if sys.platform == "win32":
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class VirtualCardStore(Memory):
+    """The memory of one card in one folder. Close it to let another process have the card."""
+
+    def __init__(self, folder: Path, personalisation: Personalisation, lock: FolderLock) -> None:
+        self._folder = folder
+        self._personalisation = personalisation
+        self._lock = lock
+        self.keys = {role: self._key(role) for role in KeyRole}
+        self.codes = self._codes()
+
+    @classmethod
+    def open(cls, folder: Path, personalisation: Personalisation = DEFAULT) -> VirtualCardStore:
+        """Create or load the card of the folder. Raises CardFolderInUseError, CardFolderDamagedError."""
+        make_private_folder(folder)
+        lock = FolderLock(folder)
+        try:
+            return cls(folder, personalisation, lock)
+        except (OSError, ValueError) as error:
+            lock.release()
+            raise CardFolderDamagedError(f"the virtual card in {folder} cannot be read: {error}") from error
+
+    def card(self, pki: TestPki) -> VirtualCard:
+        """The card of this memory; its certificates are issued anew when PKI or personalisation changed."""
+        certificates = {role: self._certificate(pki, role) for role in KeyRole}
+        return VirtualCard(
+            self._personalisation, build_image(self._personalisation, certificates, self._cps_data()), self
+        )
+
+    def save_codes(self, codes: Codes) -> None:
+        """Replace both codes and their counters."""
+        write_atomically(self._folder / "codes.json", codes.to_json())
+        self.codes = codes
+
+    def save_cps_data(self, content: bytes) -> None:
+        """Replace the content of CPS_DATA."""
+        write_atomically(self._folder / "cps_data.bin", content)
+
+    def close(self) -> None:
+        """Give the folder back."""
+        self._lock.release()
+
+    def _codes(self) -> Codes:
+        path = self._folder / "codes.json"
+        if path.exists():
+            return Codes.from_json(path.read_bytes())
+        card = self._personalisation
+        pin = Code(card.pin, card.pin_tries, card.pin_tries)
+        self.save_codes(Codes(pin, Code(card.puk, card.puk_tries, card.puk_tries)))
+        return self.codes
+
+    def _key(self, role: KeyRole) -> rsa.RSAPrivateKey:
+        path = self._folder / f"{role}.key.pem"
+        if not path.exists():
+            write_atomically(path, dump_key(rsa.generate_private_key(65537, MODULUS_BITS)))
+        return load_key(path)
+
+    def _certificate(self, pki: TestPki, role: KeyRole) -> bytes:
+        """The stored certificate, which is named after all that it depends on."""
+        card = self._personalisation
+        subject = Subject(card.holder, card.card_number, role, card.certificate_extras)
+        basis = hashlib.sha256(repr(subject).encode() + pki.issuing.certificate_der).hexdigest()[:16]
+        path = self._folder / f"{role}-{basis}.der"
+        if not path.exists():
+            write_atomically(path, pki.issue(subject, self.keys[role].public_key()))
+        return path.read_bytes()
+
+    def _cps_data(self) -> bytes | None:
+        path = self._folder / "cps_data.bin"
+        return path.read_bytes() if path.exists() else None
+
+
+def pki_folder(data_dir: Path) -> Path:
+    """Where the test PKI of a data folder is."""
+    return data_dir / "virtual" / "pki"
+
+
+def open_card(data_dir: Path, personalisation: Personalisation = DEFAULT) -> VirtualCard:
+    """Create or load a card of the data folder, in use until `close`. Raises CardFolderInUseError."""
+    pki = TestPki.open(pki_folder(data_dir))
+    store = VirtualCardStore.open(data_dir / "virtual" / "cards" / personalisation.serial, personalisation)
+    return store.card(pki)
