@@ -82,13 +82,13 @@ class VirtualCard(Chip):
         self._handlers: dict[int, Callable[[Command], bytes]] = {
             ins.INS_SELECT: self._selection.select,
             ins.INS_GET_DATA: self._get_data,
-            ins.INS_VERIFY: self._at_root(self._codes.verify),
-            ins.INS_CHANGE_REFERENCE_DATA: self._at_root(self._codes.change),
-            ins.INS_RESET_RETRY_COUNTER: self._at_root(self._codes.reset_retry_counter),
+            ins.INS_VERIFY: self._in_reach(self._codes.verify),
+            ins.INS_CHANGE_REFERENCE_DATA: self._in_reach(self._codes.change),
+            ins.INS_RESET_RETRY_COUNTER: self._in_reach(self._codes.reset_retry_counter),
             ins.INS_UPDATE_BINARY: self._update,
-            ins.INS_MANAGE_SECURITY_ENVIRONMENT: self._where_keys_are(self._keys.manage),
-            ins.INS_INTERNAL_AUTHENTICATE: self._where_keys_are(self._authenticate),
-            ins.INS_PERFORM_SECURITY_OPERATION: self._where_keys_are(self._perform),
+            ins.INS_MANAGE_SECURITY_ENVIRONMENT: self._in_reach(self._keys.manage),
+            ins.INS_INTERNAL_AUTHENTICATE: self._in_reach(self._authenticate),
+            ins.INS_PERFORM_SECURITY_OPERATION: self._in_reach(self._perform),
         }
         # Case 2 commands, of which the answer leaves at once: P3 says how much of it.
         self._readers: dict[int, Callable[[Command], bytes]] = {
@@ -181,18 +181,8 @@ class VirtualCard(Chip):
             return None
         return Command(command.cla, command.ins, command.p1, command.p2, command.p3, data)
 
-    def _at_root(self, handler: Callable[[Command], bytes]) -> Callable[[Command], bytes]:
-        """Codes are seen from the MF alone: 6A88 elsewhere."""
-
-        def handle(command: Command) -> bytes:
-            if not self._selection.at_root:
-                raise StatusError(SW_REFERENCE_NOT_FOUND)
-            return handler(command)
-
-        return handle
-
-    def _where_keys_are(self, handler: Callable[[Command], bytes]) -> Callable[[Command], bytes]:
-        """Keys are used from the application and, as the ANS library does, from the MF: 6A88 elsewhere."""
+    def _in_reach(self, handler: Callable[[Command], bytes]) -> Callable[[Command], bytes]:
+        """Codes and keys are used from the MF (the ANS library) and the application (OpenSC): 6A88 elsewhere."""
 
         def handle(command: Command) -> bytes:
             if not self._selection.at_root and self._selection.current_df is not self._image.application:

@@ -94,6 +94,7 @@ def _encode_pin(
         integer(PIN_MAX_LENGTH),
         integer(PIN_MAX_LENGTH),
         bytes([0x80, 1, reference]),
+        encode_path(MF),  # where VERIFY sees it
     )
     common = sequence(utf8(label), bits(PRIVATE, MODIFIABLE), auth_id)
     return sequence(common, sequence(octets(bytes([reference]))), context(1, attributes))
