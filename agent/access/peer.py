@@ -27,14 +27,17 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The owner of the client's socket, and the number by which the system knows that socket."""
+    """The owner of the client's socket (on Windows a SID), and the number by which the system leads on to the program.
 
-    uid: int
+    `inode` is the socket's on Linux, elsewhere the number of the process.
+    """
+
+    uid: int | str
     inode: int
 
     def require_same_user(self) -> None:
         """Refuse everybody else, root included: another user has no business with this user's card."""
-        if self.uid != os.geteuid():
+        if self.uid != own_user():
             raise PeerRefusedError("the connection comes from another user of this workstation")
 
 
@@ -62,10 +65,41 @@ class UnsupportedPeerFinder(PeerFinder):
         return None
 
 
+def own_user() -> int | str:
+    """Name the user whom this process runs as, in the way `Peer.uid` does."""
+    user: int | str
+    if sys.platform == "win32":
+        from agent.access.winapi import own_sid  # noqa: PLC0415 - loads on Windows only
+
+        user = own_sid()
+    else:
+        user = os.geteuid()
+    return user
+
+
 def peer_finder() -> PeerFinder:
-    """Choose the look-up of this operating system."""
-    if sys.platform != "linux":
-        return UnsupportedPeerFinder()
-    from agent.access.procfs import LinuxPeerFinder  # noqa: PLC0415 - each system loads its own only
+    """Choose the look-up of this operating system; each loads its own only."""
+    make = {"linux": _linux, "win32": _windows, "darwin": _macos}.get(sys.platform, UnsupportedPeerFinder)
+    return make()
+
+
+def _linux() -> PeerFinder:
+    from agent.access.procfs import LinuxPeerFinder  # noqa: PLC0415
 
     return LinuxPeerFinder()
+
+
+def _windows() -> PeerFinder:
+    finder: PeerFinder = UnsupportedPeerFinder()
+    if sys.platform == "win32":
+        from agent.access.winapi import NativeWindowsApi  # noqa: PLC0415
+        from agent.access.windows import WindowsPeerFinder  # noqa: PLC0415
+
+        finder = WindowsPeerFinder(NativeWindowsApi())
+    return finder
+
+
+def _macos() -> PeerFinder:
+    from agent.access.macos import MacPeerFinder  # noqa: PLC0415
+
+    return MacPeerFinder()

@@ -107,7 +107,7 @@ def _only(peers: set[Peer]) -> Peer:
     return peers.pop()
 
 
-def _list_links(folder: Path, uid: int) -> Iterator[str]:
+def _list_links(folder: Path, uid: int | str) -> Iterator[str]:
     """List where the open files of one process lead; nothing for a process of somebody else or one that has ended."""
     try:
         entries = list(folder.iterdir()) if folder.stat().st_uid == uid else []
