@@ -36,9 +36,9 @@ class CodeField:
     min_length: int
     max_length: int
 
-    def accepts(self, digits: str) -> bool:
+    def accepts(self, digits: bytes | bytearray) -> bool:
         """Tell whether these are the digits of a code of this field."""
-        return digits.isascii() and digits.isdigit() and self.min_length <= len(digits) <= self.max_length
+        return digits.isdigit() and self.min_length <= len(digits) <= self.max_length
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _pin_heading(request: PinRequest, words: NullTranslations) -> str:
 
 
 def _asker_facts(asker: Asker, words: NullTranslations) -> tuple[Fact, ...]:
-    label = words.gettext("Requested by") if asker.is_page else words.gettext("Requested by the program")
+    label = words.gettext("Site asking") if asker.is_page else words.gettext("Program asking")
     facts = [Fact(label, display_asker(asker.caller, is_page=asker.is_page))]
     if asker.through is not None and asker.through != asker.caller:
         facts.append(Fact(words.gettext("Through"), plain_text(asker.through, limit=300)))
@@ -143,7 +143,7 @@ def _card_facts(card: CardSummary, words: NullTranslations) -> tuple[Fact, ...]:
 def _code_fields(request: PinRequest, words: NullTranslations) -> tuple[CodeField, ...]:
     new = (request.min_length, request.max_length)
     first = {
-        PinKind.CHANGE: words.gettext("Present code"),
+        PinKind.CHANGE: words.gettext("Current code"),
         PinKind.UNBLOCK: words.gettext("Unblocking code"),
     }.get(request.kind, words.gettext("CPS code"))
     field = CodeField(first, *request.code_lengths)

@@ -43,7 +43,7 @@ class CodeEdit(QLineEdit):
     @property
     def complete(self) -> bool:
         """Whether the field holds a code of the right format."""
-        return self.field.accepts(self.text())
+        return self.field.accepts(self.text().encode())
 
     def take(self) -> bytearray:
         """Give the digits and empty the field."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
-from agent.people.dialog.labels import make_label, make_list
+from agent.people.dialog.labels import make_label, make_list, make_name
 from agent.people.wording import Fact
 
 MAX_SHOWN_ITEMS = 7
@@ -16,7 +16,7 @@ class FactTable(QWidget):
 
     def __init__(self, facts: tuple[Fact, ...], parent: QWidget) -> None:
         super().__init__(parent)
-        grid = QGridLayout(self)
+        grid = self._grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setColumnStretch(1, 1)
         grid.setHorizontalSpacing(self.fontMetrics().height())
@@ -25,17 +25,19 @@ class FactTable(QWidget):
             if not fact.label:
                 grid.addWidget(text, row, 0, 1, 2)
                 continue
-            grid.addWidget(self._make_name(fact.label), row, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(make_name(fact.label, self), row, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(text, row, 1)
+        grid.setRowStretch(len(facts), 1)
 
-    def _make_name(self, text: str) -> QWidget:
-        label = make_label(text, self)
-        label.setWordWrap(False)
-        return label
+    def align_names(self, width: int) -> None:
+        """Make the left column at least this wide."""
+        self._grid.setColumnMinimumWidth(0, width)
 
     def _make_value(self, fact: Fact, *, bold: bool) -> QWidget:
         if not fact.items:
-            return make_label(fact.text, self, bold=bold)
+            label = make_label(fact.text, self, bold=bold)
+            label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+            return label
         box = QWidget(self)
         column = QVBoxLayout(box)
         column.setContentsMargins(0, 0, 0, 0)

@@ -9,10 +9,10 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QWidget
 
 from agent.people.dialog.code_edit import CodeEdit
-from agent.people.dialog.labels import make_label
+from agent.people.dialog.labels import make_label, make_name, scale_font
 from agent.people.wording import CodeField, Page
 
-TICK_COLUMNS = 64  # a QCheckBox does not wrap by itself
+TICK_COLUMNS = 70  # a QCheckBox does not wrap by itself
 
 
 class CodeForm(QWidget):
@@ -24,6 +24,7 @@ class CodeForm(QWidget):
         super().__init__(parent)
         self._words = words
         self.edits = [self._make_edit(field) for field in page.fields]
+        self._grid = QGridLayout(self)
         self._hint = make_label("", self)
         self._last_try = self._make_tick(page.last_try)
         self._session = self._make_tick(page.session)
@@ -41,6 +42,10 @@ class CodeForm(QWidget):
         """Whether the person ticked the session that was offered."""
         return self._session is not None and self._session.isChecked()
 
+    def align_names(self, width: int) -> None:
+        """Make the left column at least this wide."""
+        self._grid.setColumnMinimumWidth(0, width)
+
     def advance(self) -> bool:
         """Go to what is still to be filled in; True when there is nothing."""
         missing = next((edit for edit in self.edits if not edit.complete), None)
@@ -57,7 +62,8 @@ class CodeForm(QWidget):
 
     def _make_edit(self, field: CodeField) -> CodeEdit:
         edit = CodeEdit(field, self)
-        edit.setFixedWidth(edit.fontMetrics().horizontalAdvance("0") * 18)
+        edit.setFont(scale_font(edit.font(), 1.25))
+        edit.setFixedWidth(edit.fontMetrics().horizontalAdvance("0") * 14)
         edit.textChanged.connect(self._update)
         edit.rejected.connect(self._explain_digits)
         return edit
@@ -71,24 +77,21 @@ class CodeForm(QWidget):
         return tick
 
     def _lay_out(self, page: Page) -> None:
-        grid = QGridLayout(self)
+        grid = self._grid
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(1, 1)
+        grid.setHorizontalSpacing(self.fontMetrics().height())
+        grid.setColumnStretch(2, 1)
         for row, edit in enumerate(self.edits):
-            grid.addWidget(self._make_buddy(edit), row, 0)
+            grid.addWidget(_make_buddy(edit, self), row, 0)
             grid.addWidget(edit, row, 1)
-        grid.addWidget(make_label(page.tries or "", self, bold=page.last_try is not None), len(self.edits), 1)
-        grid.addWidget(self._hint, len(self.edits) + 1, 1)
+            grid.addWidget(make_label(self._lengths(edit.field), self), row, 2)
+        tries = make_label(page.tries or "", self, bold=page.last_try is not None)
+        grid.addWidget(tries, len(self.edits), 1, 1, 2)
+        grid.addWidget(self._hint, len(self.edits) + 1, 1, 1, 2)
         for tick, sentence in ((self._last_try, page.last_try), (self._session, page.session)):
             if tick is not None:
                 tick.setText(textwrap.fill(sentence or "", TICK_COLUMNS))
-                grid.addWidget(tick, grid.rowCount(), 0, 1, 2)
-
-    def _make_buddy(self, edit: CodeEdit) -> QLabel:
-        label = make_label(edit.field.label, self)
-        label.setWordWrap(False)
-        label.setBuddy(edit)
-        return label
+                grid.addWidget(tick, grid.rowCount(), 0, 1, 3)
 
     def _differ(self) -> bool:
         if len(self.edits) < 3:
@@ -97,21 +100,23 @@ class CodeForm(QWidget):
 
     def _update(self) -> None:
         finished = len(self.edits) == 3 and len(self.edits[2].text()) >= len(self.edits[1].text()) > 0
-        differ = finished and self._differ()
-        self._show_hint(self._words.gettext("The two new codes differ.") if differ else self._lengths())
+        self._show_hint(self._words.gettext("The two new codes differ.") if finished and self._differ() else "")
         self.changed.emit(self.complete)
 
-    def _lengths(self) -> str:
-        edit = next((edit for edit in self.edits if not edit.complete), self.edits[-1])
-        if edit.field.min_length == edit.field.max_length:
-            return self._words.gettext("%d digits") % edit.field.max_length
-        return self._words.gettext("{min} to {max} digits").format(min=edit.field.min_length, max=edit.field.max_length)
+    def _lengths(self, field: CodeField) -> str:
+        if field.min_length == field.max_length:
+            return self._words.gettext("%d digits") % field.max_length
+        return self._words.gettext("{min} to {max} digits").format(min=field.min_length, max=field.max_length)
 
     def _explain_digits(self) -> None:
-        self._show_hint(
-            self._words.gettext("Digits only: use the numeric keypad, or hold Shift on an AZERTY keyboard.")
-        )
+        self._show_hint(self._words.gettext("Digits only: use the numeric keypad or the Shift key."))
 
     def _show_hint(self, text: str) -> None:
         self._hint.setText(text)
         self._hint.setAccessibleName(text)
+
+
+def _make_buddy(edit: CodeEdit, parent: QWidget) -> QLabel:
+    label = make_name(edit.field.label, parent)
+    label.setBuddy(edit)
+    return label

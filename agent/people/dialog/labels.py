@@ -10,12 +10,13 @@ from PySide6.QtGui import QFont, QPalette
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QSizePolicy, QWidget
 
 _ZERO_WIDTH_SPACE: Final = "\N{ZERO WIDTH SPACE}"
+_LEFT_TO_RIGHT: Final = "\N{LEFT-TO-RIGHT MARK}"
 _BREAKS: Final = re.compile(r"(?<=[/\\.,;:@_=&?-])(?=\w)|(?<=\w{24})(?=\w)")
 
 
 def breakable(text: str) -> str:
-    """Allow a line break inside origins, paths and overlong words."""
-    return _BREAKS.sub(_ZERO_WIDTH_SPACE, text)
+    """Allow a line break inside origins, paths and overlong words; lines run left to right whatever their letters."""
+    return _LEFT_TO_RIGHT + _BREAKS.sub(_ZERO_WIDTH_SPACE, text)
 
 
 def make_label(text: str, parent: QWidget, *, bold: bool = False, scale: float = 1.0) -> QLabel:
@@ -25,7 +26,14 @@ def make_label(text: str, parent: QWidget, *, bold: bool = False, scale: float =
     label.setText(breakable(text))
     label.setAccessibleName(text)
     label.setWordWrap(True)
-    label.setFont(_scaled(label.font(), scale, bold=bold))
+    label.setFont(scale_font(label.font(), scale, bold=bold))
+    return label
+
+
+def make_name(text: str, parent: QWidget) -> QLabel:
+    """Make the label at the left of a text or field: one line of our own words."""
+    label = make_label(text, parent)
+    label.setWordWrap(False)
     return label
 
 
@@ -48,11 +56,14 @@ def make_list(lines: tuple[str, ...], name: str, parent: QWidget) -> QPlainTextE
     view.setReadOnly(True)
     view.setTabChangesFocus(True)
     view.setAccessibleName(name)
-    view.setFixedHeight(view.fontMetrics().lineSpacing() * 6)
+    view.setFixedHeight(
+        view.fontMetrics().lineSpacing() * 6 + 2 * view.frameWidth() + 2 * int(view.document().documentMargin())
+    )
     return view
 
 
-def _scaled(font: QFont, scale: float, *, bold: bool) -> QFont:
+def scale_font(font: QFont, scale: float, *, bold: bool = False) -> QFont:
+    """Give the font in another size and weight."""
     font.setBold(bold)
     font.setPointSizeF(font.pointSizeF() * scale)
     return font

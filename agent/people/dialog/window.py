@@ -40,6 +40,7 @@ class PageWindow(QDialog):
         self._accept = self._make_button(page.accept) if page.accept else None
         self._form = CodeForm(page, words, self) if page.fields else None
         self._table = FactTable(page.facts, self)
+        self._align_names()
         self._lay_out()
         self._connect()
         self._watch_input()
@@ -111,6 +112,14 @@ class PageWindow(QDialog):
         column.addLayout(self._make_buttons())
         self._fit(area, unit)
 
+    def _align_names(self) -> None:
+        """Let the texts and the fields start on one line down the window."""
+        names = [fact.label for fact in self._page.facts] + [field.label for field in self._page.fields]
+        width = max(self.fontMetrics().horizontalAdvance(name) for name in names)
+        for part in (self._table, self._form):
+            if part is not None:
+                part.align_names(width)
+
     def _make_header(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.addWidget(make_label(self._page.heading, self, bold=True, scale=1.25), 1)
@@ -138,10 +147,11 @@ class PageWindow(QDialog):
     def _fit(self, area: QScrollArea, unit: int) -> None:
         """Give every fact its height as long as the screen has it."""
         screen = self.screen().availableSize()
-        self.setFixedWidth(min(unit * 32, screen.width()))
+        self.setFixedWidth(min(unit * 38, screen.width()))
         wanted = self._table.heightForWidth(self.width() - 2 * unit)
         others = self.sizeHint().height() - area.sizeHint().height()
-        area.setMinimumHeight(min(wanted, max(4 * unit, screen.height() - others - 3 * unit)))
+        area.setFixedHeight(min(wanted, max(4 * unit, screen.height() - others - 3 * unit)))
+        self.setFixedHeight(self.heightForWidth(self.width()))
 
 
 def _flags() -> Qt.WindowType:

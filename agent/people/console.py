@@ -1,0 +1,107 @@
+"""The controlling terminal, read key by key without echo; it is as before on every way out. POSIX only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import termios
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from agent.people.prompt import PromptRefusedError, PromptTimeoutError, PromptUnavailableError
+
+_LINE_LIMIT: Final = 64
+_ENTER: Final = b"\r\n"
+_ERASE: Final = b"\x7f\x08"
+_ERASE_LINE: Final = b"\x15"
+_REFUSE: Final = b"\x03\x04"  # Ctrl-C and Ctrl-D: they close the question, not the program
+_LOCAL_FLAGS: Final = 3  # index in the list of tcgetattr(3)
+
+
+class Console:
+    """Use in a `with` block. `stop_fd` becomes readable when nobody waits for the answer any more.
+
+    Raises PromptUnavailableError when this process is not in the foreground of a terminal.
+    """
+
+    def __init__(self, path: str, stop_fd: int, timeout_s: float) -> None:
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
+        except OSError as error:
+            raise PromptUnavailableError(f"no terminal: {error.strerror}") from error
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLIN)
+        self._poll.register(stop_fd, select.POLLIN)
+        self._end = time.monotonic() + timeout_s
+
+    def __enter__(self) -> Self:
+        try:
+            self._hide_keys()
+        except (OSError, termios.error) as error:
+            os.close(self._fd)
+            raise PromptUnavailableError("not in the foreground of a terminal") from error
+        return self
+
+    def _hide_keys(self) -> None:
+        if os.tcgetpgrp(self._fd) != os.getpgrp():  # the system would stop a background job here (SIGTTOU)
+            raise PermissionError("in the background")
+        self._saved = termios.tcgetattr(self._fd)
+        keys = termios.tcgetattr(self._fd)
+        keys[_LOCAL_FLAGS] &= ~(termios.ECHO | termios.ICANON | termios.ISIG)
+        termios.tcsetattr(self._fd, termios.TCSAFLUSH, keys)  # forgets what was typed before
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(termios.error):  # a terminal that is gone needs no restoring
+            termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._saved)
+        os.close(self._fd)
+
+    def write(self, text: str) -> None:
+        """Show text."""
+        os.write(self._fd, text.encode())
+
+    def read_line(self, question: str, *, shown: bool = False) -> bytearray:
+        """Read a line; the caller wipes it.
+
+        Raises PromptRefusedError on Ctrl-C and Ctrl-D, PromptTimeoutError, PromptUnavailableError.
+        """
+        self.write(question)
+        keys = bytearray(_LINE_LIMIT)
+        try:
+            return keys[: self._fill_line(keys, shown=shown)]
+        finally:
+            keys[:] = bytes(_LINE_LIMIT)
+            self.write("\n")
+
+    def read_choice(self, question: str) -> str:
+        """Read the first letter of a line, in lower case; empty for a bare Enter."""
+        return self.read_line(question, shown=True)[:1].decode("ascii", "replace").lower()
+
+    def _fill_line(self, keys: bytearray, *, shown: bool) -> int:
+        length = 0
+        while (key := self._read_key()) not in _ENTER:
+            if key in _REFUSE:
+                raise PromptRefusedError
+            if key in _ERASE_LINE:
+                length = 0
+            elif key in _ERASE:
+                length = max(0, length - 1)
+            elif length < _LINE_LIMIT:
+                keys[length] = key[0]
+                length += 1
+                self.write(chr(key[0]) if shown and 0x20 < key[0] < 0x7F else "")
+        return length
+
+    def _read_key(self) -> bytearray:
+        ready = [fd for fd, _ in self._poll.poll(max(0.0, self._end - time.monotonic()) * 1000)]
+        if not ready:
+            raise PromptTimeoutError
+        if ready != [self._fd]:
+            raise PromptRefusedError("nobody waits for the answer any more")
+        key = bytearray(1)
+        if not os.readv(self._fd, [key]):
+            raise PromptUnavailableError("the terminal is gone")
+        return key

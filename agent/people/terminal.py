@@ -1,0 +1,182 @@
+"""Ask on the controlling terminal: the same page as in the window, in lines of text."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from gettext import NullTranslations
+from typing import Final, TypeVar
+
+from agent.people.prompt import (
+    PROMPT_TIMEOUT_S,
+    ConfirmRequest,
+    Notice,
+    PinAnswer,
+    PinRequest,
+    Prompt,
+    PromptError,
+    PromptRefusedError,
+    PromptTimeoutError,
+    PromptUnavailableError,
+)
+from agent.people.translations import load_words
+from agent.people.wording import CodeField, Page, write_page
+from drivers.pin import Pin
+
+try:
+    from agent.people.console import Console
+except ImportError:  # no termios: Windows
+    HAS_CONSOLE = False
+else:
+    HAS_CONSOLE = True
+
+MAX_ATTEMPTS: Final = 3
+Result = TypeVar("Result")
+
+
+class TerminalPrompt(Prompt):
+    """Ask in a thread of its own. Without a terminal every question raises PromptUnavailableError."""
+
+    def __init__(
+        self, *, language: str | None = None, timeout_s: float = PROMPT_TIMEOUT_S, path: str = "/dev/tty"
+    ) -> None:
+        self._words = load_words(language)
+        self._timeout_s = timeout_s
+        self._path = path
+
+    async def ask_pin(self, request: PinRequest) -> PinAnswer:
+        """Ask for the codes, three attempts at the right format. Raises PromptRefusedError, PromptUnavailableError."""
+        page = write_page(request, self._words)
+        return await self._converse(lambda console: _ask_codes(console, page, self._words))
+
+    async def confirm(self, request: ConfirmRequest) -> bool:
+        """Ask yes or no; no by default. Raises PromptTimeoutError, PromptUnavailableError."""
+        page = write_page(request, self._words)
+        return await self._converse(lambda console: _ask_consent(console, page, self._words))
+
+    async def inform(self, message: Notice) -> None:
+        """Write it down. Raises PromptUnavailableError."""
+        page = write_page(message, self._words)
+        await self._converse(lambda console: console.write(_render(page, self._words)))
+
+    async def _converse(self, talk: Callable[[Console], Result]) -> Result:
+        """Run the conversation in a thread; being cancelled ends it and restores the terminal before going on."""
+        if not HAS_CONSOLE:
+            raise PromptUnavailableError("no terminal on this system")
+        stop_fd, running_fd = os.pipe()
+        outcome: Future[Result] = Future()
+        outcome.set_running_or_notify_cancel()
+        thread = threading.Thread(
+            target=self._run, args=(talk, stop_fd, outcome), name="terminal question", daemon=True
+        )
+        thread.start()
+        try:
+            return await asyncio.wrap_future(outcome)
+        except asyncio.CancelledError:
+            outcome.add_done_callback(_discard)
+            raise
+        finally:
+            os.close(running_fd)  # the other end becomes readable
+            thread.join()
+            os.close(stop_fd)
+
+    def _run(self, talk: Callable[[Console], Result], stop_fd: int, outcome: Future[Result]) -> None:
+        try:
+            with Console(self._path, stop_fd, self._timeout_s) as console:
+                result = talk(console)
+            outcome.set_result(result)
+        except PromptError as error:
+            outcome.set_exception(error)
+        except OSError as error:
+            outcome.set_exception(PromptUnavailableError(f"the terminal failed: {error.strerror}"))
+
+
+def _discard(outcome: Future[Result]) -> None:
+    """Wipe codes that nobody waits for any more."""
+    if outcome.exception() is None and isinstance(answer := outcome.result(), PinAnswer):
+        answer.wipe()
+
+
+def _render(page: Page, words: NullTranslations) -> str:
+    lines = ["", f"== {page.heading} ==" + (f"  [{page.mark}]" if page.mark else "")]
+    for fact in page.facts:
+        label = words.gettext("{label}:").format(label=fact.label) + " " if fact.label else ""
+        lines.append(label + fact.text)
+        lines += [f"  - {item}" for item in fact.items]
+    if page.tries:
+        lines.append(page.tries)
+    return "\n".join([*lines, ""])
+
+
+def _agrees(console: Console, question: str, words: NullTranslations) -> bool:
+    """Ask yes or no; only the letter for yes, in the person's language or in English, is a yes."""
+    choices = words.gettext("[y/N]")
+    choice = console.read_choice(f"{question} {choices} ")
+    return choice != "" and choice in (words.gettext("y"), "y")
+
+
+def _ask_consent(console: Console, page: Page, words: NullTranslations) -> bool:
+    console.write(_render(page, words))
+    try:
+        return _agrees(console, words.gettext("Allow this?"), words)
+    except PromptTimeoutError:
+        raise
+    except PromptRefusedError:
+        return False
+
+
+def _ask_codes(console: Console, page: Page, words: NullTranslations) -> PinAnswer:
+    console.write(_render(page, words))
+    if page.last_try and not _agrees(console, page.last_try, words):
+        raise PromptRefusedError
+    code = _ask_code(console, page.fields[0], words)
+    if len(page.fields) == 1:
+        return PinAnswer(code)
+    try:
+        return PinAnswer(code, _ask_new_code(console, page.fields[1:], words))
+    except PromptError:
+        code.wipe()
+        raise
+
+
+def _ask_code(console: Console, field: CodeField, words: NullTranslations) -> Pin:
+    for _ in range(MAX_ATTEMPTS):
+        keys = console.read_line(words.gettext("{label}:").format(label=field.label) + " ")
+        if field.accepts(keys):
+            return Pin(keys)
+        keys[:] = bytes(len(keys))
+        sentence = words.gettext("Please type {min} to {max} digits.")
+        console.write(sentence.format(min=field.min_length, max=field.max_length) + "\n")
+    raise PromptRefusedError("no code of the right format")
+
+
+def _ask_new_code(console: Console, fields: tuple[CodeField, ...], words: NullTranslations) -> Pin:
+    for _ in range(MAX_ATTEMPTS):
+        new = _ask_code(console, fields[0], words)
+        if _is_repeated(new, console, fields[1], words):
+            return new
+        new.wipe()
+        console.write(words.gettext("The two new codes differ.") + "\n")
+    raise PromptRefusedError("the new codes differ")
+
+
+def _is_repeated(new: Pin, console: Console, field: CodeField, words: NullTranslations) -> bool:
+    try:
+        with _ask_code(console, field, words) as again:
+            return _digits_match(new, again)
+    except PromptError:
+        new.wipe()
+        raise
+
+
+def _digits_match(first: Pin, second: Pin) -> bool:
+    both = (bytearray(), bytearray())
+    for pin, digits in zip((first, second), both, strict=True):
+        pin.append_to(digits)
+    match = both[0] == both[1]
+    for digits in both:
+        digits[:] = bytes(len(digits))
+    return match
