@@ -66,11 +66,11 @@ class JournalRecord:
 
 @dataclass(frozen=True, slots=True)
 class JournalLimits:
-    """How much is kept: refusals by number, uses by number and age, counted apart so that no flood hides a use."""
+    """How much is kept: everything by age, refusals and uses by number, counted apart so that no flood hides a use."""
 
     refusals: int = 10_000
     uses: int = 200_000
-    use_age: timedelta = timedelta(days=3 * 366)
+    age: timedelta = timedelta(days=3 * 366)
     same_within: timedelta = timedelta(seconds=60)
     prune_every: int = 100
 
@@ -141,7 +141,7 @@ def _count_again(connection: sqlite3.Connection, entry: JournalEntry, now: int, 
     same = (entry.action, entry.caller, entry.through, entry.outcome, entry.card_number)
     updated = connection.execute(
         "UPDATE journal SET count = count + 1, last_at = ? WHERE id = ("
-        " SELECT id FROM journal WHERE caller = ? AND refusal = 1 AND last_at BETWEEN ? AND ?"
+        " SELECT id FROM journal WHERE caller = ? AND last_at BETWEEN ? AND ?"
         " AND (action, caller, through, outcome, card_number) IS (?, ?, ?, ?, ?) ORDER BY id DESC LIMIT 1)",
         (now, entry.caller, since, now, *same),
     )
@@ -149,13 +149,13 @@ def _count_again(connection: sqlite3.Connection, entry: JournalEntry, now: int, 
 
 
 def _prune(connection: sqlite3.Connection, limits: JournalLimits, now: int) -> None:
-    """Forget the oldest of each kind beyond its own cap."""
+    """Forget what is too old, and the oldest of each kind beyond its own cap."""
     newest_out = "SELECT id FROM journal WHERE refusal = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2"
     for refusal, kept in ((True, limits.refusals), (False, limits.uses)):
         statement = f"DELETE FROM journal WHERE refusal = ?1 AND id <= ({newest_out})"  # noqa: S608 - a constant
         connection.execute(statement, (refusal, kept))
-    oldest = now - limits.use_age // timedelta(milliseconds=1)
-    connection.execute("DELETE FROM journal WHERE refusal = 0 AND last_at < ?", (oldest,))
+    oldest = now - limits.age // timedelta(milliseconds=1)
+    connection.execute("DELETE FROM journal WHERE last_at < ?", (oldest,))
 
 
 def _clean(entry: JournalEntry) -> JournalEntry:

@@ -162,6 +162,16 @@ async def test_attack_world_readable_database_is_closed_to_others(path):
 
 
 @posix
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="only root can give a file away")
+async def test_attack_database_of_another_user_is_refused(path):
+    path.parent.mkdir()
+    path.touch()
+    os.chown(path, 65534, 65534)
+    with pytest.raises(StoreError, match="another user"):
+        await reopened(path)
+
+
+@posix
 async def test_attack_link_in_place_of_the_database_is_refused(path, tmp_path):
     path.parent.mkdir()
     path.symlink_to(tmp_path / "elsewhere")

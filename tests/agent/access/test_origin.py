@@ -171,6 +171,14 @@ def test_a_hostile_origin_is_refused(text):
         parse_origin(text)
 
 
+def test_the_longest_origin():
+    text = "https://" + "a." * 120 + "example"
+    assert len(text) == MAX_ORIGIN_CHARS
+    assert parse_origin(text).text == text
+    with pytest.raises(OriginRefusedError):
+        parse_origin(text + "s")
+
+
 _label = st.from_regex(r"\A[a-z]([a-z0-9-]{0,20}[a-z0-9])?\Z")
 _names = st.lists(_label, min_size=1, max_size=5).map(".".join)
 _addresses = st.ip_addresses(v=4).map(str) | st.ip_addresses(v=6).filter(lambda ip: not ip.ipv4_mapped).map(
