@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from drivers.base import Readers, ReaderState, Slot
 from drivers.errors import ServiceStoppedError
 
@@ -13,6 +15,14 @@ def open_pcsc_readers() -> Readers:
     except ImportError as error:
         return UnavailableReaders(f"not available: {error}")
     return PcscReaders()
+
+
+def open_virtual_readers(data_dir: Path) -> Readers:
+    """One reader in this process with the virtual card of the data folder in it. Raises DriverError."""
+    from drivers.virtual.link import VirtualReaders  # noqa: PLC0415 - only where test cards are wanted
+    from drivers.virtual.store import open_card  # noqa: PLC0415
+
+    return VirtualReaders([open_card(data_dir)])
 
 
 class UnavailableReaders(Readers):

@@ -80,7 +80,7 @@ class Cards:
         self._readers = readers
         self._store = store
         self._policy = policy
-        self._events = events
+        self.events = events
         self._monitor: ReaderMonitor | None = None
         self._seen = asyncio.Event()
 
@@ -159,23 +159,23 @@ class Cards:
             self._remove(name)
         if self.service_failure is None:
             self.service_failure = ServiceStoppedError()
-            self._events.publish(Event(EventType.SERVICE_STOPPED))
+            self.events.publish(Event(EventType.SERVICE_STOPPED))
 
     def _regain_service(self) -> None:
         if self.service_failure is not None:
             self.service_failure = None
-            self._events.publish(Event(EventType.SERVICE_STARTED))
+            self.events.publish(Event(EventType.SERVICE_STARTED))
 
     def _remove(self, name: str) -> None:
         place = self.places.pop(name)
         self._drop_card(place)
         place.queue.close()
-        self._events.publish(Event(EventType.READER_REMOVED, name))
+        self.events.publish(Event(EventType.READER_REMOVED, name))
 
     def _drop_card(self, place: Place) -> None:
         if place.state.atr is not None:
             number = place.card.number if place.card else None
-            self._events.publish(Event(EventType.CARD_REMOVED, place.state.name, number))
+            self.events.publish(Event(EventType.CARD_REMOVED, place.state.name, number))
         place.clear()
 
     def _update(self, name: str, state: ReaderState) -> None:
@@ -183,7 +183,7 @@ class Cards:
         if place is None:
             queue = SlotQueue(name, lambda: self._readers.open_slot(name), lambda: self._restart(name))
             place = self.places[name] = Place(ReaderState(name, None, state.events), queue)
-            self._events.publish(Event(EventType.READER_ADDED, name))
+            self.events.publish(Event(EventType.READER_ADDED, name))
         before, place.state = place.state, state
         if (before.atr, before.events) == (state.atr, state.events):
             return
@@ -192,7 +192,7 @@ class Cards:
             self._drop_card(place)
             place.state = state
         if state.atr is not None:
-            self._events.publish(Event(EventType.CARD_INSERTED, name))
+            self.events.publish(Event(EventType.CARD_INSERTED, name))
             self._open(place)
 
     def _restart(self, name: str) -> None:
@@ -217,17 +217,19 @@ class Cards:
             card = self._policy.describe(place.state.name, token)
         except (DriverError, KeyRefusedError) as error:
             place.failure = error
-            self._events.publish(Event(EventType.CARD_TROUBLE, place.state.name))
+            self.events.publish(Event(EventType.CARD_TROUBLE, place.state.name))
             return
         place.card = card
         if self.on_read is not None:
             self.on_read(card, exchanges)
-        self._events.publish(Event(EventType.CARD_READY, place.state.name, card.number))
+        self.events.publish(Event(EventType.CARD_READY, place.state.name, card.number))
 
     async def _settle(self) -> None:
         """Wait until the readers were seen once and every card was read, or tried again where that may help."""
-        async with asyncio.timeout(SETTLE_TIMEOUT_S):
-            await self._seen.wait()
+        try:
+            await asyncio.wait_for(self._seen.wait(), SETTLE_TIMEOUT_S)
+        except TimeoutError as error:
+            raise ServiceStoppedError("the smart card service does not answer") from error
         for place in self.places.values():
             if place.state.atr is not None and _may_work_now(place.failure):
                 self._open(place)

@@ -13,7 +13,7 @@ from drivers.card.profile import CardProfile
 
 log = logging.getLogger(__name__)
 
-SAVE = "INSERT INTO cards (number, profile, updated_at) VALUES (?, ?, unixepoch()) ON CONFLICT (number) DO UPDATE SET profile = excluded.profile, updated_at = excluded.updated_at"  # noqa: E501
+SAVE = "INSERT INTO cards (number, profile, updated_at) VALUES (?, ?, unixepoch() * 1000) ON CONFLICT (number) DO UPDATE SET profile = excluded.profile, updated_at = excluded.updated_at"  # noqa: E501
 
 
 class CardCache:

@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from asn1crypto import algos, x509
-from pyhanko.sign.ades.api import CAdESSignedAttrSpec
 from pyhanko.sign.signers import Signer
+from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from agent.cards.uses import UnlockedKey
@@ -31,8 +32,7 @@ class CardSigner(Signer):
     """Let pyHanko build the structure and the card's key sign its attributes."""
 
     def __init__(self, key: UnlockedKey, chain_der: Iterable[bytes] = ()) -> None:
-        store = SimpleCertificateStore()
-        store.register_multiple(x509.Certificate.load(der) for der in chain_der)
+        store = SimpleCertificateStore.from_certs([x509.Certificate.load(der) for der in chain_der])  # type: ignore[no-untyped-call]
         super().__init__(
             signing_cert=x509.Certificate.load(key.info.certificate_der),
             cert_registry=store,
@@ -58,7 +58,7 @@ async def sign_cms(key: UnlockedKey, documents: Sequence[Document], options: Cms
             HASH,
             detached=options.detached,
             use_cades=True,
-            cades_signed_attr_meta=CAdESSignedAttrSpec(),
+            signed_attr_settings=PdfCMSSignedAttributes(signing_time=datetime.now(UTC)),
         )
         signatures.append(Signature(document.name, content.dump(), key.info.certificate_der))
         await asyncio.sleep(0)

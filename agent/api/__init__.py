@@ -1,0 +1,1 @@
+"""The local HTTP API; the only place that imports aiohttp's server."""

@@ -1,0 +1,41 @@
+"""The application: every route in one table, behind the gate."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from agent.api import granting, readings, streaming, using
+from agent.api.context import SERVICES, Services
+from agent.api.middleware import answer, gate
+from agent.api.playground import add_playground
+from agent.api.schemas import LARGE_BODY
+
+# The names are the journal's words for what was asked.
+ROUTES = (
+    web.get("/v1/status", readings.read_status, name="read-status"),
+    web.get("/v1/readers", readings.list_readers, name="list-readers"),
+    web.get("/v1/cards", readings.list_cards, name="read-cards"),
+    web.get("/v1/cards/{number}", readings.read_card, name="read-card"),
+    web.get("/v1/certificates", readings.list_certificates, name="list-certificates"),
+    web.get("/v1/journal", readings.list_journal, name="list-journal"),
+    web.post("/v1/grants", granting.create_grant, name="grant"),
+    web.get("/v1/grants", granting.list_grants, name="list-grants"),
+    web.get("/v1/grants/{id}", granting.read_grant, name="read-grant"),
+    web.delete("/v1/grants/{id}", granting.delete_grant, name="revoke"),
+    web.post("/v1/pin/verify", using.use_pin, name="verify-pin"),
+    web.post("/v1/pin/change", using.use_pin, name="change-pin"),
+    web.post("/v1/pin/unblock", using.use_pin, name="unblock-pin"),
+    web.post("/v1/authentications", using.authenticate, name="authenticate"),
+    web.post("/v1/signatures", using.sign, name="sign"),
+    web.get("/v1/events", streaming.stream_events, name="events"),
+)
+
+
+def make_app(served: Services) -> web.Application:
+    """Build the application around the daemon's services."""
+    app = web.Application(middlewares=[answer, gate], client_max_size=LARGE_BODY)
+    app[SERVICES] = served
+    app[readings.RECENT] = {}
+    app.add_routes(ROUTES)
+    add_playground(app)
+    return app

@@ -1,0 +1,105 @@
+"""Who calls: the connection's peer, the caller's name, and the abilities that it was granted."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from asyncio import Transport
+from datetime import UTC, datetime
+
+from aiohttp import hdrs, web
+
+from agent.access.callers import Ability, Caller, CallerKind, require_possible
+from agent.access.errors import GrantRefusedError, PeerRefusedError, TokenRefusedError
+from agent.access.grants import DEFAULT_LIFETIME, GrantTerms
+from agent.access.granttable import Grant
+from agent.access.peer import Endpoint
+from agent.api.context import Connection, call, services
+from agent.people.prompt import Asker, ConfirmRequest, DeskBusyError, PromptError
+
+_connections: weakref.WeakKeyDictionary[Transport, Connection] = weakref.WeakKeyDictionary()
+
+
+async def connection_of(request: web.Request) -> Connection:
+    """The other end of this request's connection, looked up at its first request. Raises PeerRefusedError."""
+    transport = request.transport
+    if transport is None:
+        raise PeerRefusedError("the connection is gone")
+    known = _connections.get(transport)
+    if known is None:
+        local = Endpoint.from_sockaddr(transport.get_extra_info("sockname"))
+        remote = Endpoint.from_sockaddr(transport.get_extra_info("peername"))
+        peer = await asyncio.to_thread(services(request).peers.find_peer, local, remote)
+        known = _connections[transport] = Connection(peer)
+    return known
+
+
+async def name_caller(request: web.Request) -> Caller:
+    """The caller with the program behind the connection. Raises TokenRefusedError for one that gave no name."""
+    state = call(request)
+    assert state.connection is not None
+    if not state.connection.program_known:
+        state.connection.program = await asyncio.to_thread(services(request).peers.find_program, state.connection.peer)
+        state.connection.program_known = True
+    caller = state.admission.caller(state.connection.program)
+    if caller is None:
+        raise TokenRefusedError
+    return caller
+
+
+def caller_text(request: web.Request) -> str:
+    """The caller as the journal names it, without looking anything up."""
+    state = call(request)
+    if state.admission.origin is not None:
+        return state.admission.origin.text
+    if state.admission.by_token:
+        return (state.connection and state.connection.program) or "program"
+    return request.headers.get(hdrs.ORIGIN) or "unknown program"
+
+
+def is_page(caller: Caller) -> bool:
+    """Whether a web page calls."""
+    return caller.kind is CallerKind.PAGE
+
+
+def asker(caller: Caller) -> Asker:
+    """The caller as a dialog shows it."""
+    return Asker(caller.name or "?", caller.through, is_page=is_page(caller))
+
+
+def refuse_ungranted_page(request: web.Request, ability: Ability) -> None:
+    """Refuse a page before its body is read; a program's consent is asked once its request is known to be right."""
+    origin = call(request).admission.origin
+    if origin is not None:
+        services(request).grants.require(Caller(CallerKind.PAGE, origin.text), ability)
+
+
+async def require(request: web.Request, ability: Ability) -> Caller:
+    """Let a granted caller pass; a program without the grant is asked for inline, a page has to ask first.
+
+    Raises GrantRequiredError, GrantRefusedError, AbilityRefusedError.
+    """
+    caller = await name_caller(request)
+    grants = services(request).grants
+    if not is_page(caller) and not grants.allows(caller, ability):
+        await ask_grant(request, caller, frozenset({ability}))
+    grants.require(caller, ability)
+    return caller
+
+
+async def ask_grant(request: web.Request, caller: Caller, abilities: frozenset[Ability]) -> Grant:
+    """Ask the person, and remember a yes. Raises GrantRefusedError, AbilityRefusedError."""
+    served = services(request)
+    require_possible(caller, abilities)
+    ephemeral = served.ephemeral_grants or not caller.lasting
+    until = None if ephemeral else datetime.now(UTC) + DEFAULT_LIFETIME
+    question = ConfirmRequest(asker(caller), tuple(sorted(map(str, abilities))), until, remembered=True)
+    try:
+        agreed = await served.prompt.confirm(question)
+    except DeskBusyError:
+        raise
+    except PromptError as error:
+        raise GrantRefusedError from error
+    if not agreed:
+        raise GrantRefusedError
+    return await served.grants.add(caller, abilities, GrantTerms(ephemeral=ephemeral))

@@ -1,0 +1,284 @@
+"""The one table from errors to problem documents (RFC 9457): status, stable code, layer, sentences in two languages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from agent.access import errors as access
+from agent.cards import errors as cards
+from agent.people import prompt
+from drivers import errors as drivers
+
+TYPE_PREFIX = "urn:cps-agent:problem:"
+
+
+class CallError(Exception):
+    """The call itself is wrong; the message says what, in English, for a developer."""
+
+    code = "bad-request"
+
+
+class BodyTooLargeError(CallError):
+    """The body is over the cap of its route."""
+
+    code = "body-too-large"
+
+
+class UnsupportedMediaError(CallError):
+    """The body is not of a media type that the route takes."""
+
+    code = "unsupported-media"
+
+
+class RouteNotFoundError(CallError):
+    """There is no such route."""
+
+    code = "not-found"
+
+
+class MethodNotAllowedError(CallError):
+    """The route exists, with other methods."""
+
+    code = "bad-request"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a refusal looks like; `detail` and `detail_fr` say what is at fault and what to do."""
+
+    status: int
+    code: str
+    layer: str
+    title: str
+    detail: str
+    detail_fr: str
+
+    def to_json(self, error: BaseException) -> dict[str, Any]:
+        """The document, with what this error adds: a developer's hint, the tries left."""
+        document: dict[str, Any] = {
+            "type": TYPE_PREFIX + self.code,
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "layer": self.layer,
+            "detail": self.detail,
+            "detailFr": self.detail_fr,
+        }
+        if isinstance(error, CallError | access.AccessError | cards.CardUseError) and str(error):
+            document["hint"] = str(error)[:500]
+        if isinstance(error, drivers.PinError):
+            document["triesLeft"] = error.tries_left
+        if isinstance(error, access.GrantRequiredError):
+            document["ability"] = error.ability
+        return document
+
+
+def find_problem(error: BaseException) -> Problem:
+    """The row of the nearest class; what no row foresees is `internal-error`, which tells the caller nothing."""
+    for kind in type(error).__mro__:
+        if kind in TABLE:
+            return TABLE[kind]
+    return INTERNAL
+
+
+def _row(*values: Any) -> Problem:
+    return Problem(*values)
+
+
+INTERNAL = _row(
+    500, "internal-error", "agent", "Internal error",
+    "The agent failed; nothing was signed. Try again, and report it if it comes back.",
+    "L'agent a rencontré une erreur ; rien n'a été signé. Réessayez, et signalez-la si elle se répète.",
+)  # fmt: skip
+
+TABLE: dict[type[BaseException], Problem] = {
+    # pcsc
+    drivers.ServiceStoppedError: _row(
+        503, "service-stopped", "pcsc", "Smart card service stopped",
+        "The smart card service of this workstation is not running. Start it (Linux: pcscd), then try again.",
+        "Le service de cartes à puce du poste n'est pas démarré. Démarrez-le (Linux : pcscd), puis réessayez.",
+    ),
+    # reader
+    drivers.ReaderAbsentError: _row(
+        503, "reader-absent", "reader", "No card reader",
+        "No card reader is connected. Plug one in, then try again.",
+        "Aucun lecteur de carte n'est branché. Branchez-en un, puis réessayez.",
+    ),
+    drivers.ReaderRemovedError: _row(
+        503, "reader-removed", "reader", "Card reader removed",
+        "The card reader was unplugged during the operation. Plug it in again, then try again.",
+        "Le lecteur a été débranché pendant l'opération. Rebranchez-le, puis réessayez.",
+    ),
+    # card
+    drivers.CardAbsentError: _row(
+        409, "card-absent", "card", "No card",
+        "No card is in the reader. Insert the CPS card, then try again.",
+        "Aucune carte n'est dans le lecteur. Insérez la carte CPS, puis réessayez.",
+    ),
+    cards.CardNotFoundError: _row(
+        409, "card-absent", "card", "No such card",
+        "The card that was asked for is in no reader. Insert it, then try again.",
+        "La carte demandée n'est dans aucun lecteur. Insérez-la, puis réessayez.",
+    ),
+    drivers.CardRemovedError: _row(
+        409, "card-removed", "card", "Card removed",
+        "The card was removed or exchanged during the operation. Insert it again, then try again.",
+        "La carte a été retirée ou échangée pendant l'opération. Réinsérez-la, puis réessayez.",
+    ),
+    drivers.CardMuteError: _row(
+        409, "card-mute", "card", "Card does not answer",
+        "The card does not answer. Check that its chip faces the right way and is clean, then insert it again.",
+        "La carte ne répond pas. Vérifiez son sens et la propreté de sa puce, puis réinsérez-la.",
+    ),
+    drivers.CardUnknownError: _row(
+        409, "card-unknown", "card", "Card not recognised",
+        "The card in the reader is not a CPS card that can be understood. Insert a CPS card.",
+        "La carte présente n'est pas une carte CPS reconnue. Insérez une carte CPS.",
+    ),
+    drivers.CardUpdateUnfinishedError: _row(
+        409, "card-update-unfinished", "card", "Card update unfinished",
+        "An update of this card was interrupted. Finish it with the ANS update service before using the card.",
+        "Une mise à jour de cette carte a été interrompue. Terminez-la avec le service de l'ANS avant de l'utiliser.",
+    ),
+    drivers.CardError: _row(
+        409, "card-unknown", "card", "Unexpected answer of the card",
+        "The card answered something unexpected. Remove it and insert it again, then try again.",
+        "La carte a donné une réponse inattendue. Retirez-la, réinsérez-la, puis réessayez.",
+    ),
+    drivers.DriverError: _row(
+        503, "reader-removed", "reader", "Reader failure",
+        "The card reader failed. Unplug it and plug it in again, then try again.",
+        "Le lecteur est en erreur. Débranchez-le, rebranchez-le, puis réessayez.",
+    ),
+    # person
+    drivers.PinWrongError: _row(
+        403, "pin-wrong", "person", "Wrong code",
+        "The code is wrong. Check it before you try again: the card blocks itself when no try is left.",
+        "Le code est erroné. Vérifiez-le avant de réessayer : la carte se bloque après le dernier essai.",
+    ),
+    drivers.PinBlockedError: _row(
+        403, "pin-blocked", "person", "Code blocked",
+        "The code is blocked after too many wrong tries. Unblock it with the card's unblocking code (8 digits).",
+        "Le code est bloqué après trop d'essais erronés. Débloquez-le avec le code de déblocage (8 chiffres).",
+    ),
+    drivers.PinFormatError: _row(
+        403, "pin-refused", "person", "Code of a wrong form",
+        "A code is 4 to 8 digits; it was not sent to the card. Try again.",
+        "Un code comporte 4 à 8 chiffres ; il n'a pas été envoyé à la carte. Réessayez.",
+    ),
+    prompt.PromptError: _row(
+        403, "pin-refused", "person", "Code not given",
+        "The code was not given: the person refused, did not answer, or the workstation could not show the question.",
+        "Le code n'a pas été donné : refus, absence de réponse, ou poste incapable d'afficher la question.",
+    ),
+    # other program
+    drivers.CardBusyError: _row(
+        423, "card-busy", "other program", "Card busy",
+        "Another program uses the card. Wait until it has finished, then try again.",
+        "Un autre logiciel utilise la carte. Attendez qu'il ait terminé, puis réessayez.",
+    ),
+    drivers.ReaderExclusiveError: _row(
+        423, "reader-exclusive", "other program", "Reader kept by another program",
+        "Another program keeps the reader for itself. Close it, then try again.",
+        "Un autre logiciel s'est réservé le lecteur. Fermez-le, puis réessayez.",
+    ),
+    # certificate
+    drivers.NotSupportedError: _row(
+        422, "not-supported", "certificate", "Not supported",
+        "This card cannot do what was asked.",
+        "Cette carte ne permet pas l'opération demandée.",
+    ),
+    cards.CertificateExpiredError: _row(
+        422, "certificate-expired", "certificate", "Certificate expired",
+        "The certificate of the card has expired, or is not valid yet. The card must be renewed; check the clock too.",
+        "Le certificat de la carte a expiré, ou n'est pas encore valide. Faites-la renouveler ; vérifiez l'heure.",
+    ),
+    cards.KeyRefusedError: _row(
+        422, "key-refused", "certificate", "Key refused",
+        "The agent does not lend this key or card for that.",
+        "L'agent ne prête pas cette clé ou cette carte pour cet usage.",
+    ),
+    cards.SeveralCardsError: _row(
+        400, "bad-request", "call", "Several cards",
+        "Several cards are present: name one by the member cardNumber.",
+        "Plusieurs cartes sont présentes : précisez laquelle par le champ cardNumber.",
+    ),
+    # gate
+    access.GrantRequiredError: _row(
+        403, "grant-required", "gate", "Not granted",
+        "This site or program was not granted that. Ask for it with POST /v1/grants.",
+        "Ce site ou ce logiciel n'y est pas autorisé. Demandez l'autorisation avec POST /v1/grants.",
+    ),
+    access.GrantRefusedError: _row(
+        403, "grant-refused", "gate", "Grant refused",
+        "The person refused to grant this, or did not answer.",
+        "La personne a refusé l'autorisation, ou n'a pas répondu.",
+    ),
+    access.GrantNotFoundError: _row(
+        404, "not-found", "call", "No such grant",
+        "There is no such grant.",
+        "Cette autorisation n'existe pas.",
+    ),
+    access.AbilityRefusedError: _row(
+        403, "not-supported", "gate", "Never granted",
+        "Such a caller can never be granted this.",
+        "Cette autorisation ne peut jamais être accordée à cet appelant.",
+    ),
+    access.OriginRefusedError: _row(
+        403, "origin-refused", "gate", "Origin refused",
+        "Only https pages, and http pages of this workstation, may call the agent.",
+        "Seules les pages https, et les pages http de ce poste, peuvent appeler l'agent.",
+    ),
+    access.HostRefusedError: _row(
+        403, "host-refused", "gate", "Host refused",
+        "The request was addressed to a name that is not the agent's own.",
+        "La requête visait un nom qui n'est pas celui de l'agent.",
+    ),
+    access.TokenRefusedError: _row(
+        401, "token-refused", "gate", "Token refused",
+        "A program must send the agent's local token (Authorization: Bearer …); `cps-agent token` prints it.",
+        "Un logiciel doit envoyer le jeton local de l'agent (Authorization: Bearer …) ; « cps-agent token » l'affiche.",
+    ),
+    access.PeerRefusedError: _row(
+        403, "peer-refused", "gate", "Peer refused",
+        "The connection does not come from a program of this user.",
+        "La connexion ne vient pas d'un logiciel de cet utilisateur.",
+    ),
+    access.StoreError: _row(
+        507, "storage-failed", "agent", "Storage failed",
+        "The agent cannot write its data folder (disk full?). Nothing was handed out. Free some space, then try again.",
+        "L'agent ne peut pas écrire son dossier (disque plein ?). Rien n'a été remis. Libérez de la place.",
+    ),
+    # call
+    CallError: _row(
+        400, "bad-request", "call", "Bad request",
+        "The request is not as the API describes it.",
+        "La requête n'est pas conforme à l'API.",
+    ),
+    BodyTooLargeError: _row(
+        413, "body-too-large", "call", "Body too large",
+        "The body of the request is larger than this route takes.",
+        "Le corps de la requête dépasse la taille acceptée.",
+    ),
+    UnsupportedMediaError: _row(
+        415, "unsupported-media", "call", "Unsupported media type",
+        "Send JSON with Content-Type: application/json.",
+        "Envoyez du JSON avec Content-Type: application/json.",
+    ),
+    RouteNotFoundError: _row(
+        404, "not-found", "call", "Not found",
+        "There is no such route.",
+        "Cette route n'existe pas.",
+    ),
+    MethodNotAllowedError: _row(
+        405, "bad-request", "call", "Method not allowed",
+        "The route exists with other methods; nothing changes state on GET.",
+        "Cette route existe avec d'autres méthodes ; GET ne modifie rien.",
+    ),
+    prompt.DeskBusyError: _row(
+        429, "too-many-requests", "call", "Too many questions",
+        "The person is already being asked something. Wait for the answer, then try again.",
+        "Une question est déjà posée à la personne. Attendez la réponse, puis réessayez.",
+    ),
+}  # fmt: skip

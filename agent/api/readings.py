@@ -1,0 +1,118 @@
+"""Routes that tell what is there: status, readers, cards, certificates, journal."""
+
+from __future__ import annotations
+
+import time
+
+from aiohttp import web
+
+from agent import __version__
+from agent.access.callers import Ability, CallerKind
+from agent.access.errors import TokenRefusedError
+from agent.api.callers import caller_text, name_caller, require
+from agent.api.context import Services, call, services
+from agent.api.problems import CallError
+from agent.api.views import card_view, certificate_view, journal_view, reader_view
+from agent.cards.card import Card
+from drivers.base import PinStatus
+from drivers.errors import CardBusyError, CardRemovedError, ReaderExclusiveError
+
+NAME = "cps-agent"
+MAX_ENTRIES = 500
+QUIET_S = 600.0  # reading an identity again within this is no new entry of the journal
+
+
+async def read_status(request: web.Request) -> web.Response:
+    """GET /v1/status: name and version to anybody, readers and cards in brief to who may know identities."""
+    body: dict[str, object] = {"name": NAME, "version": __version__}
+    if await _may_identify(request):
+        served = services(request).cards
+        body["service"] = "stopped" if served.service_failure else "running"
+        body["readers"] = [reader_view(place) for place in served.places.values()]
+    return web.json_response(body)
+
+
+async def _may_identify(request: web.Request) -> bool:
+    admission = call(request).admission
+    if admission.origin is None and not admission.by_token:
+        return False
+    return services(request).grants.allows(await name_caller(request), Ability.IDENTITY)
+
+
+async def list_readers(request: web.Request) -> web.Response:
+    """GET /v1/readers."""
+    await require(request, Ability.IDENTITY)
+    served = services(request).cards
+    await served.list_cards()
+    return web.json_response({"readers": [reader_view(place) for place in served.places.values()]})
+
+
+async def list_cards(request: web.Request) -> web.Response:
+    """GET /v1/cards."""
+    await require(request, Ability.IDENTITY)
+    served = services(request)
+    cards = await served.cards.list_cards()
+    views = [card_view(card, await _pin_status(served, card)) for card in cards]
+    _note_identity(request, cards)
+    return web.json_response({"cards": views})
+
+
+async def read_card(request: web.Request) -> web.Response:
+    """GET /v1/cards/{number}."""
+    await require(request, Ability.IDENTITY)
+    served = services(request)
+    card = await served.cards.find(request.match_info["number"])
+    view = card_view(card, await _pin_status(served, card))
+    _note_identity(request, [card])
+    return web.json_response(view)
+
+
+async def _pin_status(served: Services, card: Card) -> PinStatus | None:
+    try:
+        return await served.uses.read_pin_status(card)
+    except (CardBusyError, ReaderExclusiveError, CardRemovedError):
+        return None
+
+
+async def list_certificates(request: web.Request) -> web.Response:
+    """GET /v1/certificates: those of every card present, with chain and state."""
+    await require(request, Ability.IDENTITY)
+    served = services(request)
+    cards = await served.cards.list_cards()
+    views = [certificate_view(card, key, served.chains) for card in cards for key in card.token.keys]
+    _note_identity(request, cards)
+    return web.json_response({"certificates": views})
+
+
+async def list_journal(request: web.Request) -> web.Response:
+    """GET /v1/journal?limit=&before=: newest first; for programs of this user alone."""
+    caller = await name_caller(request)
+    if caller.kind is not CallerKind.PROGRAM:
+        raise TokenRefusedError
+    limit, before = _number(request, "limit", 100), _number(request, "before", None)
+    records = await services(request).journal.list(min(limit or 0, MAX_ENTRIES), before_id=before)
+    return web.json_response({"entries": [journal_view(record) for record in records]})
+
+
+def _number(request: web.Request, name: str, default: int | None) -> int | None:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise CallError(f"{name} is a whole number")
+    return int(text)
+
+
+RECENT: web.AppKey[dict[tuple[str, str], float]] = web.AppKey("recent", dict[tuple[str, str], float])
+
+
+def _note_identity(request: web.Request, cards: list[Card]) -> None:
+    """Reading who the holder is counts as a use, once in a while for the same caller and card."""
+    recent, now = request.app[RECENT], time.monotonic()
+    for key in [key for key, at in recent.items() if at + QUIET_S < now]:
+        del recent[key]
+    news = [card for card in cards if (caller_text(request), card.number) not in recent]
+    recent.update({(caller_text(request), card.number): now for card in news})
+    if news:
+        call(request).is_use = True
+        call(request).record.card_number = news[0].number

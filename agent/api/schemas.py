@@ -1,0 +1,120 @@
+"""JSON bodies of the API, each parsed in one place into a value; unknown members are refused, codes above all."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from agent.access.callers import Ability
+from agent.api.problems import BodyTooLargeError, CallError, UnsupportedMediaError
+from drivers.base import HASH_LENGTHS, Digest
+
+SMALL_BODY = 64 * 1024
+LARGE_BODY = 16 * 1024 * 1024
+MAX_DOCUMENTS = 50
+SECRET_MEMBERS = frozenset({"pin", "puk", "newPin", "oldPin", "code", "password"})
+
+CardNumber = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[0-9A-Za-z]+$")]
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Nonce = Annotated[str, Meta(min_length=44, max_length=128, pattern=r"^[A-Za-z0-9+/=_-]+$")]
+OriginText = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A JSON object whose members are all known."""
+
+
+class GrantBody(Body, frozen=True):
+    """POST /v1/grants."""
+
+    abilities: Annotated[tuple[Ability, ...], Meta(min_length=1, max_length=len(Ability))]
+
+
+class PinBody(Body, frozen=True):
+    """POST /v1/pin/…: which card; the codes are typed in the agent's own dialog."""
+
+    card_number: CardNumber | None = None
+
+
+class AuthenticationBody(Body, frozen=True):
+    """POST /v1/authentications. `origin` is for programs alone; a page's own origin is used."""
+
+    format: Literal["web-eid:1.0"]
+    challenge_nonce: Nonce
+    origin: OriginText | None = None
+    card_number: CardNumber | None = None
+
+
+class DocumentBody(Body, frozen=True):
+    """A document by its content, or for `raw` by its hash; bytes travel as base64."""
+
+    name: Name
+    content: bytes | None = None
+    digest: bytes | None = None
+    digest_algorithm: Literal["sha256", "sha1"] | None = None
+
+
+class SignatureBody(Body, frozen=True):
+    """POST /v1/signatures."""
+
+    format: Literal["cms", "raw"]
+    documents: Annotated[tuple[DocumentBody, ...], Meta(min_length=1, max_length=MAX_DOCUMENTS)]
+    level: Literal["B"] | None = None
+    detached: bool = True
+    card_number: CardNumber | None = None
+
+
+B = TypeVar("B", bound=Body)
+
+
+async def read_body(request: web.Request, kind: type[B], cap: int = SMALL_BODY) -> B:
+    """Read and parse the body. Raises UnsupportedMediaError, BodyTooLargeError, CallError."""
+    if request.content_type != "application/json":
+        raise UnsupportedMediaError(f"not {request.content_type!r}")
+    return parse_body(await _read(request, cap), kind)
+
+
+async def _read(request: web.Request, cap: int) -> bytes:
+    body = bytearray()
+    async for piece in request.content.iter_chunked(64 * 1024):
+        body += piece
+        if len(body) > cap:
+            raise BodyTooLargeError(f"this route takes {cap} bytes")
+    return bytes(body)
+
+
+def parse_body(body: bytes, kind: type[B]) -> B:
+    """Parse JSON. Raises CallError with the member at fault."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise CallError(_explain(str(error))) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise CallError("the body is not JSON") from error
+
+
+def _explain(message: str) -> str:
+    unknown = re.search(r"unknown field `([^`]*)`", message)
+    if unknown and unknown[1] in SECRET_MEMBERS:
+        return "no code is ever sent through the API: the agent asks the person for it"
+    return message
+
+
+def document_digest(document: DocumentBody) -> Digest:
+    """The hash to sign raw. Raises CallError."""
+    if document.digest is None or document.digest_algorithm is None or document.content is not None:
+        raise CallError("format raw takes documents with digest and digestAlgorithm, without content")
+    if len(document.digest) != HASH_LENGTHS[document.digest_algorithm]:
+        raise CallError(f"the digest is not a {document.digest_algorithm} value")
+    return Digest(document.digest_algorithm, document.digest)
+
+
+def document_content(document: DocumentBody) -> bytes:
+    """The content to sign. Raises CallError."""
+    if document.content is None or document.digest is not None or document.digest_algorithm is not None:
+        raise CallError("this format takes documents with content, without digest")
+    return document.content

@@ -1,0 +1,163 @@
+"""What the API shows of the agent's values, as JSON members."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography import x509
+
+from agent.access.granttable import Grant
+from agent.access.journal import JournalRecord
+from agent.api.problems import find_problem
+from agent.cards.card import Card, load_certificate
+from agent.cards.cards import Place
+from agent.cards.events import Event
+from agent.certificates.chains import Chains
+from agent.certificates.holder import Coded, Holder
+from agent.signing.documents import Signature
+from drivers.base import KeyInfo, PinStatus
+
+
+def base64_text(value: bytes) -> str:
+    """Standard base64, padded, on one line."""
+    return base64.b64encode(value).decode()
+
+
+def moment(value: datetime) -> str:
+    """RFC 3339, in UTC."""
+    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def card_view(card: Card, pin: PinStatus | None) -> dict[str, Any]:
+    """A card with its holder; `pin` None when the card could not be asked just now."""
+    return {
+        "number": card.number,
+        "kind": card.holder.kind or "CPS",
+        "generation": card.token.profile.generation,
+        "label": card.token.label,
+        "reader": card.reader,
+        "test": card.test,
+        "expiresAt": moment(card.expires_at),
+        "holder": holder_view(card.holder),
+        "pin": pin_view(pin) if pin else None,
+    }
+
+
+def holder_view(holder: Holder) -> dict[str, Any]:
+    """The person on the card."""
+    return {
+        "familyName": holder.family_name,
+        "givenName": holder.given_name,
+        "title": holder.title,
+        "nationalId": holder.national_id,
+        "rpps": holder.rpps,
+        "profession": coded_view(holder.profession),
+        "speciality": coded_view(holder.speciality),
+    }
+
+
+def coded_view(coded: Coded | None) -> dict[str, str | None] | None:
+    """A code with its label."""
+    return {"code": coded.code, "label": coded.label} if coded else None
+
+
+def pin_view(status: PinStatus) -> dict[str, Any]:
+    """State of the code; `triesLeft` is null while another program keeps the card verified."""
+    return {"state": "blocked" if status.blocked else "ready", "triesLeft": status.tries_left}
+
+
+def reader_view(place: Place) -> dict[str, Any]:
+    """A reader, what is in it, and what keeps it from being used."""
+    failure = find_problem(place.failure) if place.failure else None
+    return {
+        "name": place.state.name,
+        "state": _reader_state(place),
+        "cardNumber": place.card.number if place.card else None,
+        "trouble": {"code": failure.code, "detail": failure.detail, "detailFr": failure.detail_fr} if failure else None,
+    }
+
+
+def _reader_state(place: Place) -> str:
+    if place.state.atr is None:
+        return "empty"
+    if place.card is not None:
+        return "ready"
+    return "trouble" if place.failure is not None else "reading"
+
+
+def certificate_view(card: Card, key: KeyInfo, chains: Chains) -> dict[str, Any]:
+    """A certificate of a card with its chain; `chain` is null when no known root is reached."""
+    certificate = load_certificate(key.certificate_der)
+    chain = chains.find(certificate)
+    return {
+        "cardNumber": card.number,
+        "role": str(key.role),
+        "label": key.label,
+        "keyId": key.key_id.hex(),
+        "subject": certificate.subject.rfc4514_string(),
+        "issuer": certificate.issuer.rfc4514_string(),
+        "serialNumber": f"{certificate.serial_number:X}",
+        "notBefore": moment(certificate.not_valid_before_utc),
+        "notAfter": moment(certificate.not_valid_after_utc),
+        "state": _validity(certificate),
+        "certificate": base64_text(key.certificate_der),
+        "chain": [base64_text(issuer) for issuer in chain] if chain is not None else None,
+    }
+
+
+def _validity(certificate: x509.Certificate) -> str:
+    now = datetime.now(UTC)
+    if now < certificate.not_valid_before_utc:
+        return "not-yet-valid"
+    return "valid" if now <= certificate.not_valid_after_utc else "expired"
+
+
+def signature_view(signature: Signature) -> dict[str, str]:
+    """A finished signature."""
+    return {
+        "name": signature.name,
+        "content": base64_text(signature.content),
+        "certificate": base64_text(signature.certificate_der),
+    }
+
+
+def grant_view(grant: Grant) -> dict[str, Any]:
+    """A grant as its owner sees it."""
+    return {
+        "id": grant.id,
+        "caller": grant.caller.name,
+        "kind": str(grant.caller.kind),
+        "abilities": sorted(str(ability) for ability in grant.abilities),
+        "createdAt": moment(grant.created_at),
+        "expiresAt": moment(grant.expires_at),
+        "untilStop": grant.ephemeral,
+    }
+
+
+def journal_view(record: JournalRecord) -> dict[str, Any]:
+    """One entry of the journal."""
+    entry = record.entry
+    return {
+        "id": record.id,
+        "at": moment(record.at),
+        "lastAt": moment(record.last_at),
+        "count": record.count,
+        "action": entry.action,
+        "caller": entry.caller,
+        "through": entry.through,
+        "outcome": entry.outcome,
+        "cardNumber": entry.card_number,
+        "subject": entry.subject,
+        "exchanges": entry.exchanges,
+        "durationMs": entry.duration_ms,
+    }
+
+
+def event_view(event: Event, *, with_identity: bool) -> dict[str, Any]:
+    """An event; the card's number is for callers who may know identities."""
+    view: dict[str, Any] = {"type": str(event.type), "reader": event.reader}
+    if with_identity and event.card_number is not None:
+        view["cardNumber"] = event.card_number
+    return view

@@ -1,0 +1,51 @@
+"""Chains from a certificate to a root: IGC-Santé's as shipped, and the test root of this data folder."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from importlib import resources
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
+
+MAX_LENGTH = 4
+
+
+class Chains:
+    """Known authorities; `test_authorities_der` gives those of this data folder, asked for at each search."""
+
+    def __init__(self, test_authorities_der: Callable[[], Iterable[bytes]] = tuple) -> None:
+        self._test_authorities_der = test_authorities_der
+
+    def find(self, certificate: x509.Certificate) -> tuple[bytes, ...] | None:
+        """DER of the issuers from the certificate's own up to the root; None when no root is reached."""
+        authorities = [*igc_sante(), *map(x509.load_der_x509_certificate, self._test_authorities_der())]
+        chain: list[x509.Certificate] = []
+        subject = certificate
+        while subject.issuer != subject.subject or not chain:
+            issuer = next((a for a in authorities if _issued(a, subject)), None)
+            if issuer is None or len(chain) == MAX_LENGTH:
+                return None
+            chain.append(issuer)
+            subject = issuer
+        return tuple(authority.public_bytes(Encoding.DER) for authority in chain)
+
+
+@functools.cache
+def igc_sante() -> tuple[x509.Certificate, ...]:
+    """The nine production authorities of IGC-Santé (2013 to 2033), as the ANS publishes them."""
+    folder = resources.files(__package__).joinpath("igc-sante")
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".pem")), key=lambda file: file.name)
+    return tuple(x509.load_pem_x509_certificate(file.read_bytes()) for file in files)
+
+
+def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    if authority.subject != certificate.issuer:
+        return False
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True

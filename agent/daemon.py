@@ -1,0 +1,164 @@
+"""The agent as a whole: everything wired, started, and stopped in the right order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from agent.access.database import Database
+from agent.access.errors import StoreError
+from agent.access.folder import secure_folder
+from agent.access.grants import Grants
+from agent.access.journal import OK, Journal, JournalEntry
+from agent.access.local_token import LocalToken, remove_token
+from agent.access.peer import peer_finder
+from agent.api.app import make_app
+from agent.api.context import Services
+from agent.api.server import Server
+from agent.cards.card import Card
+from agent.cards.cards import CardPolicy, Cards
+from agent.cards.events import EventBus
+from agent.cards.uses import CardUses
+from agent.certificates.cache import CardCache
+from agent.certificates.chains import Chains
+from agent.certificates.test_root import TestRoot
+from agent.people.desk import Desk
+from agent.people.dialog_process import DialogPrompt
+from agent.people.hardening import forbid_core_dumps
+from agent.people.prompt import Prompt, RefusingPrompt
+from agent.people.scripted import ScriptedPrompt
+from agent.people.terminal import TerminalPrompt
+from agent.settings import Settings
+from drivers.base import Readers
+from drivers.registry import open_pcsc_readers, open_virtual_readers
+
+log = logging.getLogger(__name__)
+
+DATABASE_FILE = "agent.db"
+PORT_FILE = "port"
+AGENT = "cps-agent"
+PRUNE_S = 3600.0
+TEST_PIN, TEST_PUK = "1234", "12345678"
+
+
+class Daemon:
+    """One run of the agent. `port` is known once it has started."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.port = 0
+        self._stopped = asyncio.Event()
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def run(self, on_ready: Callable[[int], None]) -> None:
+        """Serve until stop() or a signal. Raises StoreError, PortTakenError, DriverError when it cannot start."""
+        forbid_core_dumps()
+        async with contextlib.AsyncExitStack() as stack:
+            await self._start(stack)
+            self._catch_signals()
+            on_ready(self.port)
+            await self._stopped.wait()
+
+    def stop(self) -> None:
+        """End the run."""
+        self._stopped.set()
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        folder = self.settings.data_dir
+        secure_folder(folder)
+        database = Database(folder / DATABASE_FILE)
+        await database.open()
+        stack.push_async_callback(database.close)
+        cache, journal, grants = CardCache(database), Journal(database), Grants(database)
+        await cache.open()
+        stack.push_async_callback(cache.close)
+        await grants.load()
+        root, events = TestRoot(folder), EventBus()
+        readers = await asyncio.to_thread(self._open_readers)
+        cards = Cards(readers, cache, CardPolicy(root.vouches_for, self.settings.unattended), events)
+        cards.on_read = lambda card, exchanges: self._spawn(_note_reading(journal, card, exchanges))
+        stack.push_async_callback(self._finish_background)
+        stack.callback(cards.stop)
+        stack.callback(events.close)
+        prompt = Desk(self._choose_prompt())
+        await self._listen(
+            Services(
+                token=LocalToken.create(folder),
+                peers=peer_finder(),
+                grants=grants,
+                journal=journal,
+                prompt=prompt,
+                cards=cards,
+                uses=CardUses(cards, prompt, events),
+                events=events,
+                chains=Chains(root.authorities_der),
+                ephemeral_grants=self.settings.unattended,
+            ),
+            stack,
+        )
+        stack.callback(remove_token, folder)
+        cards.start()
+        self._spawn(_prune(grants))
+
+    def _open_readers(self) -> Readers:
+        return open_virtual_readers(self.settings.data_dir) if self.settings.virtual else open_pcsc_readers()
+
+    def _choose_prompt(self) -> Prompt:
+        if self.settings.unattended:
+            return ScriptedPrompt(TEST_PIN, TEST_PUK)
+        if self.settings.prompt == "terminal":
+            return TerminalPrompt(language=self.settings.language)
+        if self.settings.prompt == "dialog":
+            return DialogPrompt(dialog_command(), language=self.settings.language)
+        return RefusingPrompt()
+
+    async def _listen(self, served: Services, stack: contextlib.AsyncExitStack) -> None:
+        server = Server(make_app(served))
+        await server.start(self.settings.port)
+        stack.push_async_callback(server.stop)
+        self.port = server.port
+        path = self.settings.data_dir / PORT_FILE
+        path.write_text(f"{self.port}\n", "ascii")
+        stack.callback(path.unlink, missing_ok=True)
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends asyncio.run instead
+                loop.add_signal_handler(number, self.stop)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _finish_background(self) -> None:
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+
+def dialog_command() -> list[str]:
+    """How to start our own hidden child command, frozen or not."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, "_dialog"]
+    return [sys.executable, "-I", "-m", "agent", "_dialog"]
+
+
+async def _note_reading(journal: Journal, card: Card, exchanges: int) -> None:
+    """Tell the user's journal that the agent itself has read a card."""
+    try:
+        await journal.record(JournalEntry("read-card", AGENT, OK, card_number=card.number, exchanges=exchanges))
+    except StoreError as error:
+        log.error("the journal cannot be written: %s", error)  # noqa: TRY400 - one line is what a reader needs
+
+
+async def _prune(grants: Grants) -> None:
+    while True:
+        await asyncio.sleep(PRUNE_S)
+        await grants.prune()

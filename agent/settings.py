@@ -1,0 +1,127 @@
+"""Settings: defaults < machine policy < user file < environment < flags; what the policy names, nobody overrides."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+APP = "cps-agent"
+ENVIRONMENT_PREFIX = "CPS_AGENT_"
+PROMPTS = ("dialog", "terminal", "none")
+
+
+class SettingsError(Exception):
+    """A settings file or variable cannot be used; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one run of the agent behaves. `port` None: the first free of the agent's own ports."""
+
+    data_dir: Path
+    port: int | None = None
+    prompt: str = "dialog"
+    language: str | None = None
+    virtual: bool = False
+    unattended: bool = False
+
+
+def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
+    """Merge every source; flags that are None do not count. Raises SettingsError."""
+    environment = os.environ if environment is None else environment
+    policy = _read_file(policy_file())
+    settings = Settings(data_dir=Path(platformdirs.user_data_dir(APP, appauthor=False, roaming=False)))
+    for source in (policy, _read_file(user_file()), _read_environment(environment), _given(flags), policy):
+        settings = _apply(settings, source)
+    return settings
+
+
+def user_file() -> Path:
+    """The user's own settings."""
+    return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "settings.toml"
+
+
+def policy_file() -> Path:
+    """What an administrator deploys."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("PROGRAMDATA", r"C:\ProgramData")) / APP / "policy.toml"
+    if sys.platform == "darwin":
+        return Path("/Library/Application Support") / APP / "policy.toml"
+    return Path("/etc") / APP / "policy.toml"
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return {"": str(path), **tomllib.loads(path.read_text("utf-8"))}
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+
+
+def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    names = {field.name for field in fields(Settings)}
+    values = {key.removeprefix(ENVIRONMENT_PREFIX).lower(): value for key, value in environment.items()}
+    return {"": "the environment", **{name: value for name, value in values.items() if name in names}}
+
+
+def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    return {"": "the command line", **{name: value for name, value in flags.items() if value is not None}}
+
+
+def _apply(settings: Settings, source: Mapping[str, Any]) -> Settings:
+    names = {field.name for field in fields(Settings)}
+    values: dict[str, Any] = {}
+    for name, value in source.items():
+        if name and name not in names:
+            raise SettingsError(f"{source['']}: unknown setting {name!r}")
+        if name:
+            values[name] = _convert(name, value, source[""])
+    return replace(settings, **values)
+
+
+def _convert(name: str, value: Any, source: str) -> Any:
+    try:
+        return CONVERTERS[name](value)
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"{source}: {name} cannot be {value!r}") from error
+
+
+def _port(value: Any) -> int:
+    port = int(value)
+    if not 0 <= port <= 65535:
+        raise ValueError(value)
+    return port
+
+
+def _prompt(value: Any) -> str:
+    if value not in PROMPTS:
+        raise ValueError(value)
+    return str(value)
+
+
+WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+
+
+def _boolean(value: Any) -> bool:
+    word = str(value).lower()
+    if word not in WORDS:
+        raise ValueError(value)
+    return WORDS[word]
+
+
+CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "data_dir": lambda value: Path(str(value)).expanduser(),
+    "port": _port,
+    "prompt": _prompt,
+    "language": str,
+    "virtual": _boolean,
+    "unattended": _boolean,
+}
