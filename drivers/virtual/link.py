@@ -96,13 +96,13 @@ class VirtualConnection(Connection):
         self.atr = state.atr
         self._slot = slot
         self._reader = reader
-        self._events = state.events
+        self.events = state.events
         self._wants_reset = False
 
     def transmit(self, apdu: bytes | bytearray) -> bytes:
         """Exchange one APDU. Raises CardRemovedError once the card was pulled, though another may be there."""
         self._slot.exchanges += 1
-        return self._reader.exchange(self._events, bytes(apdu))
+        return self._reader.exchange(self.events, bytes(apdu))
 
     def reset_at_end(self, wanted: bool) -> None:  # noqa: FBT001
         """Say whether the card forgets what was verified when the transaction ends."""
@@ -111,7 +111,7 @@ class VirtualConnection(Connection):
     def end(self) -> None:
         """Reset the card if that was asked."""
         if self._wants_reset:
-            self._reader.reset(self._events)
+            self._reader.reset(self.events)
 
 
 class VirtualSlot(Slot):
