@@ -36,10 +36,10 @@ class PageWindow(QDialog):
         self.setWindowTitle(_CLOSED_TITLE)
         self.setAccessibleName(page.title)
         self.setAccessibleDescription(page.heading)
-        self._refuse = self._make_button(page.refuse)
-        self._accept = self._make_button(page.accept) if page.accept else None
+        self._table = FactTable(page.facts, self)  # in the order of the Tab key
         self._form = CodeForm(page, words, self) if page.fields else None
-        self._table = FactTable(page.facts, self)
+        self._accept = self._make_button(page.accept) if page.accept else None
+        self._refuse = self._make_button(page.refuse)
         self._align_names()
         self._lay_out()
         self._connect()
@@ -150,7 +150,9 @@ class PageWindow(QDialog):
         self.setFixedWidth(min(unit * 38, screen.width()))
         wanted = self._table.heightForWidth(self.width() - 2 * unit)
         others = self.sizeHint().height() - area.sizeHint().height()
-        area.setFixedHeight(min(wanted, max(4 * unit, screen.height() - others - 3 * unit)))
+        room = max(4 * unit, screen.height() - others - 3 * unit)
+        area.setFixedHeight(min(wanted, room))
+        area.setFocusPolicy(Qt.FocusPolicy.StrongFocus if wanted > room else Qt.FocusPolicy.NoFocus)
         self.setFixedHeight(self.heightForWidth(self.width()))
 
 

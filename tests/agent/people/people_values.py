@@ -1,0 +1,27 @@
+"""Questions that the tests of `agent.people` ask."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.people.prompt import Action, Asker, CardSummary, ConfirmRequest, PinKind, PinRequest
+from drivers.pin import Pin
+
+PAGE = Asker("https://dmp.example", "/usr/lib/firefox-esr/firefox", is_page=True)
+PROGRAM = Asker("/opt/cabinet/bin/cabinet", "/opt/cabinet/bin/cabinet")
+CARD = CardSummary("99213845", "DUPONT Marie", test=True)
+LOGIN = PinRequest(PinKind.USE, PAGE, Action.AUTHENTICATE, CARD, ("https://dmp.example",), tries_left=3)
+CHANGE = PinRequest(PinKind.CHANGE, PROGRAM, Action.CHANGE_PIN, CARD, tries_left=3)
+UNBLOCK = PinRequest(PinKind.UNBLOCK, PROGRAM, Action.UNBLOCK_PIN, CARD)
+CONSENT = ConfirmRequest(PAGE, ("identity", "authenticate"), remembered=True)
+
+
+def login_from(caller: str) -> PinRequest:
+    return replace(LOGIN, asker=Asker(caller, is_page=True))
+
+
+def digits(pin: Pin | None) -> str:
+    assert pin is not None
+    shown = bytearray()
+    pin.append_to(shown)
+    return shown.decode()

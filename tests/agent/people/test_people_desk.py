@@ -1,0 +1,253 @@
+"""The rules of the desk: one question at a time, no doubles, a no that stands for ten minutes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from people_values import CONSENT, LOGIN, login_from
+
+from agent.people.desk import DENIAL_S, MAX_WAITING, Desk
+from agent.people.prompt import (
+    Action,
+    DeskBusyError,
+    Notice,
+    PinAnswer,
+    PinKind,
+    Prompt,
+    PromptRefusedError,
+    PromptTimeoutError,
+    PromptUnavailableError,
+    RefusingPrompt,
+)
+from drivers.pin import Pin
+
+
+class ManualPrompt(Prompt):
+    """A person who answers when the test says so; `shown` holds the open questions."""
+
+    def __init__(self):
+        self.shown = []
+        self.seen = 0
+        self.most = 0
+
+    async def _show(self, question):
+        answer = asyncio.get_running_loop().create_future()
+        entry = (question, answer)
+        self.shown.append(entry)
+        self.seen += 1
+        self.most = max(self.most, len(self.shown))
+        try:
+            return await answer
+        finally:
+            self.shown.remove(entry)
+
+    async def ask_pin(self, request):
+        return await self._show(request)
+
+    async def confirm(self, request):
+        return await self._show(request)
+
+    async def inform(self, message):
+        return await self._show(message)
+
+    def answer(self, value):
+        self.shown[0][1].set_result(value)
+
+    def fail(self, error):
+        self.shown[0][1].set_exception(error)
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def person():
+    return ManualPrompt()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def desk(person, clock):
+    return Desk(person, clock=clock)
+
+
+async def settle():
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def code():
+    return PinAnswer(Pin(bytearray(b"1234")))
+
+
+async def refuse(desk, person, request=LOGIN, error=None):
+    task = asyncio.create_task(desk.ask_pin(request))
+    await settle()
+    person.fail(error or PromptRefusedError())
+    with pytest.raises(PromptRefusedError):
+        await task
+
+
+async def test_questions_come_one_at_a_time_and_in_order(desk, person):
+    tasks = [asyncio.create_task(desk.ask_pin(login_from(f"https://{n}.example"))) for n in range(3)]
+    for n in range(3):
+        await settle()
+        assert [question.asker.caller for question, _ in person.shown] == [f"https://{n}.example"]
+        person.answer(code())
+    await asyncio.gather(*tasks)
+    assert person.most == 1
+
+
+async def test_caller_with_an_open_question_asks_no_second_one(desk, person):
+    task = asyncio.create_task(desk.ask_pin(LOGIN))
+    await settle()
+    with pytest.raises(DeskBusyError):
+        await desk.confirm(CONSENT)
+    person.answer(code())
+    await task
+
+
+async def test_caller_that_waits_asks_no_second_one(desk, person):
+    first = asyncio.create_task(desk.ask_pin(login_from("https://other.example")))
+    second = asyncio.create_task(desk.ask_pin(LOGIN))
+    await settle()
+    with pytest.raises(DeskBusyError):
+        await desk.ask_pin(LOGIN)
+    for task in (first, second):
+        person.answer(code())
+        await task
+        await settle()
+
+
+async def test_only_so_many_wait(desk, person):
+    callers = [login_from(f"https://{n}.example") for n in range(1 + MAX_WAITING)]
+    tasks = [asyncio.create_task(desk.ask_pin(request)) for request in callers]
+    await settle()
+    with pytest.raises(DeskBusyError):
+        await desk.ask_pin(login_from("https://last.example"))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_denial_stands_for_ten_minutes(desk, person, clock):
+    await refuse(desk, person)
+    clock.now += DENIAL_S - 1
+    with pytest.raises(PromptRefusedError):
+        await desk.ask_pin(LOGIN)
+    assert person.seen == 1
+    clock.now += 1
+    task = asyncio.create_task(desk.ask_pin(LOGIN))
+    await settle()
+    person.answer(code())
+    await task
+
+
+async def test_denial_is_for_one_caller_and_one_action(desk, person):
+    await refuse(desk, person)
+    others = (login_from("https://other.example"), replace(LOGIN, action=Action.SIGN))
+    for request in others:
+        task = asyncio.create_task(desk.ask_pin(request))
+        await settle()
+        person.answer(code())
+        await task
+
+
+async def test_denied_consent_covers_each_ability(desk, person):
+    task = asyncio.create_task(desk.confirm(CONSENT))
+    await settle()
+    person.answer(False)
+    assert not await task
+    with pytest.raises(PromptRefusedError):
+        await desk.confirm(replace(CONSENT, abilities=("identity",)))
+    assert person.seen == 1
+
+
+@pytest.mark.parametrize("action", [Action.VERIFY_PIN, Action.CHANGE_PIN, Action.UNBLOCK_PIN])
+async def test_denial_stands_for_the_codes_as_well(desk, person, action):
+    request = replace(LOGIN, kind=PinKind.VERIFY, action=action)
+    await refuse(desk, person, request)
+    with pytest.raises(PromptRefusedError):
+        await desk.ask_pin(request)
+    assert person.seen == 1
+
+
+async def test_denials_can_be_forgotten(desk, person):
+    await refuse(desk, person)
+    desk.forget_denials("https://other.example")
+    with pytest.raises(PromptRefusedError):
+        await desk.ask_pin(LOGIN)
+    desk.forget_denials(LOGIN.asker.caller)
+    await refuse(desk, person)
+    desk.forget_denials()
+    await refuse(desk, person)
+
+
+async def test_silence_is_no_denial(desk, person):
+    await refuse(desk, person, error=PromptTimeoutError())
+    await refuse(desk, person)
+    assert person.seen == 2
+
+
+async def test_missing_display_is_no_denial(desk, person):
+    for _ in range(2):
+        task = asyncio.create_task(desk.ask_pin(LOGIN))
+        await settle()
+        person.fail(PromptUnavailableError())
+        with pytest.raises(PromptUnavailableError):
+            await task
+
+
+async def test_cancelled_question_frees_the_desk(desk, person):
+    gone = asyncio.create_task(desk.ask_pin(LOGIN))
+    waits = asyncio.create_task(desk.ask_pin(login_from("https://other.example")))
+    await settle()
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    await settle()
+    assert [question.asker.caller for question, _ in person.shown] == ["https://other.example"]
+    person.answer(code())
+    await waits
+    again = asyncio.create_task(desk.ask_pin(LOGIN))
+    await settle()
+    person.answer(code())
+    await again
+
+
+async def test_question_cancelled_while_it_waits_is_never_shown(desk, person):
+    first = asyncio.create_task(desk.ask_pin(login_from("https://other.example")))
+    await settle()
+    gone = asyncio.create_task(desk.ask_pin(LOGIN))
+    await settle()
+    gone.cancel()
+    person.answer(code())
+    await asyncio.gather(first, gone, return_exceptions=True)
+    assert person.seen == 1
+
+
+async def test_notices_wait_their_turn(desk, person):
+    task = asyncio.create_task(desk.inform(Notice("a", "b")))
+    await settle()
+    with pytest.raises(DeskBusyError):
+        await desk.inform(Notice("c", "d"))
+    person.answer(None)
+    await task
+
+
+async def test_default_prompt_refuses_everything():
+    prompt = RefusingPrompt()
+    for question in (prompt.ask_pin(LOGIN), prompt.confirm(CONSENT), prompt.inform(Notice("a", "b"))):
+        with pytest.raises(PromptUnavailableError):
+            await question

@@ -1,0 +1,45 @@
+"""Scripted codes go to test tokens only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from people_values import CARD, CHANGE, CONSENT, LOGIN, UNBLOCK, digits
+
+from agent.people.prompt import Notice, PromptUnavailableError
+from agent.people.scripted import ScriptedPrompt
+
+TEST_TOKEN = replace(CARD, test_token=True)
+
+
+async def test_token_that_is_no_test_token_gets_nothing():
+    prompt = ScriptedPrompt("1234", "12345678")
+    with pytest.raises(PromptUnavailableError):
+        await prompt.ask_pin(LOGIN)  # a card of the test domain is not a token of our test root
+    assert prompt.asked == [LOGIN]
+
+
+async def test_own_judgement_can_be_given():
+    prompt = ScriptedPrompt("1234", "12345678", lambda card: card.number == "1")
+    with pytest.raises(PromptUnavailableError):
+        await prompt.ask_pin(replace(LOGIN, card=TEST_TOKEN))
+
+
+async def test_test_token_gets_the_codes_that_were_asked_for():
+    prompt = ScriptedPrompt("1234", "12345678", new_pin="4321")
+    answer = await prompt.ask_pin(replace(LOGIN, card=TEST_TOKEN))
+    assert (digits(answer.code), answer.new_code) == ("1234", None)
+    answer = await prompt.ask_pin(replace(CHANGE, card=TEST_TOKEN))
+    assert (digits(answer.code), digits(answer.new_code)) == ("1234", "4321")
+    with await prompt.ask_pin(replace(UNBLOCK, card=TEST_TOKEN)) as answer:
+        assert (digits(answer.code), digits(answer.new_code)) == ("12345678", "4321")
+    assert len(answer.code) == 8
+    assert not any(answer.code._digits)
+
+
+async def test_consent_is_given_and_noted():
+    prompt = ScriptedPrompt("1234", "12345678")
+    assert await prompt.confirm(CONSENT)
+    await prompt.inform(Notice("a", "b"))
+    assert prompt.asked == [CONSENT, Notice("a", "b")]

@@ -1,0 +1,225 @@
+"""The real window on a real X server, driven by keys as a person would."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from people_values import CHANGE, CONSENT, LOGIN, UNBLOCK, digits
+from support.display import find_missing_tools, virtual_display
+
+from agent.people.dialog_process import DialogPrompt
+from agent.people.prompt import Notice, PromptRefusedError, PromptUnavailableError
+
+MISSING = find_missing_tools()
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
+pytest.importorskip("PySide6", reason="needs the `desktop` extra")
+
+COMMAND = (sys.executable, "-I", "-m", "agent.people.dialog")
+NOT_YET = "^CPS…$"
+READY = "^CPS [a-z]+$"
+
+
+@pytest.fixture(scope="module")
+def screen():
+    with virtual_display() as display:
+        yield display
+
+
+@pytest.fixture
+def desk(screen, monkeypatch):
+    """Ask questions on the screen; `show` gives the task and the window once it listens."""
+    monkeypatch.setenv("DISPLAY", screen.name)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    return DeskWithScreen(screen)
+
+
+class DeskWithScreen:
+    def __init__(self, screen):
+        self.screen = screen
+        self.prompt = DialogPrompt(COMMAND, language="en")
+
+    async def show(self, question, title=READY):
+        task = asyncio.create_task(question)
+        window = await asyncio.to_thread(self.screen.find_window, title)
+        await asyncio.to_thread(self.screen.focus, window)
+        return task, window
+
+    async def type_text(self, text):
+        await asyncio.to_thread(self.screen.type_text, text)
+
+    async def press(self, *keys):
+        await asyncio.to_thread(self.screen.press, *keys)
+
+
+async def finish(task):
+    async with asyncio.timeout(20):
+        return await task
+
+
+async def test_code_and_return(desk):
+    task, _ = await desk.show(desk.prompt.ask_pin(LOGIN))
+    await desk.type_text("1234")
+    await desk.press("Return")
+    answer = await finish(task)
+    assert (digits(answer.code), answer.new_code, answer.session) == ("1234", None, False)
+
+
+async def test_escape_refuses(desk):
+    task, _ = await desk.show(desk.prompt.ask_pin(LOGIN))
+    await desk.type_text("1234")
+    await desk.press("Escape")
+    with pytest.raises(PromptRefusedError):
+        await finish(task)
+
+
+async def test_closing_the_window_refuses(desk):
+    task, window = await desk.show(desk.prompt.ask_pin(LOGIN))
+    await asyncio.to_thread(desk.screen.press, "alt+F4")  # the window manager's own key
+    with pytest.raises(PromptRefusedError):
+        await finish(task)
+    assert window
+
+
+async def test_letters_and_shortcuts_never_come_through(desk):
+    task, _ = await desk.show(desk.prompt.ask_pin(LOGIN))
+    await desk.type_text("a1b2é3!4")
+    await desk.press("ctrl+a")
+    await desk.type_text("5x")
+    await desk.press("Return")
+    assert digits((await finish(task)).code) == "12345"
+
+
+async def test_return_with_a_short_code_does_nothing(desk):
+    task, _ = await desk.show(desk.prompt.ask_pin(LOGIN))
+    await desk.type_text("123")
+    await desk.press("Return")
+    await desk.type_text("4567890")
+    await desk.press("BackSpace", "Return")
+    assert digits((await finish(task)).code) == "1234567"
+
+
+async def test_keys_of_the_first_moments_are_ignored(desk):
+    for _ in range(5):  # on a slow machine the moment may be over before the keys are typed
+        task, window = await desk.show(desk.prompt.ask_pin(LOGIN), NOT_YET)
+        await desk.press("9", "8", "7", "6", "Return")
+        early = (await asyncio.to_thread(desk.screen.run, "xdotool", "getwindowname", window)).strip() == "CPS…"
+        if early:
+            break
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert early
+    await asyncio.to_thread(desk.screen.find_window, READY)
+    await desk.type_text("1234")
+    await desk.press("Return")
+    assert digits((await finish(task)).code) == "1234"
+
+
+async def test_window_does_not_take_the_focus(desk):
+    task = asyncio.create_task(desk.prompt.ask_pin(LOGIN))
+    window = await asyncio.to_thread(desk.screen.find_window, READY)
+    focused = await asyncio.to_thread(desk.screen.run, "xdotool", "getwindowfocus")
+    assert focused.strip() != window
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_last_try_needs_its_tick(desk):
+    task, _ = await desk.show(desk.prompt.ask_pin(replace(LOGIN, tries_left=1)))
+    await desk.type_text("1234")
+    await desk.press("Return")  # goes to the tick
+    await desk.press("Return")  # still not ticked
+    await desk.press("space", "Return")
+    assert digits((await finish(task)).code) == "1234"
+
+
+async def test_session_is_ticked_by_the_person(desk):
+    task, _ = await desk.show(desk.prompt.ask_pin(replace(LOGIN, session_minutes=15)))
+    await desk.type_text("1234")
+    await desk.press("Tab", "space", "Return")
+    answer = await finish(task)
+    assert (digits(answer.code), answer.session) == ("1234", True)
+
+
+async def test_new_code_is_typed_twice_alike(desk):
+    task, _ = await desk.show(desk.prompt.ask_pin(CHANGE))
+    for code in ("1234", "56789", "56780"):
+        await desk.type_text(code)
+        await desk.press("Return")
+    await desk.press("BackSpace", "9", "Return")
+    answer = await finish(task)
+    assert (digits(answer.code), digits(answer.new_code)) == ("1234", "56789")
+
+
+async def test_unblocking_code_has_eight_digits(desk):
+    task, _ = await desk.show(desk.prompt.ask_pin(UNBLOCK))
+    await desk.type_text("1234")
+    await desk.press("Return")  # stays
+    await desk.type_text("5678")
+    await desk.press("Tab")
+    await desk.type_text("4321")
+    await desk.press("Tab")
+    await desk.type_text("4321")
+    await desk.press("Return")
+    answer = await finish(task)
+    assert (digits(answer.code), digits(answer.new_code)) == ("12345678", "4321")
+
+
+async def test_consent_is_refused_by_default(desk):
+    task, _ = await desk.show(desk.prompt.confirm(CONSENT))
+    await desk.press("Return")
+    assert await finish(task) is False
+
+
+async def test_consent_is_given_by_keyboard(desk):
+    task, _ = await desk.show(desk.prompt.confirm(CONSENT))
+    await desk.press("shift+Tab", "space")
+    assert await finish(task) is True
+
+
+async def test_notice_is_closed(desk):
+    task, _ = await desk.show(desk.prompt.inform(Notice("Carte bloquée", "Trois codes faux.")))
+    await desk.press("Escape")
+    await finish(task)
+
+
+async def test_killed_child_grants_nothing(desk):
+    task, window = await desk.show(desk.prompt.ask_pin(LOGIN))
+    pid = await asyncio.to_thread(desk.screen.run, "xdotool", "getwindowpid", window)
+    os.kill(int(pid), signal.SIGKILL)
+    with pytest.raises(PromptUnavailableError):
+        await finish(task)
+
+
+async def test_cancelling_closes_the_window(desk):
+    task, window = await desk.show(desk.prompt.confirm(CONSENT))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await finish(task)
+    with pytest.raises(subprocess.CalledProcessError):
+        await asyncio.to_thread(desk.screen.run, "xdotool", "getwindowname", window)
+
+
+@pytest.mark.parametrize("question", ["login", "consent"])
+async def test_window_fits_a_small_screen_at_200_percent(monkeypatch, question):
+    monkeypatch.setenv("QT_SCALE_FACTOR", "2")
+    with virtual_display("1366x768x24") as screen:
+        monkeypatch.setenv("DISPLAY", screen.name)
+        desk = DeskWithScreen(screen)
+        if question == "login":
+            names = tuple(f"{n}.pdf" for n in range(7))
+            coroutine = desk.prompt.ask_pin(replace(LOGIN, subjects=names, tries_left=1, session_minutes=15))
+        else:
+            coroutine = desk.prompt.confirm(CONSENT)
+        task, window = await desk.show(coroutine)
+        shape = dict(line.split("=") for line in screen.run("xdotool", "getwindowgeometry", "--shell", window).split())
+        assert int(shape["X"]) >= 0
+        assert int(shape["WIDTH"]) <= 1366
+        assert int(shape["Y"]) + int(shape["HEIGHT"]) <= 768
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
