@@ -21,7 +21,7 @@ ROOT, ISSUING = "root", "issuing"
 PROOF, PROOF_PADDING = b"cps-agent test PKI: proof of possession", padding.PKCS1v15()
 
 
-class TestPkiDamagedError(DriverError):
+class PkiDamagedError(DriverError):
     """The folder of the test PKI holds something else than the test PKI."""
 
 
@@ -62,7 +62,7 @@ class TestPki:
     def open(cls, folder: Path) -> TestPki:
         """Load the PKI of the folder, or make it: whole or not at all, once though two processes try.
 
-        Raises TestPkiDamagedError when the folder holds something else.
+        Raises PkiDamagedError when the folder holds something else.
         """
         found = cls.load(folder)
         if found is None:
@@ -70,7 +70,7 @@ class TestPki:
             _make(folder)
             found = cls.load(folder)
         if found is None:
-            raise TestPkiDamagedError(f"no usable test PKI in {folder}")
+            raise PkiDamagedError(f"no usable test PKI in {folder}")
         return found
 
     @classmethod
