@@ -1,9 +1,12 @@
 """The agent's words in the person's language: gettext, English in the code, French in `locale/`.
 
-After changing a sentence, from the project's root (pybabel comes with the `test` extra):
+After changing a sentence, from the project's root (pybabel comes with the `test` extra, `build/` is not committed):
 
-    pybabel extract --no-location --omit-header -k gettext -k ngettext:1,2 -o build/cps-agent.pot agent && \
-        pybabel update -D cps-agent -l fr --no-fuzzy-matching -i build/cps-agent.pot -d agent/people/locale
+    pybabel extract --no-location -o build/cps-agent.pot agent &&
+    pybabel update -D cps-agent -d agent/people/locale -l fr -N --ignore-obsolete -i build/cps-agent.pot
+
+then write the French words into the .po file, and
+
     pybabel compile -D cps-agent -d agent/people/locale
 """
 

@@ -8,6 +8,7 @@ from gettext import NullTranslations
 
 from agent.people.plain_text import display_asker, display_origin, plain_text
 from agent.people.prompt import (
+    ABILITIES,
     Action,
     Asker,
     CardSummary,
@@ -207,7 +208,8 @@ def _ability_fact(request: ConfirmRequest, words: NullTranslations) -> Fact:
         "gateway": words.gettext("call health services in your name with your card"),
         "events": words.gettext("know when a card is inserted or removed"),
     }
-    return Fact(words.gettext("It could"), "", tuple(sentences[ability] for ability in request.abilities))
+    asked = frozenset(request.abilities)  # in our order, whatever the caller's
+    return Fact(words.gettext("It could"), "", tuple(sentences[ability] for ability in ABILITIES if ability in asked))
 
 
 def _duration_fact(request: ConfirmRequest, words: NullTranslations) -> Fact:

@@ -12,7 +12,7 @@ from agent.people.dialog.code_edit import CodeEdit
 from agent.people.dialog.labels import make_label, make_name, scale_font
 from agent.people.wording import CodeField, Page
 
-TICK_COLUMNS = 70  # a QCheckBox does not wrap by itself
+TICK_COLUMNS = 74  # a QCheckBox does not wrap by itself
 
 
 class CodeForm(QWidget):
@@ -109,7 +109,7 @@ class CodeForm(QWidget):
         return self._words.gettext("{min} to {max} digits").format(min=field.min_length, max=field.max_length)
 
     def _explain_digits(self) -> None:
-        self._show_hint(self._words.gettext("Digits only: use the numeric keypad or the Shift key."))
+        self._show_hint(self._words.gettext("Digits only (numeric keypad, or Shift)."))
 
     def _show_hint(self, text: str) -> None:
         self._hint.setText(text)
