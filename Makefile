@@ -1,0 +1,32 @@
+# Two commands matter: `make demo` and `make test`. Each installs what it needs, says so, and is quick when run again.
+# Overridable: make demo ARGS=--serve
+
+SHELL := /bin/bash
+VENV := .venv
+PYTHON ?= python3
+
+.PHONY: demo test check translations clean
+
+demo: $(VENV)/demo.stamp
+	@$(VENV)/bin/cps-agent demo $(ARGS)
+
+test: $(VENV)/test.stamp
+	@installer/linux/test $(ARGS)
+
+check: $(VENV)/test.stamp
+	@installer/linux/test --checks-only
+
+$(VENV)/demo.stamp: pyproject.toml constraints.txt installer/linux/prepare
+	@installer/linux/prepare demo
+
+$(VENV)/test.stamp: pyproject.toml constraints.txt package.json installer/linux/prepare
+	@installer/linux/prepare test
+
+translations: $(VENV)/test.stamp
+	@mkdir -p build
+	$(VENV)/bin/pybabel -q extract --no-location --omit-header -k gettext -k ngettext:1,2 -o build/cps-agent.pot agent
+	$(VENV)/bin/pybabel -q update -D cps-agent -l fr --no-fuzzy-matching -i build/cps-agent.pot -d agent/people/locale
+	$(VENV)/bin/pybabel -q compile -D cps-agent -d agent/people/locale
+
+clean:
+	rm -rf $(VENV) node_modules build dist

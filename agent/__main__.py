@@ -1,0 +1,31 @@
+"""The command line `cps-agent`, and the hidden commands that the agent starts as its own children."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from agent.commands.exits import Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Gives its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["_dialog"]:
+        from agent.people.dialog.child import main as run_dialog  # noqa: PLC0415 - the child's alone
+
+        return run_dialog()
+    from agent.commands.parser import make_parser  # noqa: PLC0415 - a child needs no parser
+
+    parsed = make_parser().parse_args(words)
+    try:
+        return int(parsed.run(parsed))
+    except KeyboardInterrupt:
+        return 128 + 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        return Exit.FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

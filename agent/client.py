@@ -1,0 +1,171 @@
+"""Typed client of the local API, for the command line, the tray and the tests: one call, one answer or one error."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+HOST = "127.0.0.1"
+TIMEOUT_S = 180.0  # longer than a person is given to answer a dialog
+TOKEN_FILE, PORT_FILE = "token", "port"
+
+Json = dict[str, Any]
+
+
+class AgentUnreachableError(Exception):
+    """No agent answers for this data folder."""
+
+
+class AgentProblemError(Exception):
+    """The agent refused or failed; `problem` is its problem document (RFC 9457)."""
+
+    def __init__(self, problem: Json) -> None:
+        super().__init__(str(problem.get("detail", problem)))
+        self.problem = problem
+        self.status = int(problem.get("status", 0))
+        self.code = str(problem.get("code", ""))
+        self.tries_left: int | None = problem.get("triesLeft")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDocument:
+    """A signature as the API gives it, decoded."""
+
+    name: str
+    content: bytes
+    certificate_der: bytes
+
+
+class Client:
+    """Talk to the agent of one data folder, over one kept connection."""
+
+    def __init__(self, port: int, token: str, timeout_s: float = TIMEOUT_S) -> None:
+        self.port = port
+        self._token = token
+        self._connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
+
+    @classmethod
+    def of(cls, data_dir: Path) -> Client:
+        """Find the agent that runs with this data folder. Raises AgentUnreachableError."""
+        try:
+            port = int((data_dir / PORT_FILE).read_text("ascii"))
+            token = (data_dir / TOKEN_FILE).read_text("ascii").strip()
+        except (OSError, ValueError) as error:
+            raise AgentUnreachableError(f"no agent runs with the data folder {data_dir}") from error
+        return cls(port, token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def status(self) -> Json:
+        """GET /v1/status."""
+        return self.request("GET", "/v1/status")
+
+    def cards(self) -> list[Json]:
+        """GET /v1/cards."""
+        return list(self.request("GET", "/v1/cards")["cards"])
+
+    def certificates(self) -> list[Json]:
+        """GET /v1/certificates."""
+        return list(self.request("GET", "/v1/certificates")["certificates"])
+
+    def grants(self) -> list[Json]:
+        """GET /v1/grants."""
+        return list(self.request("GET", "/v1/grants")["grants"])
+
+    def grant(self, abilities: Sequence[str]) -> Json:
+        """POST /v1/grants."""
+        return self.request("POST", "/v1/grants", {"abilities": list(abilities)})
+
+    def revoke(self, grant_id: str) -> None:
+        """DELETE /v1/grants/{id}."""
+        self.request("DELETE", f"/v1/grants/{grant_id}")
+
+    def journal(self, limit: int = 100) -> list[Json]:
+        """GET /v1/journal, newest first."""
+        return list(self.request("GET", f"/v1/journal?limit={limit}")["entries"])
+
+    def pin(self, verb: str, card_number: str | None = None) -> Json:
+        """POST /v1/pin/{verify,change,unblock}; the agent asks for the codes itself."""
+        return self.request("POST", f"/v1/pin/{verb}", _given(cardNumber=card_number))
+
+    def authenticate(self, origin: str, challenge_nonce: str, card_number: str | None = None) -> Json:
+        """POST /v1/authentications: a Web eID token for the site that this program speaks for."""
+        body = _given(format="web-eid:1.0", challengeNonce=challenge_nonce, origin=origin, cardNumber=card_number)
+        return self.request("POST", "/v1/authentications", body)
+
+    def sign(
+        self, documents: Sequence[tuple[str, bytes]], *, detached: bool = True, card_number: str | None = None
+    ) -> list[SignedDocument]:
+        """POST /v1/signatures in CMS / CAdES-B."""
+        listed = [{"name": name, "content": base64.b64encode(content).decode()} for name, content in documents]
+        return self._signatures(
+            _given(format="cms", level="B", detached=detached, documents=listed, cardNumber=card_number)
+        )
+
+    def sign_raw(
+        self, digests: Sequence[tuple[str, bytes]], algorithm: str = "sha256", card_number: str | None = None
+    ) -> list[SignedDocument]:
+        """POST /v1/signatures with hash values."""
+        listed = [
+            {"name": name, "digest": base64.b64encode(value).decode(), "digestAlgorithm": algorithm}
+            for name, value in digests
+        ]
+        return self._signatures(_given(format="raw", documents=listed, cardNumber=card_number))
+
+    def _signatures(self, body: Json) -> list[SignedDocument]:
+        return [
+            SignedDocument(
+                signature["name"],
+                base64.b64decode(signature["content"]),
+                base64.b64decode(signature["certificate"]),
+            )
+            for signature in self.request("POST", "/v1/signatures", body)["signatures"]
+        ]
+
+    def request(self, method: str, path: str, body: Json | None = None) -> Json:
+        """Exchange one request. Raises AgentProblemError, AgentUnreachableError."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(body)
+        try:
+            self._connection.request(method, path, content, headers)
+            response = self._connection.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise AgentUnreachableError(f"the agent does not answer on port {self.port}: {error}") from error
+        return _parse(response.status, answer)
+
+
+def _parse(status: int, answer: bytes) -> Json:
+    if status == 204:
+        return {}
+    try:
+        document = json.loads(answer)
+    except ValueError as error:
+        raise AgentUnreachableError("something else than the agent answers on its port") from error
+    if status >= 400:
+        raise AgentProblemError(document)
+    return dict(document)
+
+
+def _given(**members: Any) -> Json:
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,154 @@
+"""Commands that ask the running agent what is there: status, cards, certificates, grants, journal, token."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+
+from agent.client import TOKEN_FILE, Client, Json
+from agent.commands.exits import Exit
+from agent.commands.output import report, say, say_json
+from agent.people.translations import translator
+from agent.settings import load_settings
+
+
+def run_status(arguments: Namespace) -> int:
+    """`cps-agent status`."""
+    _ = translator()
+
+    def show(client: Client) -> Json:
+        status = client.status()
+        if not arguments.json:
+            say(_("Agent {version} is running on port {port}.").format(version=status["version"], port=client.port))
+            if status.get("service") == "stopped":
+                say(_("The smart card service of this workstation is stopped."))
+            for reader in status.get("readers", ()):
+                say(f"  {reader['name']}: {_reader_words(reader)}")
+        return status
+
+    return _ask(arguments, show)
+
+
+def _reader_words(reader: Json) -> str:
+    _ = translator()
+    words = {
+        "empty": _("no card"),
+        "reading": _("reading the card…"),
+        "ready": _("card {number}").format(number=reader["cardNumber"]),
+    }
+    trouble = reader["trouble"]
+    return words.get(reader["state"]) or f"{trouble['code']} — {trouble['detail']}"
+
+
+def run_cards(arguments: Namespace) -> int:
+    """`cps-agent cards`."""
+    _ = translator()
+
+    def show(client: Client) -> list[Json]:
+        cards = client.cards()
+        if not arguments.json:
+            for card in cards:
+                _show_card(card)
+            if not cards:
+                say(_("No card is in a reader."))
+        return cards
+
+    return _ask(arguments, show)
+
+
+def _show_card(card: Json) -> None:
+    _ = translator()
+    holder, pin = card["holder"], card["pin"] or {}
+    name = " ".join(filter(None, (holder["title"], holder["givenName"], holder["familyName"])))
+    test = _(" (test card)") if card["test"] else ""
+    say(f"{card['kind']} {card['number']} {card['generation']}{test}: {name}")
+    say("  " + _("Reader: {name}").format(name=card["reader"]))
+    say("  " + _("National identifier: {value}").format(value=holder["nationalId"]))
+    for coded in filter(None, (holder["profession"], holder["speciality"])):
+        say(f"  {coded['label']} ({coded['code']})")
+    say("  " + _("Valid until {date}").format(date=card["expiresAt"][:10]))
+    if pin.get("state") == "blocked":
+        say("  " + _("The code is blocked: cps-agent pin unblock"))
+    elif pin.get("triesLeft") is not None:
+        say("  " + _("Tries left: {count}.").format(count=pin["triesLeft"]))
+
+
+def run_certificates(arguments: Namespace) -> int:
+    """`cps-agent certificates`."""
+    _ = translator()
+
+    def show(client: Client) -> list[Json]:
+        certificates = client.certificates()
+        if not arguments.json:
+            for certificate in certificates:
+                say(f"{certificate['cardNumber']} {certificate['role']}: {certificate['subject']}")
+                say("  " + _("Issued by {name}").format(name=certificate["issuer"]))
+                say(
+                    "  "
+                    + _("Valid until {date}").format(date=certificate["notAfter"][:10])
+                    + f" ({certificate['state']})"
+                )
+        return certificates
+
+    return _ask(arguments, show)
+
+
+def run_grants(arguments: Namespace) -> int:
+    """`cps-agent grants [revoke ID]`."""
+    _ = translator()
+
+    def show(client: Client) -> list[Json]:
+        if arguments.revoke:
+            client.revoke(arguments.revoke)
+        grants = client.grants()
+        if not arguments.json:
+            for grant in grants:
+                abilities = ", ".join(grant["abilities"])
+                until = _("until the agent stops") if grant["untilStop"] else grant["expiresAt"][:10]
+                say(f"{grant['id']}  {grant['caller']}  {abilities}  {until}")
+            if not grants:
+                say(_("Nothing is granted to anybody."))
+        return grants
+
+    return _ask(arguments, show)
+
+
+def run_journal(arguments: Namespace) -> int:
+    """`cps-agent journal`."""
+
+    def show(client: Client) -> list[Json]:
+        entries = client.journal(arguments.limit)
+        if not arguments.json:
+            for entry in entries:
+                times = f" x{entry['count']}" if entry["count"] > 1 else ""
+                about = " ".join(filter(None, (entry["cardNumber"], entry["subject"])))
+                say(f"{entry['at']}  {entry['action']}  {entry['outcome']}{times}  {entry['caller']}  {about}")
+        return entries
+
+    return _ask(arguments, show)
+
+
+def run_token(arguments: Namespace) -> int:
+    """`cps-agent token`: the token of the running agent."""
+
+    def show() -> int:
+        data_dir = load_settings({"data_dir": arguments.data_dir}).data_dir
+        with Client.of(data_dir) as client:
+            client.status()
+        say((data_dir / TOKEN_FILE).read_text("ascii").strip())
+        return Exit.OK
+
+    return report(show, as_json=False)
+
+
+def _ask(arguments: Namespace, show: Callable[[Client], object]) -> int:
+    """Let `show` ask and print; with --json its answer is printed instead."""
+
+    def command() -> int:
+        with Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir) as client:
+            answer = show(client)
+        if arguments.json:
+            say_json(answer)
+        return Exit.OK
+
+    return report(command, as_json=arguments.json)

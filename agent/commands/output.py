@@ -1,0 +1,53 @@
+"""What commands print: JSON for programs, sentences for people, errors on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from agent.client import AgentProblemError, AgentUnreachableError
+from agent.commands.exits import BY_LAYER, Exit
+from agent.people.translations import choose_language, translator
+
+
+def say(text: str) -> None:
+    """Print one line for a person."""
+    sys.stdout.write(text + "\n")
+
+
+def say_json(value: Any) -> None:
+    """Print one JSON value for a program."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def complain(text: str) -> None:
+    """Print one line about what went wrong."""
+    sys.stderr.write(f"cps-agent: {text}\n")
+
+
+def report(command: Callable[[], int], *, as_json: bool) -> int:
+    """Run a command that talks to the agent, and say what it refused. Gives the exit code."""
+    _ = translator()
+    try:
+        return command()
+    except AgentProblemError as error:
+        if as_json:
+            say_json(error.problem)
+        complain(_sentence(error))
+        return BY_LAYER.get(str(error.problem.get("layer")), Exit.FAILED)
+    except AgentUnreachableError as error:
+        complain(_("{reason}. Start it first: cps-agent serve").format(reason=error))
+        return Exit.UNREACHABLE
+
+
+def _sentence(error: AgentProblemError) -> str:
+    _ = translator()
+    member = "detailFr" if choose_language() == "fr" else "detail"
+    sentence = f"{error.problem.get(member) or error} [{error.code}]"
+    if error.problem.get("hint"):
+        sentence += f" ({error.problem['hint']})"
+    if error.tries_left is not None:
+        sentence += " " + _("Tries left: {count}.").format(count=error.tries_left)
+    return sentence

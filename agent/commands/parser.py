@@ -1,0 +1,144 @@
+"""Every command with its flags; a command's module is imported only when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import gettext
+import importlib
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent import __version__
+from agent.people.translations import DOMAIN, LOCALE_DIR, translator
+from agent.settings import PROMPTS
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    Commands = _SubParsersAction[ArgumentParser]
+
+
+def make_parser() -> ArgumentParser:
+    """The parser of the whole command line, in the person's language."""
+    gettext.bindtextdomain(DOMAIN, LOCALE_DIR)  # argparse takes its own words from the text domain in force
+    gettext.textdomain(DOMAIN)
+    _ = translator()
+    parser = ArgumentParser(
+        prog="cps-agent",
+        description=_("Lends your CPS card to web pages and programs, under your eyes."),
+        epilog=_examples() + "\n\n" + _exit_codes(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"cps-agent {__version__}")
+    commands = parser.add_subparsers(required=True, metavar=_("COMMAND"))
+    _add_running(commands)
+    _add_asking(commands)
+    _add_using(commands)
+    return parser
+
+
+def _examples() -> str:
+    _ = translator()
+    return _("examples:") + "".join(
+        f"\n  {line}"
+        for line in (
+            "cps-agent demo",
+            "cps-agent serve",
+            "cps-agent cards --json",
+            "cps-agent sign ordonnance.pdf",
+            "cps-agent pin change",
+            "cps-agent journal --limit 20",
+            "cps-agent virtual-card --vpcd --trace",
+        )
+    )
+
+
+def _exit_codes() -> str:
+    _ = translator()
+    return _(
+        "exit codes: 0 done, 1 failed, 2 wrong call, 3 no agent runs, 4 service, reader or card, 5 code wrong, blocked "
+        "or refused,\n  6 not granted, 7 another program has the card, 8 certificate or key"
+    )
+
+
+def _add(commands: Commands, name: str, description: str, runner: str) -> ArgumentParser:
+    """One command; `runner` is module:function below agent.commands."""
+    _ = translator()
+    parser = commands.add_parser(name, help=description, description=description)
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help=_("data folder of the agent"))
+    parser.set_defaults(run=_lazy(runner))
+    return parser
+
+
+def _lazy(runner: str) -> Callable[[Namespace], int]:
+    def run(arguments: Namespace) -> int:
+        module, function = runner.split(":")
+        command: Callable[[Namespace], int] = getattr(importlib.import_module(f"agent.commands.{module}"), function)
+        return command(arguments)
+
+    return run
+
+
+def _add_json(parser: ArgumentParser) -> None:
+    _ = translator()
+    parser.add_argument("--json", action="store_true", help=_("print JSON for a program"))
+
+
+def _add_running(commands: Commands) -> None:
+    _ = translator()
+    demo = _add(commands, "demo", _("show the main job on a test card, without reader or screen"), "demo:run_demo")
+    _add_json(demo)
+    demo.add_argument("--serve", action="store_true", help=_("then keep running, with the playground open"))
+    demo.add_argument("--port", type=int, help=_("port of the playground (default: any free one)"))
+    serve = _add(commands, "serve", _("run the agent until Ctrl-C"), "serving:run_serve")
+    serve.add_argument("--port", type=int, help=_("listen on this port alone (0: any free one)"))
+    serve.add_argument("--virtual", action="store_true", default=None, help=_("use the embedded test card"))
+    serve.add_argument(
+        "--unattended",
+        action="store_true",
+        default=None,
+        help=_("consent and give codes by script, to test cards only"),
+    )
+    serve.add_argument("--prompt", choices=PROMPTS, help=_("how to ask you for consent and codes"))
+    serve.add_argument("--language", choices=("fr", "en"), help=_("language of the questions"))
+    serve.add_argument("--verbose", action="store_true", help=_("log more"))
+    card = _add(
+        commands, "virtual-card", _("put a test card into a virtual PC/SC reader"), "virtual_card:run_virtual_card"
+    )
+    card.add_argument("--vpcd", nargs="?", const="", metavar="HOST:PORT", required=True, help=_("where vpcd listens"))
+    card.add_argument("--delay", type=int, default=0, metavar="MS", help=_("time that each exchange takes"))
+    card.add_argument("--trace", action="store_true", help=_("print every exchange, codes hidden"))
+
+
+def _add_asking(commands: Commands) -> None:
+    _ = translator()
+    _add_json(
+        _add(commands, "status", _("say whether the agent runs, and what is in the readers"), "asking:run_status")
+    )
+    _add_json(_add(commands, "cards", _("show the cards and their holders"), "asking:run_cards"))
+    _add_json(_add(commands, "certificates", _("show the certificates of the cards"), "asking:run_certificates"))
+    grants = _add(commands, "grants", _("list what sites and programs may do, or revoke it"), "asking:run_grants")
+    _add_json(grants)
+    grants.add_argument("--revoke", metavar="ID", help=_("take this grant back first"))
+    journal = _add(commands, "journal", _("show every use of the card and every refusal"), "asking:run_journal")
+    _add_json(journal)
+    journal.add_argument("--limit", type=int, default=50, help=_("how many entries, newest first"))
+    _add(commands, "token", _("print the local token that programs send"), "asking:run_token")
+
+
+def _add_using(commands: Commands) -> None:
+    _ = translator()
+    sign = _add(commands, "sign", _("sign files with the card (CMS, CAdES-B)"), "using:run_sign")
+    sign.add_argument("files", nargs="+", metavar="FILE")
+    sign.add_argument("--enveloping", action="store_true", help=_("put the document inside the signature (.p7m)"))
+    sign.add_argument("--force", action="store_true", help=_("replace existing signature files"))
+    authenticate = _add(commands, "authenticate", _("make a Web eID token for a site"), "using:run_authenticate")
+    authenticate.add_argument("origin", help=_("the site, such as https://example.org"))
+    authenticate.add_argument("nonce", help=_("the challenge of the site, in base64 as it sent it"))
+    pin = _add(commands, "pin", _("check, change or unblock the code of the card"), "using:run_pin")
+    pin.add_argument("verb", choices=("verify", "change", "unblock"))
+    for parser in (sign, authenticate, pin):
+        _add_json(parser)
+        parser.add_argument("--card", metavar="NUMBER", help=_("which card, when there are several"))

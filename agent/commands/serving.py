@@ -1,0 +1,43 @@
+"""`cps-agent serve`: run the agent until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from argparse import Namespace
+
+from agent.access.errors import StoreError
+from agent.api.server import PortTakenError
+from agent.commands.exits import Exit
+from agent.commands.output import complain, say
+from agent.daemon import Daemon
+from agent.people.translations import translator
+from agent.settings import Settings, SettingsError, load_settings
+from drivers.errors import DriverError
+
+FLAGS = ("data_dir", "port", "prompt", "language", "virtual", "unattended")
+
+
+def run_serve(arguments: Namespace) -> int:
+    """Serve in the foreground."""
+    logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.INFO, format="%(levelname)s %(message)s")
+    try:
+        settings = load_settings({name: getattr(arguments, name) for name in FLAGS})
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(Daemon(settings).run(lambda port: _announce(settings, port)))
+    except (SettingsError, StoreError, PortTakenError, DriverError) as error:
+        complain(str(error))
+        return Exit.FAILED
+    return Exit.OK
+
+
+def _announce(settings: Settings, port: int) -> None:
+    _ = translator(settings.language)
+    say(_("The agent listens on http://127.0.0.1:{port} and http://[::1]:{port}.").format(port=port))
+    say(_("Playground: http://localhost:{port}/").format(port=port))
+    if settings.unattended:
+        say(_("Unattended: codes are given by the agent itself, and only to test cards of this data folder."))
+    say(_("Press Ctrl-C to stop."))
+    sys.stdout.flush()

@@ -1,0 +1,48 @@
+"""`cps-agent virtual-card`: a CPS card in software in a PC/SC reader that vpcd makes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from argparse import Namespace
+
+from agent.commands.exits import Exit
+from agent.commands.output import complain, say
+from agent.people.translations import translator
+from agent.settings import SettingsError, load_settings
+from drivers.errors import DriverError
+from drivers.virtual.store import open_card
+from drivers.virtual.trace import TracedCard
+from drivers.virtual.vpcd import DEFAULT_HOST, DEFAULT_PORT, serve
+
+
+def run_virtual_card(arguments: Namespace) -> int:
+    """Insert the card and keep it there until Ctrl-C."""
+    _ = translator()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        host, port = parse_address(arguments.vpcd)
+        card = open_card(load_settings({"data_dir": arguments.data_dir}).data_dir)
+        traced = TracedCard(card, _print if arguments.trace else None, arguments.delay / 1000)
+        say(_("Virtual CPS card for vpcd at {host}:{port}; press Ctrl-C to pull it.").format(host=host, port=port))
+        sys.stdout.flush()
+        serve(traced, host, port, stop)
+    except (SettingsError, DriverError, OSError, ValueError) as error:
+        complain(str(error))
+        return Exit.FAILED
+    say(_("Exchanges: {count}").format(count=traced.exchanges))
+    return Exit.OK
+
+
+def parse_address(text: str | None) -> tuple[str, int]:
+    """Parse HOST:PORT, PORT or nothing. Raises ValueError."""
+    host, _, port = (text or "").rpartition(":")
+    return host or DEFAULT_HOST, int(port) if port else DEFAULT_PORT
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
