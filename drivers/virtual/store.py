@@ -134,7 +134,14 @@ def pki_folder(data_dir: Path) -> Path:
 
 
 def open_card(data_dir: Path, personalisation: Personalisation = DEFAULT) -> VirtualCard:
-    """Create or load a card of the data folder, in use until `close`. Raises CardFolderInUseError."""
+    """Create or load a card of the data folder, in use until `close`.
+
+    Raises CardFolderInUseError, CardFolderDamagedError, PkiDamagedError.
+    """
     pki = TestPki.open(pki_folder(data_dir))
     store = VirtualCardStore.open(data_dir / "virtual" / "cards" / personalisation.serial, personalisation)
-    return store.card(pki)
+    try:
+        return store.card(pki)
+    except OSError:
+        store.close()
+        raise

@@ -34,7 +34,11 @@ def serve(card: Chip, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT, stop: 
 
 
 def open_listener(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> socket.socket:
-    """Listen for a vpcd that connects out (DEVICENAME host:port in reader.conf). Raises ValueError off loopback."""
+    """Listen for a vpcd that connects out (DEVICENAME host:port in reader.conf). Raises ValueError off loopback.
+
+    vpcd 3.3 aborts pcscd when such a connection ends, or when nobody listens for its second slot on the next port:
+    there `serve` is the better way.
+    """
     if not ipaddress.ip_address(host).is_loopback:
         raise ValueError(f"{host} is not a loopback address: any host could use the card")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -53,6 +57,7 @@ def serve_listener(card: Chip, listener: socket.socket, stop: threading.Event) -
 
 def serve_connection(card: Chip, link: socket.socket, stop: threading.Event) -> None:
     """Answer frames until the peer closes or `stop` is set, then take the power off. Raises OSError."""
+    link.settimeout(None)
     try:
         while (body := _receive_frame(link, stop)) is not None:
             answer = _answer(card, body)

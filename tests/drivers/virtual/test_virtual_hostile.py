@@ -26,7 +26,10 @@ def plausible_commands(draw):
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=400)
-@given(apdus=st.lists(st.binary(max_size=300) | plausible_commands(), min_size=1, max_size=6), opening=st.sampled_from(OPENINGS))
+@given(
+    apdus=st.lists(st.binary(max_size=300) | plausible_commands(), min_size=1, max_size=6),
+    opening=st.sampled_from(OPENINGS),
+)
 def test_every_command_is_answered(terminal, apdus, opening):
     if opening:
         terminal.raw(opening)

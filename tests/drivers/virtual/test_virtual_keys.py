@@ -7,6 +7,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
+from drivers.virtual.hashing import Sha1, Sha256
+
 MESSAGE = b"ordonnance " * 17
 DIGEST_INFO = bytes.fromhex("3031300D060960864801650304020105000420")
 SET_AUTH, SET_SIGN, SET_SIGN_SHA1 = "002241A406840182800102", "002241B606840181800142", "002241B606840181800112"
@@ -27,8 +29,6 @@ def apdu(header, data):
 
 def hash_command(message, name="sha256", split=None):
     """PSO HASH as a terminal builds it: midstate of the whole blocks, and the rest."""
-    from drivers.virtual.hashing import Sha1, Sha256
-
     hasher = {"sha1": Sha1, "sha256": Sha256}[name]()
     head = len(message) // 64 * 64 if split is None else split
     state = hasher.midstate(message[:head]) + (8 * head).to_bytes(8) if head else b""
@@ -53,9 +53,7 @@ def test_internal_authenticate_signs_any_digest_info(terminal):
     check(terminal, "B002", signature, algorithm=hashes.SHA512())
 
 
-@pytest.mark.parametrize(
-    ("length", "answer"), [(1, "6100"), (102, "6100"), (103, "6700"), (255, "6700")]
-)
+@pytest.mark.parametrize(("length", "answer"), [(1, "6100"), (102, "6100"), (103, "6700"), (255, "6700")])
 def test_internal_authenticate_takes_40_percent_of_the_modulus(terminal, length, answer):
     terminal.verify()
     terminal.send(SET_AUTH)
@@ -134,7 +132,10 @@ def test_a_short_message_needs_no_midstate(terminal):
 
 @pytest.mark.parametrize(
     ("command", "digest", "algorithm"),
-    [(SET_SIGN, hashlib.sha256(MESSAGE).digest(), hashes.SHA256()), (SET_SIGN_SHA1, hashlib.sha1(MESSAGE).digest(), hashes.SHA1())],
+    [
+        (SET_SIGN, hashlib.sha256(MESSAGE).digest(), hashes.SHA256()),
+        (SET_SIGN_SHA1, hashlib.sha1(MESSAGE).digest(), hashes.SHA1()),
+    ],
 )
 def test_a_hash_computed_off_the_card(terminal, command, digest, algorithm):
     terminal.verify()

@@ -1,6 +1,6 @@
 """The test PKI: what its certificates look like, what it vouches for, how it is made."""
 
-import datetime
+import datetime as dt
 import shutil
 import stat
 import subprocess
@@ -18,7 +18,7 @@ from drivers.base import KeyRole
 from drivers.virtual import pki as pki_module
 from drivers.virtual.certificates import Subject
 from drivers.virtual.personalisation import DEFAULT
-from drivers.virtual.pki import TestPki, PkiDamagedError
+from drivers.virtual.pki import PkiDamagedError, TestPki
 from drivers.virtual.store import pki_folder
 
 UPN = "1.3.6.1.4.1.311.20.2.3"
@@ -58,7 +58,7 @@ def test_profile_common_to_both(certificates, role):
     assert person == {NameOID.COMMON_NAME: "899700002712", NameOID.SURNAME: "VIRTUEL", NameOID.GIVEN_NAME: "CAMILLE"}
     assert certificate.subject.get_attributes_for_oid(NameOID.TITLE)[0].value == "Médecin"
     assert "CPS-AGENT TEST" in certificate.issuer.rfc4514_string()
-    years = (certificate.not_valid_after_utc - certificate.not_valid_before_utc) / datetime.timedelta(days=365)
+    years = (certificate.not_valid_after_utc - certificate.not_valid_before_utc) / dt.timedelta(days=365)
     assert years == pytest.approx(3, abs=0.01)
     assert private_extension(certificate, "1.2.250.1.71.1.2.2").native == 0
     number = private_extension(certificate, "1.2.250.1.71.1.2.3")
@@ -92,7 +92,9 @@ def test_signature_profile(certificates):
     assert usage.critical
     assert usage.value.content_commitment
     assert not usage.value.digital_signature
-    assert list(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [ExtendedKeyUsageOID.EMAIL_PROTECTION]
+    assert list(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [
+        ExtendedKeyUsageOID.EMAIL_PROTECTION
+    ]
     with pytest.raises(x509.ExtensionNotFound):
         extensions.get_extension_for_class(x509.SubjectAlternativeName)
 
@@ -133,9 +135,9 @@ def test_vouches_for_its_own_certificates_only(certificates, pki, tmp_path, smal
 def test_a_self_made_certificate_in_our_name_is_refused(pki):
     key = rsa.generate_private_key(65537, 2048)
     name = pki.issuing_certificate.subject
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + dt.timedelta(days=1))
     assert not pki.vouches_for(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER))
 
 
@@ -195,6 +197,15 @@ def test_openssl_verifies_the_chain(certificates, pki, tmp_path):
     (tmp_path / "issuing.pem").write_bytes(pki.issuing_certificate.public_bytes(pem))
     for role, certificate in certificates.items():
         (tmp_path / f"{role}.pem").write_bytes(certificate.public_bytes(pem))
-        command = ["openssl", "verify", "-x509_strict", "-CAfile", "root.pem", "-untrusted", "issuing.pem", f"{role}.pem"]
+        command = [
+            "openssl",
+            "verify",
+            "-x509_strict",
+            "-CAfile",
+            "root.pem",
+            "-untrusted",
+            "issuing.pem",
+            f"{role}.pem",
+        ]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.stdout.strip() == f"{role}.pem: OK", done.stderr

@@ -13,7 +13,14 @@ def test_codes_are_hidden_and_the_rest_is_shown(card):
     assert traced.atr == card.atr
     for command in ("002000010431323334", "002400010831323334 39383736", "0020000100", "0084000001"):
         traced.process(bytes.fromhex(command))
-    assert lines[:6] == ["> 00 20 00 01 04 ****", "< 90 00", "> 00 24 00 01 08 ****", "< 90 00", "> 00 20 00 01 00", "< 90 00"]
+    assert lines[:6] == [
+        "> 00 20 00 01 04 ****",
+        "< 90 00",
+        "> 00 24 00 01 08 ****",
+        "< 90 00",
+        "> 00 20 00 01 00",
+        "< 90 00",
+    ]
     assert traced.exchanges == 4
     assert not any("31 32 33" in line for line in lines)
     traced.reset()
