@@ -20,7 +20,7 @@ from agent.people.translations import (
 )
 
 FRENCH = LOCALE_DIR / "fr" / "LC_MESSAGES"
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
+KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
 
 
 def read_catalogue():
