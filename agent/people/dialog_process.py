@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import subprocess
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from agent.people.environment import clean_environment
 from agent.people.frame import MAX_FRAME, Answer, FrameError, Verdict, read_frame
@@ -24,6 +25,7 @@ from agent.people.prompt import (
 )
 from agent.people.wire import Envelope, Question, WireError, write_envelope
 
+NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
 TERMINATE_S = 2.0  # after that, kill
 
 
@@ -86,7 +88,13 @@ async def _start(command: Sequence[str]) -> AsyncIterator[tuple[Process, int]]:
     try:
         try:
             process = await asyncio.create_subprocess_exec(
-                *command, stdin=PIPE, stdout=write_fd, stderr=DEVNULL, env=clean_environment(os.environ)
+                *command,
+                stdin=PIPE,
+                stdout=write_fd,
+                stderr=DEVNULL,
+                env=clean_environment(os.environ),
+                creationflags=NO_CONSOLE,
+                start_new_session=True,  # a Ctrl-C meant for the daemon is no answer
             )
         except OSError as error:
             raise PromptUnavailableError(f"the dialog does not start: {error.strerror}") from error
@@ -112,14 +120,19 @@ async def _send(process: Process, message: bytes) -> None:
 async def _end(process: Process) -> None:
     """Terminate, then kill, and reap; a child that ended by itself is left alone."""
     try:
-        if process.returncode is None:
-            process.terminate()
+        _signal(process, process.terminate)
         await asyncio.wait_for(process.wait(), TERMINATE_S)
     except (TimeoutError, asyncio.CancelledError) as error:
-        process.kill()
+        _signal(process, process.kill)
         await process.wait()
         if isinstance(error, asyncio.CancelledError):
             raise
+
+
+def _signal(process: Process, send: Callable[[], None]) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            send()
 
 
 def _check_pin_answer(request: PinRequest, answer: Answer) -> PinAnswer:

@@ -6,17 +6,20 @@ import os
 import sys
 from typing import Final
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from agent.people.dialog.window import PageWindow
 from agent.people.frame import Verdict, write_frame
 from agent.people.hardening import forbid_core_dumps
+from agent.people.prompt import PROMPT_TIMEOUT_S
 from agent.people.translations import load_words
 from agent.people.wire import MAX_QUESTION, Envelope, WireError, read_envelope
 from agent.people.wording import write_page
 
 EXIT_BAD_QUESTION: Final = 2
 EXIT_NO_DISPLAY: Final = 3
+ORPHAN_MS: Final = int(PROMPT_TIMEOUT_S * 1000) + 30_000  # the daemon would have closed the window: it is gone
 
 
 def main() -> int:
@@ -39,6 +42,7 @@ def ask(envelope: Envelope) -> bytearray:
     application.setDesktopFileName("cps-agent")
     words = load_words(envelope.language)
     window = PageWindow(write_page(envelope.question, words), words)
+    QTimer.singleShot(ORPHAN_MS, window.reject)
     window.show()
     application.alert(window)  # asks for attention in the task bar; takes no focus
     if not window.wait():
