@@ -47,10 +47,12 @@ TEST_PIN, TEST_PUK = "1234", "12345678"
 
 
 class Daemon:
-    """One run of the agent. `port` is known once it has started."""
+    """One run of the agent. `port` is known once it has started; `prompt` and `readers` replace those of the settings."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, prompt: Prompt | None = None, readers: Readers | None = None) -> None:
         self.settings = settings
+        self._prompt = prompt
+        self._readers = readers
         self.port = 0
         self._stopped = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
@@ -79,13 +81,13 @@ class Daemon:
         stack.push_async_callback(cache.close)
         await grants.load()
         root, events = TestRoot(folder), EventBus()
-        readers = await asyncio.to_thread(self._open_readers)
+        readers = self._readers or await asyncio.to_thread(self._open_readers)
         cards = Cards(readers, cache, CardPolicy(root.vouches_for, self.settings.unattended), events)
         cards.on_read = lambda card, exchanges: self._spawn(_note_reading(journal, card, exchanges))
         stack.push_async_callback(self._finish_background)
         stack.callback(cards.stop)
         stack.callback(events.close)
-        prompt = Desk(self._choose_prompt())
+        prompt = Desk(self._prompt or self._choose_prompt())
         await self._listen(
             Services(
                 token=LocalToken.create(folder),

@@ -93,7 +93,7 @@ async def ask_grant(request: web.Request, caller: Caller, abilities: frozenset[A
     require_possible(caller, abilities)
     ephemeral = served.ephemeral_grants or not caller.lasting
     until = None if ephemeral else datetime.now(UTC) + DEFAULT_LIFETIME
-    question = ConfirmRequest(asker(caller), tuple(sorted(map(str, abilities))), until, remembered=True)
+    question = ConfirmRequest(asker(caller), tuple(sorted(map(str, abilities))), until, remembered=not ephemeral)
     try:
         agreed = await served.prompt.confirm(question)
     except DeskBusyError:

@@ -18,9 +18,9 @@ LARGE_BODY = 16 * 1024 * 1024
 MAX_DOCUMENTS = 50
 SECRET_MEMBERS = frozenset({"pin", "puk", "newPin", "oldPin", "code", "password"})
 
-CardNumber = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[0-9A-Za-z]+$")]
+CardNumber = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[0-9A-Za-z]+\Z")]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
-Nonce = Annotated[str, Meta(min_length=44, max_length=128, pattern=r"^[A-Za-z0-9+/=_-]+$")]
+Nonce = Annotated[str, Meta(min_length=44, max_length=128, pattern=r"^[A-Za-z0-9+/=_-]+\Z")]
 OriginText = Annotated[str, Meta(min_length=1, max_length=255)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from agent.people.prompt import (
@@ -16,6 +17,8 @@ from agent.people.prompt import (
 )
 from drivers.pin import Pin
 
+MAX_REMEMBERED = 100
+
 
 def is_marked_test_token(card: CardSummary) -> bool:
     """Tell whether whoever built the request saw the card chain to this data folder's test root."""
@@ -23,7 +26,7 @@ def is_marked_test_token(card: CardSummary) -> bool:
 
 
 class ScriptedPrompt(Prompt):
-    """Give fixed codes to test tokens, refuse any other token, consent to everything; `asked` keeps the questions."""
+    """Give fixed codes to test tokens, refuse any other token, consent to everything; `asked` keeps the last questions."""
 
     def __init__(
         self,
@@ -33,7 +36,7 @@ class ScriptedPrompt(Prompt):
         *,
         new_pin: str | None = None,
     ) -> None:
-        self.asked: list[PinRequest | ConfirmRequest | Notice] = []
+        self.asked: deque[PinRequest | ConfirmRequest | Notice] = deque(maxlen=MAX_REMEMBERED)
         self._pin = pin
         self._puk = puk
         self._new_pin = new_pin or pin

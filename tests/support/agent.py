@@ -1,0 +1,135 @@
+"""The whole agent inside a test, and raw HTTP against it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agent.client import Client
+from agent.daemon import Daemon
+from agent.people.prompt import ConfirmRequest, Notice, PinAnswer, PinRequest, Prompt
+from agent.settings import Settings
+from drivers.base import Readers
+from drivers.pin import Pin
+
+T = TypeVar("T")
+
+PAGE = "https://dmp.example"
+NONCE = "A" * 43 + "="
+
+
+@dataclass
+class Person(Prompt):
+    """Somebody at the desk who answers what the test tells, and remembers what was asked."""
+
+    pin: str = "1234"
+    new_pin: str = "1234"
+    agrees: bool = True
+    asked: list[PinRequest | ConfirmRequest] = field(default_factory=list)
+    on_ask: Callable[[], Any] | None = None
+    refuses: Exception | None = None
+
+    async def ask_pin(self, request: PinRequest) -> PinAnswer:
+        self.asked.append(request)
+        if self.on_ask is not None:
+            result = self.on_ask()
+            if asyncio.iscoroutine(result):
+                await result
+        if self.refuses:
+            raise self.refuses
+        new = Pin(bytearray(self.new_pin.encode())) if request.wants_new_code else None
+        return PinAnswer(Pin(bytearray(self.pin.encode())), new)
+
+    async def confirm(self, request: ConfirmRequest) -> bool:
+        self.asked.append(request)
+        return self.agrees
+
+    async def inform(self, message: Notice) -> None:
+        raise AssertionError(message)
+
+
+@dataclass
+class Answer:
+    """Status, headers and JSON of one answer."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: Any
+
+    @property
+    def code(self) -> str:
+        return str(self.body["code"])
+
+
+@dataclass
+class RunningAgent:
+    """A running agent and the ways to call it; `call` is a page when `origin` is given, a program otherwise."""
+
+    daemon: Daemon
+    client: Client
+    folder: Path
+
+    @property
+    def port(self) -> int:
+        return self.daemon.port
+
+    @property
+    def token(self) -> str:
+        return (self.folder / "token").read_text()
+
+    async def ask(self, function: Callable[[Client], T]) -> T:
+        """Call the typed client away from the event loop."""
+        return await asyncio.to_thread(function, self.client)
+
+    async def page(self, method: str, path: str, body: Any = None, origin: str = PAGE) -> Answer:
+        headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
+        return await self.call(method, path, body, headers)
+
+    async def program(self, method: str, path: str, body: Any = None) -> Answer:
+        return await self.call(method, path, body, {"Authorization": f"Bearer {self.token}"})
+
+    async def call(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Answer:
+        return await asyncio.to_thread(call, self.port, method, path, body, headers)
+
+
+def call(port: int, method: str, path: str, body: Any, headers: dict[str, str], host: str = "127.0.0.1") -> Answer:
+    """One raw request; a body that is not bytes is sent as JSON."""
+    headers = {"Connection": "close", **headers}
+    if body is not None and not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    if body is not None:
+        headers.setdefault("Content-Type", "application/json")
+    connection = http.client.HTTPConnection(host, port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        content = response.read()
+    parsed = json.loads(content) if "json" in (response.headers.get("Content-Type") or "") else content
+    return Answer(response.status, response.headers, parsed)
+
+
+@contextlib.asynccontextmanager
+async def running_agent(
+    folder: Path, prompt: Prompt | None = None, readers: Readers | None = None, **settings: Any
+) -> AsyncIterator[RunningAgent]:
+    """An agent in this process, on a port of its own."""
+    daemon = Daemon(Settings(data_dir=folder, port=0, **settings), prompt, readers)
+    ready = asyncio.Event()
+    run = asyncio.create_task(daemon.run(lambda _: ready.set()))
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait({run, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if run.done():
+        run.result()
+    try:
+        with Client.of(folder) as client:
+            yield RunningAgent(daemon, client, folder)
+    finally:
+        daemon.stop()
+        await run
