@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.base import Connection
-from drivers.errors import CardError
+from drivers.base import Connection, Deadline
+from drivers.errors import CardError, CardUnknownError
 
 INS_VERIFY = 0x20
 INS_MANAGE_SECURITY_ENVIRONMENT = 0x22
@@ -17,6 +17,7 @@ INS_SELECT = 0xA4
 INS_READ_BINARY = 0xB0
 INS_GET_RESPONSE = 0xC0
 
+SW1_MORE_DATA, SW1_WRONG_LE = 0x61, 0x6C
 SW_OK = 0x9000
 SW_END_OF_FILE = 0x6282
 SW_WRONG_LENGTH = 0x6700
@@ -30,49 +31,60 @@ SW_WRONG_P1_P2 = 0x6A86
 SW_REFERENCE_NOT_FOUND = 0x6A88
 SW_WRONG_OFFSET = 0x6B00
 
-MAX_ANSWER = 0x10000
+MAX_DATA = 255
+MAX_PARTS = 16  # GET RESPONSE commands for one answer; a card whose buffer holds 32 bytes needs 8 for a signature
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Data and status word of one command. `length_mended`: the card said by 6Cxx how much there was."""
+    """Data and status word of one command."""
 
     data: bytes
     sw: int
-    length_mended: bool = False
 
-    def require(self, what: str) -> bytes:
-        """Give the data of a 9000 answer. Raises CardError with the status word otherwise."""
-        if self.sw != SW_OK:
+    def require(self, what: str, *others: int) -> bytes:
+        """Give the data of a 9000 answer, or of one of the other status words. Raises CardError otherwise."""
+        if self.sw != SW_OK and self.sw not in others:
             raise CardError(f"{what}: the card answered {self.sw:04X}", sw=self.sw)
         return self.data
 
 
 class Channel:
-    """Send commands to a card in T=0 terms (ISO 7816-3 §10.3): no Le in case 4, GET RESPONSE after 61xx."""
+    """Send commands to a card in T=0 terms (ISO 7816-3 §10.3): no Le in case 4, GET RESPONSE after 61xx.
 
-    def __init__(self, connection: Connection) -> None:
+    No command is begun after the deadline (CardBusyError): whoever wanted its result is gone.
+    """
+
+    def __init__(self, connection: Connection, deadline: Deadline) -> None:
         self.connection = connection
+        self._deadline = deadline
 
     def send(self, apdu: bytes | bytearray) -> Answer:
         """Exchange one command and gather its whole answer."""
+        self._deadline.check()
         data, sw = self._exchange(apdu)
-        mended = sw >> 8 == 0x6C
-        if mended:
-            data, sw = self._exchange(bytes(apdu[:4]) + bytes([sw & 0xFF]))
         gathered = bytearray(data)
-        while sw >> 8 == 0x61:
+        for _ in range(MAX_PARTS):
+            if sw >> 8 != SW1_MORE_DATA:
+                return Answer(bytes(gathered), sw)
             data, sw = self._exchange(bytes([0x00, INS_GET_RESPONSE, 0x00, 0x00, sw & 0xFF]))
             gathered += data
-            if not data or len(gathered) > MAX_ANSWER:
-                raise CardError("the card announces an answer that does not end", sw=sw)
-        return Answer(bytes(gathered), sw, mended)
+        raise CardError("the card announces an answer that does not end", sw=sw)
 
     def command(self, ins: int, p1: int, p2: int, data: bytes | bytearray = b"") -> Answer:
         """Send a command with data (case 3 or 4) or with none (P3 = 00)."""
+        if len(data) > MAX_DATA:
+            raise CardUnknownError("the card names something longer than a command")
         return self.send(bytearray([0x00, ins, p1, p2, len(data)]) + data)
 
     def _exchange(self, apdu: bytes | bytearray) -> tuple[bytes, int]:
+        """One command, sent again with the right Le after 6Cxx (ISO 7816-3 §12.2.3)."""
+        data, sw = self._transmit(apdu)
+        if sw >> 8 == SW1_WRONG_LE and apdu[1] in (INS_READ_BINARY, INS_GET_RESPONSE):
+            return self._transmit(bytes(apdu[:4]) + bytes([sw & 0xFF]))
+        return data, sw
+
+    def _transmit(self, apdu: bytes | bytearray) -> tuple[bytes, int]:
         answer = self.connection.transmit(apdu)
         if len(answer) < 2:
             raise CardError("the card answered less than a status word")

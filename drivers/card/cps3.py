@@ -53,7 +53,7 @@ class Cps3Token(Token, PinReader, PinKeeper):
         self.label = profile.label
         self.keys = tuple(key.info() for key in profile.keys)
         self._store = store
-        self._events = events
+        self._events: int | None = events
         self._seen_open = False
 
     def read_pin_status(self, deadline: Deadline) -> PinStatus:
@@ -66,12 +66,14 @@ class Cps3Token(Token, PinReader, PinKeeper):
 
     def verify_pin(self, pin: Pin, deadline: Deadline) -> None:
         """SELECT MF, VERIFY, reset."""
+        _require_length(pin, self.profile.pin)
         with self._transaction(deadline) as channel:
             self._verify(channel, pin)
 
     def change_pin(self, old: Pin, new: Pin, deadline: Deadline) -> None:
         """SELECT MF, VERIFY, CHANGE REFERENCE DATA with old and new code, reset."""
         code = self.profile.pin
+        _require_length(old, code)
         _require_length(new, code)
         with self._transaction(deadline) as channel:
             self._verify(channel, old)
@@ -86,7 +88,8 @@ class Cps3Token(Token, PinReader, PinKeeper):
         _require_length(puk, unblocking)
         _require_length(new, code)
         with self._transaction(deadline) as channel:
-            self._enter(channel)
+            self._select_code(channel)
+            channel.connection.reset_at_end(True)  # always: nobody had left the card open to the PUK
             answer = _send_codes(channel, (apdu.INS_VERIFY, 0x00, unblocking.reference), (puk,), unblocking)
             _require_code_accepted(answer)
             reset = (apdu.INS_RESET_RETRY_COUNTER, RESET_WITH_NEW_CODE, code.reference)
@@ -97,14 +100,20 @@ class Cps3Token(Token, PinReader, PinKeeper):
         card_key = self._card_key(key)
         if digest.algorithm not in card_key.algorithms:
             raise NotSupportedError(f"the {card_key.role} key of this card does not sign {digest.algorithm}")
+        _require_length(pin, self.profile.pin)
         with self._transaction(deadline) as channel:
             self._verify(channel, pin)
             select(channel, self.profile.application_path)
             signature = _compute(channel, card_key, digest)
         if not is_signature_of(card_key.certificate_der, digest, signature):
-            self._store.forget(self.number)
+            self._disown()
             raise CardUnknownError("the signature does not match the certificate that was read from this card")
         return signature
+
+    def _disown(self) -> None:
+        """What was read of the card is wrong: have it read again, and be of no use until then."""
+        self._store.forget(self.number)
+        self._events = None
 
     def _card_key(self, key: KeyInfo) -> CardKey:
         for card_key in self.profile.keys:
@@ -117,20 +126,18 @@ class Cps3Token(Token, PinReader, PinKeeper):
         with self.slot.transaction(deadline) as connection:
             if connection.events != self._events:
                 raise CardRemovedError
-            yield Channel(connection)
+            yield Channel(connection, deadline)
 
     def _verify(self, channel: Channel, pin: Pin) -> None:
-        """Send the code, whatever the card's state: another program may have left it verified."""
-        _require_length(pin, self.profile.pin)
-        self._enter(channel)
-        code = self.profile.pin
-        _require_code_accepted(_send_codes(channel, (apdu.INS_VERIFY, 0x00, code.reference), (pin,), code))
+        """Send the code, whatever the card's state: another program may have left it verified.
 
-    def _enter(self, channel: Channel) -> None:
-        """Select where the code is seen and, before it is sent, provide for the card to be closed behind us."""
+        Before that, provide for the card to be closed behind us, unless it was open before.
+        """
+        code = self.profile.pin
         self._select_code(channel)
         self._seen_open = self._seen_open and self._pin_status(channel).verified
         channel.connection.reset_at_end(not self._seen_open)
+        _require_code_accepted(_send_codes(channel, (apdu.INS_VERIFY, 0x00, code.reference), (pin,), code))
 
     def _select_code(self, channel: Channel) -> None:
         """Bit 8 of a reference says that the code belongs to the application (ISO 7816-4 §11.5.1)."""

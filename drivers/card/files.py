@@ -11,7 +11,6 @@ from drivers.card.apdu import (
     INS_READ_BINARY,
     INS_SELECT,
     SW_END_OF_FILE,
-    SW_FILE_NOT_FOUND,
     SW_OK,
     SW_WRONG_OFFSET,
     SW_WRONG_P1_P2,
@@ -19,13 +18,16 @@ from drivers.card.apdu import (
     Channel,
 )
 from drivers.card.tlv import find_tlv, read_header, read_tlvs
-from drivers.errors import CardError, CardRemovedError, CardUnknownError
+from drivers.errors import CardRemovedError, CardUnknownError
 
 MASTER_FILE = bytes.fromhex("3F00")
 P1_BY_AID, P1_BY_PATH = 0x04, 0x09
 P2_FCP, P2_NO_ANSWER = 0x04, 0x0C
 PIECE = 256
 MAX_FILE = 0x7FFF  # READ BINARY offsets have 15 bits (ISO 7816-4 §7.2.3)
+MAX_HEADER = 6
+SHORTEST_CUT = 0xC0  # a piece shorter than this was not cut by a buffer: the smallest one known gives E7
+MAX_EXCHANGES = 512  # for one card; an ordinary one takes about 41
 SLICE_S = 1.2  # a transaction is ended after this; one more exchange of a slow card keeps it below 2 s
 
 
@@ -61,7 +63,10 @@ def read_binary(channel: Channel, offset: int, length: int) -> Answer:
 
 
 class CardReading:
-    """A long reading of one card, cut into transactions. Raises CardRemovedError when the card was changed between."""
+    """A long reading of one card, cut into transactions. Raises CardRemovedError when the card was changed between.
+
+    It gives up after MAX_EXCHANGES (CardUnknownError), so that no card can keep it busy for good.
+    """
 
     def __init__(self, slot: Slot, deadline: Deadline, slice_s: float = SLICE_S) -> None:
         self._slot = slot
@@ -69,6 +74,7 @@ class CardReading:
         self._slice_s = slice_s
         self._open = contextlib.ExitStack()
         self._slice_end = 0.0
+        self._last_exchange = slot.exchanges + MAX_EXCHANGES
         self._channel: Channel | None = None
         self.events: int | None = None
 
@@ -80,12 +86,13 @@ class CardReading:
 
     def channel(self) -> Channel:
         """Give the channel of the running transaction; a new one is begun when its time is over."""
+        if self._slot.exchanges >= self._last_exchange:
+            raise CardUnknownError("the files of the card do not end")
         if self._channel is None or time.monotonic() >= self._slice_end:
-            self._begin()
-        assert self._channel is not None
+            self._channel = self._begin()
         return self._channel
 
-    def _begin(self) -> None:
+    def _begin(self) -> Channel:
         self._open.close()
         connection = self._open.enter_context(self._slot.transaction(self._deadline))
         if self.events is None:
@@ -93,75 +100,82 @@ class CardReading:
         elif self.events != connection.events:
             raise CardRemovedError
         self._slice_end = time.monotonic() + self._slice_s
-        self._channel = Channel(connection)
+        return Channel(connection, self._deadline)
 
     def read_start(self, path: bytes, length: int) -> bytes:
         """Read the first bytes of a file: two exchanges."""
         channel = self.channel()
         select(channel, path)
-        answer = read_binary(channel, 0, length)
-        if answer.sw not in (SW_OK, SW_END_OF_FILE):
-            answer.require("READ BINARY")
-        return answer.data
+        return read_binary(channel, 0, length).require("READ BINARY", SW_END_OF_FILE)
 
     def read_file(self, path: bytes) -> bytes:
         """Read a file to its end."""
-        return self._read(path, _Content(one_object=False))
+        return self._read(path, _File())
 
     def read_object(self, path: bytes) -> bytes:
         """Read a file that holds one data object, such as a certificate, to the end of that object."""
-        return self._read(path, _Content(one_object=True))
+        return self._read(path, _Object())
 
-    def read_file_if_present(self, path: bytes) -> bytes | None:
-        """Read a file that not every card has."""
-        try:
-            return self.read_file(path)
-        except CardError as error:
-            if error.sw == SW_FILE_NOT_FOUND:
-                return None
-            raise
-
-    def _read(self, path: bytes, content: _Content) -> bytes:
+    def _read(self, path: bytes, content: _File) -> bytes:
         selected_in: Channel | None = None
         while not content.ended:
-            self._deadline.check()
             channel = self.channel()
             if channel is not selected_in:
                 select(channel, path)
                 selected_in = channel
             content.add(read_binary(channel, len(content.data), content.wanted))
-        return bytes(content.data[: content.total])
+        return bytes(content.data)
 
 
-class _Content:
-    """A file as far as it has been read."""
+class _File:
+    """A file as far as it has been read: data objects, and perhaps padding, up to where the card says it ends."""
 
-    def __init__(self, *, one_object: bool) -> None:
+    def __init__(self) -> None:
         self.data = bytearray()
-        self.total = MAX_FILE
         self.ended = False
-        self._one_object = one_object
 
     @property
     def wanted(self) -> int:
-        return min(PIECE, self.total - len(self.data))
+        return min(PIECE, MAX_FILE - len(self.data))
 
     def add(self, answer: Answer) -> None:
-        if answer.sw == SW_WRONG_OFFSET and self.data:
+        if answer.sw not in (SW_OK, SW_END_OF_FILE) and self._refuses_offset(answer.sw):
             self.ended = True
             return
-        if answer.sw != SW_END_OF_FILE:
-            answer.require("READ BINARY")
-        self.data += answer.data
-        if self._one_object and self.total == MAX_FILE:
-            _, header, length = read_header(bytes(self.data[:8]))
-            self.total = min(MAX_FILE, header + length)
-        self.ended = len(self.data) >= self.total or self._was_last(answer)
+        self.data += answer.require("READ BINARY", SW_END_OF_FILE)
+        self.ended = not answer.data or self._is_complete(answer)
 
-    def _was_last(self, answer: Answer) -> bool:
-        if answer.length_mended or answer.sw == SW_END_OF_FILE or not answer.data:
+    def _refuses_offset(self, sw: int) -> bool:
+        """Whether the file ends before this offset: 6B00 says so, and cards differ in how they say it."""
+        return sw == SW_WRONG_OFFSET or bool(self.data)
+
+    def _is_complete(self, answer: Answer) -> bool:
+        """A piece shorter than asked for may be the last, or cut by a small buffer in the card or the reader."""
+        if answer.sw == SW_END_OF_FILE or len(self.data) >= MAX_FILE:
             return True
-        return not self._one_object and len(answer.data) < PIECE and _is_whole(self.data)
+        return len(answer.data) < SHORTEST_CUT and _is_whole(self.data)
+
+
+class _Object(_File):
+    """A file that begins with one data object, whose header tells where to stop."""
+
+    _total = 0
+
+    @property
+    def wanted(self) -> int:
+        return min(PIECE, self._total - len(self.data)) if self._total else PIECE
+
+    def _refuses_offset(self, sw: int) -> bool:
+        return sw == SW_WRONG_OFFSET and not self.data
+
+    def _is_complete(self, answer: Answer) -> bool:
+        if not self._total:
+            _, header, length = read_header(bytes(self.data[:MAX_HEADER]))
+            self._total = header + length
+            if self._total > MAX_FILE:
+                raise CardUnknownError("a data object longer than a file")
+        del self.data[self._total :]
+        return answer.sw == SW_END_OF_FILE or len(self.data) >= self._total
 
 
 def _is_whole(content: bytearray) -> bool:

@@ -27,24 +27,28 @@ PIN_NEEDS_PADDING, PIN_UNBLOCKING, PIN_SECURITY_OFFICER = 5, 6, 7
 # Mechanisms of PKCS #11 that EF.TokenInfo names (CKM_RSA_PKCS, CKM_SHA1_RSA_PKCS, CKM_SHA256_RSA_PKCS)
 CKM_RSA_PKCS, CKM_SHA1_RSA_PKCS, CKM_SHA256_RSA_PKCS = 0x01, 0x06, 0x40
 
+MAX_PATH = 16
+MAX_CODE = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """One record of EF.DIR: the AID, and the path of its EF.ODF or of its DF where the record tells it."""
+    """One record of EF.DIR: the AID, and the paths of its DF, EF.ODF and EF.TokenInfo where the record tells them."""
 
     aid: bytes
-    odf_path: bytes | None
     path: bytes | None
+    odf_path: bytes | None
+    token_info_path: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """One supported algorithm of EF.TokenInfo: `reference` is what keys name, `card_reference` what the card wants."""
+    """One supported algorithm of EF.TokenInfo: `reference` is what keys name, `card_reference` what MSE takes."""
 
     reference: int
     mechanism: int
     signs: bool
-    card_reference: int
+    card_reference: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +103,15 @@ def parse_dir(content: bytes) -> tuple[Application, ...]:
 
 
 def _application(record: Tlv) -> Application:
-    paths = [p.value for p in record.children() if p.tag == TAG_PATH]
-    discretionary = record.find(TAG_DISCRETIONARY, TAG_SEQUENCE, TAG_OCTET_STRING)
+    """Paths stand in the DDO (PKCS #15 §5.4.1), bare as on a CPS3 or within a SEQUENCE."""
+    ddo = record.find(TAG_DISCRETIONARY) or Tlv(TAG_DISCRETIONARY, b"")
+    if ddo.find(TAG_SEQUENCE, TAG_SEQUENCE):
+        ddo = ddo.find(TAG_SEQUENCE) or ddo
     return Application(
         aid=_require(record, TAG_AID, "AID").value,
-        odf_path=discretionary.value if discretionary else None,
-        path=paths[0] if paths else None,
+        path=_path(record.find(TAG_PATH)),
+        odf_path=_path(ddo.find(TAG_SEQUENCE, TAG_OCTET_STRING)),
+        token_info_path=_path(ddo.find(0xA0, TAG_OCTET_STRING)),
     )
 
 
@@ -112,9 +119,9 @@ def parse_odf(content: bytes) -> dict[int, list[bytes]]:
     """Parse EF.ODF into the paths of the directory files, by the tag of what they list."""
     paths: dict[int, list[bytes]] = {}
     for entry in read_tlvs(content):
-        path = entry.find(TAG_SEQUENCE, TAG_OCTET_STRING)
+        path = _path(entry.find(TAG_SEQUENCE, TAG_OCTET_STRING))
         if path is not None:
-            paths.setdefault(entry.tag, []).append(path.value)
+            paths.setdefault(entry.tag, []).append(path)
     return paths
 
 
@@ -131,14 +138,16 @@ def parse_token_info(content: bytes) -> TokenInfo:
 
 
 def _algorithm(entry: Tlv) -> Algorithm:
-    integers = [_integer(child) for child in entry.children() if child.tag == TAG_INTEGER]
+    """AlgorithmInfo: reference, mechanism, parameters, operations, OID, and perhaps the card's own reference."""
+    children = list(entry.children())
+    integers = [_integer(child) for child in children if child.tag == TAG_INTEGER]
     if len(integers) < 2:
         raise CardUnknownError("an algorithm of EF.TokenInfo is cut short")
     return Algorithm(
         reference=integers[0],
         mechanism=integers[1],
         signs=OPERATION_COMPUTE_SIGNATURE in _bits(entry.find(TAG_BIT_STRING)),
-        card_reference=integers[2] if len(integers) > 2 else 0,
+        card_reference=integers[-1] & 0xFF if len(integers) > 2 and children[-1].tag == TAG_INTEGER else None,
     )
 
 
@@ -151,37 +160,35 @@ def _pin(entry: Tlv) -> PinObject:
     attributes = _type_attributes(entry)
     flags = _bits(attributes.find(TAG_BIT_STRING))
     lengths = [_integer(child) for child in attributes.children() if child.tag == TAG_INTEGER]
-    reference = attributes.find(0x80)
-    padding = attributes.find(TAG_OCTET_STRING)
-    auth_id = _class_attributes(entry).find(TAG_OCTET_STRING)
-    stored = lengths[1] if len(lengths) > 1 else 0
+    if len(lengths) < 2 or max(lengths) > MAX_CODE:
+        raise CardUnknownError("a code without lengths, or longer than any")
+    reference, padding = attributes.find(0x80), attributes.find(TAG_OCTET_STRING)
     return PinObject(
         reference=_integer(reference) & 0xFF if reference else 0,
-        auth_id=auth_id.value if auth_id else b"",
-        min_length=lengths[0] if lengths else 0,
-        max_length=lengths[2] if len(lengths) > 2 else stored,
-        stored_length=stored,
+        auth_id=_octets(_class_attributes(entry)),
+        min_length=lengths[0],
+        max_length=lengths[2] if len(lengths) > 2 else lengths[1],
+        stored_length=lengths[1],
         padding=padding.value[0] if padding and padding.value and PIN_NEEDS_PADDING in flags else None,
         unblocks=bool(flags & {PIN_UNBLOCKING, PIN_SECURITY_OFFICER}),
     )
 
 
 def parse_private_keys(content: bytes) -> tuple[PrivateKey, ...]:
-    """Parse a private key directory (PrKDF); only RSA entries, which are the untagged ones, count."""
-    return tuple(_private_key(entry) for entry in _entries(content))
+    """Parse a private key directory (PrKDF); RSA entries, which are the untagged ones, with a reference count."""
+    return tuple(found for found in map(_private_key, _entries(content)) if found)
 
 
-def _private_key(entry: Tlv) -> PrivateKey:
+def _private_key(entry: Tlv) -> PrivateKey | None:
     common, key = _common_attributes(entry), _class_attributes(entry)
     usage = _bits(key.find(TAG_BIT_STRING))
     reference, algorithms = key.find(TAG_INTEGER), key.find(0xA1)
-    auth_id = common.find(TAG_OCTET_STRING)
     if reference is None:
-        raise CardUnknownError("a private key without reference")
+        return None
     return PrivateKey(
         key_id=_require(key, TAG_OCTET_STRING, "key id").value,
         label=_label(common),
-        auth_id=auth_id.value if auth_id else b"",
+        auth_id=_octets(common),
         reference=_integer(reference) & 0xFF,
         signs=USAGE_SIGN in usage,
         non_repudiation=USAGE_NON_REPUDIATION in usage,
@@ -195,11 +202,11 @@ def parse_certificates(content: bytes) -> tuple[CertificateFile, ...]:
 
 
 def _certificate(entry: Tlv) -> CertificateFile | None:
-    path = _type_attributes(entry).find(TAG_SEQUENCE, TAG_OCTET_STRING)
+    path = _path(_type_attributes(entry).find(TAG_SEQUENCE, TAG_OCTET_STRING))
     if path is None:
         return None
     key_id = _require(_class_attributes(entry), TAG_OCTET_STRING, "certificate id").value
-    return CertificateFile(key_id, _label(_common_attributes(entry)), path.value)
+    return CertificateFile(key_id, _label(_common_attributes(entry)), path)
 
 
 def _entries(content: bytes) -> Iterator[Tlv]:
@@ -233,6 +240,20 @@ def _require(parent: Tlv, tag: int, name: str) -> Tlv:
     if found is None:
         raise CardUnknownError(f"a PKCS#15 object without its {name}")
     return found
+
+
+def _octets(attributes: Tlv) -> bytes:
+    found = attributes.find(TAG_OCTET_STRING)
+    return found.value if found else b""
+
+
+def _path(value: Tlv | None) -> bytes | None:
+    """A path of two-byte file identifiers; an empty one names no file."""
+    if value is None or not value.value:
+        return None
+    if len(value.value) % 2 or len(value.value) > MAX_PATH:
+        raise CardUnknownError("a path that no card file has")
+    return value.value
 
 
 def _label(common: Tlv) -> str:

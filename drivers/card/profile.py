@@ -46,7 +46,7 @@ class CardKey:
 
 @dataclass(frozen=True, slots=True)
 class CardProfile:
-    """A card: its number (8 digits of EF.SN), where its application is, its codes and its keys."""
+    """A card: its number (8 digits of EF.SN), where its application is, its codes and its keys, of which it has one."""
 
     number: str
     generation: str
@@ -69,7 +69,7 @@ class CardProfile:
         """Parse what to_json wrote. Raises ValueError when it is anything else."""
         try:
             return _profile(json.loads(text))
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise ValueError("not a card profile") from error
 
 
@@ -92,10 +92,25 @@ def _profile(raw: dict[str, Any]) -> CardProfile:
         generation=str(raw["generation"]),
         label=str(raw["label"]),
         application_path=base64.b64decode(raw["application_path"], validate=True),
-        pin=PinFile(**raw["pin"]),
-        puk=PinFile(**raw["puk"]) if raw["puk"] else None,
-        keys=tuple(_key(key) for key in raw["keys"]),
+        pin=_pin_file(raw["pin"]),
+        puk=_pin_file(raw["puk"]) if raw["puk"] else None,
+        keys=(_key(raw["keys"][0]), *map(_key, raw["keys"][1:])),
     )
+
+
+def _pin_file(raw: dict[str, Any]) -> PinFile:
+    padding = raw["padding"]
+    return PinFile(
+        reference=_byte(raw["reference"]),
+        min_length=_byte(raw["min_length"]),
+        max_length=_byte(raw["max_length"]),
+        stored_length=_byte(raw["stored_length"]),
+        padding=None if padding is None else _byte(padding),
+    )
+
+
+def _byte(raw: Any) -> int:
+    return bytes([int(raw)])[0]
 
 
 def _key(raw: dict[str, Any]) -> CardKey:
@@ -103,9 +118,9 @@ def _key(raw: dict[str, Any]) -> CardKey:
         key_id=base64.b64decode(raw["key_id"], validate=True),
         label=str(raw["label"]),
         role=KeyRole(raw["role"]),
-        reference=int(raw["reference"]),
+        reference=_byte(raw["reference"]),
         takes_hash=bool(raw["takes_hash"]),
-        algorithms={str(name): int(reference) for name, reference in raw["algorithms"].items()},
+        algorithms={str(name): _byte(reference) for name, reference in raw["algorithms"].items()},
         certificate_path=base64.b64decode(raw["certificate_path"], validate=True),
         certificate_der=base64.b64decode(raw["certificate_der"], validate=True),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from cryptography import x509
+from dataclasses import dataclass
 
 from drivers.base import HASH_LENGTHS, Deadline, KeyRole, Slot
 from drivers.card import pkcs15
-from drivers.card.apdu import SW_FILE_NOT_FOUND
+from drivers.card.apdu import SW_END_OF_FILE
 from drivers.card.files import MASTER_FILE, CardReading, application_path, read_binary, select_master_file
 from drivers.card.profile import PREFIX_LENGTH, CardKey, CardProfile, PinFile, ProfileStore
+from drivers.card.signatures import certificate_role
 from drivers.card.tlv import find_tlv
 from drivers.errors import CardError, CardUnknownError, CardUpdateUnfinishedError
 
@@ -18,6 +19,9 @@ EF_ACTUA = bytes.fromhex("3F00D010")
 SFI_EF_SN = 0x1C
 EF_ODF, EF_TOKEN_INFO = bytes.fromhex("5031"), bytes.fromhex("5032")  # PKCS #15 §5.5.1
 EF_SN_LENGTH = 12
+HASHES_BY_PSO = {"sha256": pkcs15.CKM_SHA256_RSA_PKCS, "sha1": pkcs15.CKM_SHA1_RSA_PKCS}
+HASHES_BY_DIGEST_INFO = dict.fromkeys(HASH_LENGTHS, pkcs15.CKM_RSA_PKCS)
+IAS_ECC_REFERENCES = {pkcs15.CKM_RSA_PKCS: 0x02, pkcs15.CKM_SHA1_RSA_PKCS: 0x12, pkcs15.CKM_SHA256_RSA_PKCS: 0x42}
 CONTACTLESS_AID_SUFFIX = bytes.fromhex("FF0020")
 
 
@@ -48,12 +52,11 @@ def read_number(reading: CardReading) -> str:
 def _read_serial_file(reading: CardReading) -> bytes:
     try:
         return reading.read_start(EF_SN, EF_SN_LENGTH)
-    except CardError as error:
-        if error.sw != SW_FILE_NOT_FOUND:
-            raise
-    channel = reading.channel()
-    select_master_file(channel)
-    return read_binary(channel, 0x8000 | SFI_EF_SN << 8, EF_SN_LENGTH).require("READ BINARY of EF.SN")
+    except CardError:  # some cards show this file by its short identifier alone
+        channel = reading.channel()
+        select_master_file(channel)
+        answer = read_binary(channel, 0x8000 | SFI_EF_SN << 8, EF_SN_LENGTH)
+        return answer.require("READ BINARY of EF.SN", SW_END_OF_FILE)
 
 
 def _is_same(reading: CardReading, profile: CardProfile) -> bool:
@@ -67,87 +70,105 @@ def _is_same(reading: CardReading, profile: CardProfile) -> bool:
 def read_whole(reading: CardReading, number: str) -> CardProfile:
     """Read directory files and certificates; data objects are left for whoever asks for them."""
     _require_no_update(reading)
-    application, odf = _open_application(reading)
-    info = pkcs15.parse_token_info(reading.read_file(application + EF_TOKEN_INFO))
-    pins = [pin for path in odf.get(pkcs15.ODF_AUTH_OBJECTS, ()) for pin in _pins(reading, application, path)]
-    keys = _read_keys(reading, application, odf, info)
+    application = _open_application(reading)
+    info = pkcs15.parse_token_info(reading.read_file(application.token_info_path))
+    pins = pkcs15.parse_pins(application.read_directory(reading, pkcs15.ODF_AUTH_OBJECTS))
+    private_keys = pkcs15.parse_private_keys(application.read_directory(reading, pkcs15.ODF_PRIVATE_KEYS))
+    certificates = pkcs15.parse_certificates(application.read_directory(reading, pkcs15.ODF_CERTIFICATES))
+    pairs = _pair(private_keys, certificates)
     return CardProfile(
         number=number,
         generation="CPS3",
         label=info.label,
-        application_path=application,
-        pin=_pin_file(pins, unblocks=False),
-        puk=_pin_file(pins, unblocks=True) if any(pin.unblocks for pin in pins) else None,
-        keys=keys,
+        application_path=application.path,
+        pin=_holder_pin(pins, pairs[0][0].auth_id),
+        puk=next((_pin_file(pin) for pin in pins if pin.unblocks), None),
+        keys=tuple(_read_key(reading, key, application.absolute(file.path), info) for key, file in pairs),
     )
 
 
 def _require_no_update(reading: CardReading) -> None:
-    """EF_ACTUA (template EC; 81 start, 82 end) stands on a card only while an update of it runs."""
-    content = reading.read_file_if_present(EF_ACTUA)
-    if content is None:
+    """EF_ACTUA (template EC; 81 start, 82 end) stands on some cards; without its end an update was interrupted."""
+    try:
+        content = reading.read_file(EF_ACTUA)
+    except CardError:  # most cards have none, and one that hides it does not say that it is unfinished
         return
-    template = find_tlv(content, 0xEC)
-    if template is None or (template.find(0x81) and not template.find(0x82)):
+    try:
+        end = find_tlv(content, 0xEC, 0x82)
+    except CardUnknownError:
+        end = None
+    if end is None:
         raise CardUpdateUnfinishedError
 
 
-def _open_application(reading: CardReading) -> tuple[bytes, dict[int, list[bytes]]]:
-    """Path of the DF that holds the PKCS#15 files, and its EF.ODF. EF.DIR may also list one that only NFC can see."""
-    records = pkcs15.parse_dir(reading.read_file(EF_DIR))
-    errors = []
-    for record in sorted(records, key=lambda record: record.aid.endswith(CONTACTLESS_AID_SUFFIX)):
-        try:
-            path = _path_of(reading, record)
-            return path, pkcs15.parse_odf(reading.read_file(path + EF_ODF))
-        except CardError as error:
-            errors.append(error)
-    raise CardUnknownError("no PKCS#15 application of EF.DIR can be opened") from errors[-1]
+@dataclass(frozen=True, slots=True)
+class _Application:
+    """The DF that holds the PKCS#15 files, its EF.ODF, and where its EF.TokenInfo is."""
 
+    path: bytes
+    odf: dict[int, list[bytes]]
+    token_info_path: bytes
 
-def _path_of(reading: CardReading, record: pkcs15.Application) -> bytes:
-    if record.odf_path and record.odf_path.startswith(MASTER_FILE) and record.odf_path.endswith(EF_ODF):
-        return record.odf_path[: -len(EF_ODF)]
-    if record.path and record.path.startswith(MASTER_FILE):
-        return record.path
-    return application_path(reading.channel(), record.aid)
+    def absolute(self, path: bytes) -> bytes:
+        """A path from the MF, as most cards write it, or else from this DF (PKCS #15 §6.1.5)."""
+        return _absolute(self.path, path)
+
+    def read_directory(self, reading: CardReading, tag: int) -> bytes:
+        """Read the files that EF.ODF names for one kind of objects."""
+        return b"".join(reading.read_file(self.absolute(path)) for path in self.odf.get(tag, ()))
 
 
 def _absolute(application: bytes, path: bytes) -> bytes:
     return path if path.startswith(MASTER_FILE) else application + path
 
 
-def _pins(reading: CardReading, application: bytes, path: bytes) -> tuple[pkcs15.PinObject, ...]:
-    return pkcs15.parse_pins(reading.read_file(_absolute(application, path)))
+def _open_application(reading: CardReading) -> _Application:
+    """Open the first application of EF.DIR that can be; one that only NFC can see may be listed too."""
+    records = pkcs15.parse_dir(reading.read_file(EF_DIR))
+    errors = []
+    for record in sorted(records, key=lambda record: record.aid.endswith(CONTACTLESS_AID_SUFFIX)):
+        try:
+            path = _path_of(reading, record)
+            odf = pkcs15.parse_odf(reading.read_file(_absolute(path, record.odf_path or EF_ODF)))
+            return _Application(path, odf, _absolute(path, record.token_info_path or EF_TOKEN_INFO))
+        except CardError as error:
+            errors.append(error)
+    raise CardUnknownError("no PKCS#15 application of EF.DIR can be opened") from errors[-1]
 
 
-def _pin_file(pins: list[pkcs15.PinObject], *, unblocks: bool) -> PinFile:
-    found = next((pin for pin in pins if pin.unblocks is unblocks), None)
-    if found is None:
+def _path_of(reading: CardReading, record: pkcs15.Application) -> bytes:
+    if record.odf_path and record.odf_path.startswith(MASTER_FILE):
+        return record.odf_path[:-2]
+    if record.path and record.path.startswith(MASTER_FILE):
+        return record.path
+    return application_path(reading.channel(), record.aid)
+
+
+def _holder_pin(pins: tuple[pkcs15.PinObject, ...], auth_id: bytes) -> PinFile:
+    """The code that the keys name, or else the first that is no unblocking code."""
+    candidates = sorted((pin for pin in pins if not pin.unblocks), key=lambda pin: pin.auth_id != auth_id)
+    if not candidates:
         raise CardUnknownError("the card names no code of its holder")
-    return PinFile(found.reference, found.min_length, found.max_length, found.stored_length, found.padding)
+    return _pin_file(candidates[0])
 
 
-def _read_keys(
-    reading: CardReading, application: bytes, odf: dict[int, list[bytes]], info: pkcs15.TokenInfo
-) -> tuple[CardKey, ...]:
-    def directory(tag: int) -> bytes:
-        return b"".join(reading.read_file(_absolute(application, path)) for path in odf.get(tag, ()))
+def _pin_file(pin: pkcs15.PinObject) -> PinFile:
+    return PinFile(pin.reference, pin.min_length, pin.max_length, pin.stored_length, pin.padding)
 
-    private_keys = pkcs15.parse_private_keys(directory(pkcs15.ODF_PRIVATE_KEYS))
-    certificates = {c.key_id: c for c in pkcs15.parse_certificates(directory(pkcs15.ODF_CERTIFICATES))}
-    keys = []
-    for key in private_keys:
-        certificate = certificates.get(key.key_id)
-        if certificate is not None and (key.signs or key.non_repudiation):
-            path = _absolute(application, certificate.path)
-            keys.append(_card_key(key, path, reading.read_object(path), info))
-    if not keys:
+
+def _pair(
+    keys: tuple[pkcs15.PrivateKey, ...], certificates: tuple[pkcs15.CertificateFile, ...]
+) -> list[tuple[pkcs15.PrivateKey, pkcs15.CertificateFile]]:
+    """Signing keys with the certificate of the same id. Raises CardUnknownError when there is none."""
+    files = {certificate.key_id: certificate for certificate in certificates}
+    pairs = [(key, files[key.key_id]) for key in keys if key.key_id in files and (key.signs or key.non_repudiation)]
+    if not pairs:
         raise CardUnknownError("no key of the card has a certificate")
-    return tuple(keys)
+    return pairs
 
 
-def _card_key(key: pkcs15.PrivateKey, path: bytes, certificate_der: bytes, info: pkcs15.TokenInfo) -> CardKey:
+def _read_key(reading: CardReading, key: pkcs15.PrivateKey, path: bytes, info: pkcs15.TokenInfo) -> CardKey:
+    certificate_der = reading.read_object(path)
     return CardKey(
         key_id=key.key_id,
         label=key.label,
@@ -160,25 +181,13 @@ def _card_key(key: pkcs15.PrivateKey, path: bytes, certificate_der: bytes, info:
     )
 
 
-def certificate_role(certificate_der: bytes) -> KeyRole:
-    """Role of a key by its certificate's KeyUsage (RFC 5280 §4.2.1.3): nonRepudiation signs, anything else proves."""
-    try:
-        certificate = x509.load_der_x509_certificate(certificate_der)
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return KeyRole.AUTHENTICATION
-    except ValueError as error:
-        raise CardUnknownError("a certificate of the card cannot be read") from error
-    return KeyRole.SIGNATURE if usage.content_commitment else KeyRole.AUTHENTICATION
-
-
 def _algorithms(key: pkcs15.PrivateKey, info: pkcs15.TokenInfo) -> dict[str, int]:
-    """Reference that the card wants for each hash: one for all over a DigestInfo, or one per hash over a hash value."""
+    """Reference that the card wants for each hash: one for all over a DigestInfo, or one per hash over a hash value.
+
+    Those of the IAS-ECC profile stand in where EF.TokenInfo names none that the key can use.
+    """
     usable = [a for a in info.algorithms if a.signs and (not key.algorithms or a.reference in key.algorithms)]
-    references = {a.mechanism: a.card_reference for a in reversed(usable)}
-    if key.non_repudiation:
-        by_hash = {"sha256": pkcs15.CKM_SHA256_RSA_PKCS, "sha1": pkcs15.CKM_SHA1_RSA_PKCS}
-        return {name: references[mechanism] for name, mechanism in by_hash.items() if mechanism in references}
-    if pkcs15.CKM_RSA_PKCS in references:
-        return dict.fromkeys(HASH_LENGTHS, references[pkcs15.CKM_RSA_PKCS])
-    return {}
+    told = {a.mechanism: a.card_reference for a in reversed(usable) if a.card_reference is not None}
+    mechanisms = HASHES_BY_PSO if key.non_repudiation else HASHES_BY_DIGEST_INFO
+    references = {name: told[mechanism] for name, mechanism in mechanisms.items() if mechanism in told}
+    return references or {name: IAS_ECC_REFERENCES[mechanism] for name, mechanism in mechanisms.items()}

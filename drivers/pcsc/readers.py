@@ -97,8 +97,9 @@ class PcscReaders(Readers):
         return self._context
 
     def _require(self, hresult: int, call: str) -> None:
-        if code_of(hresult) in SERVICE_GONE:
-            self._context = None
+        if code_of(hresult) in SERVICE_GONE and self._context is not None:
+            context, self._context = self._context, None
+            scard.SCardReleaseContext(context)
         require(hresult, call)
 
 
@@ -108,7 +109,7 @@ def _reader_state(state: tuple[str, int, list[int]]) -> ReaderState:
     return ReaderState(
         name=name,
         atr=bytes(atr) if present else None,
-        events=flags >> 16,
+        events=flags >> 16 & 0xFFFF,
         exclusive=bool(flags & scard.SCARD_STATE_EXCLUSIVE),
         mute=bool(flags & scard.SCARD_STATE_MUTE),
     )

@@ -24,6 +24,7 @@ from drivers.pcsc.results import (
 GAP_S = 0.15
 """Between two transactions of ours: without it another program waiting for the card starves (measured)."""
 
+PROTOCOLS = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
 
 _epochs = itertools.count(1)
 
@@ -40,13 +41,16 @@ class PcscSlot(Slot):
         self._epoch = 0
         self._last_end = 0.0
 
+    def __del__(self) -> None:
+        self._release_context()
+
     @contextmanager
     def transaction(self, deadline: Deadline) -> Iterator[Connection]:
         """See Slot. On the way out the card is reset if reset_at_end was asked for, else left as it is."""
-        self._leave_a_gap()
-        handle, protocol = self._connect(deadline)
-        connection = PcscConnection(self, handle, protocol)
+        self._leave_a_gap(deadline)
+        handle, protocol = self._connect()
         try:
+            connection = PcscConnection(self, handle, protocol)
             self._begin(handle, deadline)
             try:
                 connection.atr, connection.events = self._look()
@@ -57,41 +61,44 @@ class PcscSlot(Slot):
             scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
             self._last_end = time.monotonic()
 
-    def _leave_a_gap(self) -> None:
+    def _leave_a_gap(self, deadline: Deadline) -> None:
         wait_s = self._last_end + GAP_S - time.monotonic()
         if wait_s > 0:
-            time.sleep(wait_s)
+            time.sleep(min(wait_s, deadline.remaining_s))
+        deadline.check()
 
-    def _connect(self, deadline: Deadline) -> tuple[int, int]:
+    def _connect(self) -> tuple[int, int]:
         fresh = self._context is None
         hresult, handle, protocol = self._try_connect()
         if code_of(hresult) in SERVICE_GONE and not fresh:
-            self._context = None
+            self._release_context()
             hresult, handle, protocol = self._try_connect()
         if code_of(hresult) in SERVICE_GONE:
-            self._context = None
+            self._release_context()
         require(hresult, "SCardConnect")
-        deadline.check()
         return handle, protocol
 
     def _try_connect(self) -> tuple[int, int, int]:
         if self._context is None:
-            hresult, self._context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+            hresult, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
             if code_of(hresult) != SCARD_S_SUCCESS:
-                self._context = None
                 raise ServiceStoppedError(native=code_of(hresult))
-            self._epoch = next(_epochs)
-        protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
-        result: tuple[int, int, int] = scard.SCardConnect(self._context, self.name, scard.SCARD_SHARE_SHARED, protocols)
+            self._context, self._epoch = context, next(_epochs)
+        result: tuple[int, int, int] = scard.SCardConnect(self._context, self.name, scard.SCARD_SHARE_SHARED, PROTOCOLS)
         return result
 
+    def _release_context(self) -> None:
+        """The service gives each program a small number of contexts."""
+        context, self._context = self._context, None
+        if context is not None:
+            scard.SCardReleaseContext(context)
+
     def _begin(self, handle: int, deadline: Deadline) -> None:
-        hresult = scard.SCardBeginTransaction(handle)
-        if code_of(hresult) == SCARD_W_RESET_CARD:
-            protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
-            hresult, _ = scard.SCardReconnect(handle, scard.SCARD_SHARE_SHARED, protocols, scard.SCARD_LEAVE_CARD)
+        """Wait for the card. Each program that ends its own transaction with a reset sends us back to the start."""
+        while code_of(hresult := scard.SCardBeginTransaction(handle)) == SCARD_W_RESET_CARD:
+            deadline.check()
+            hresult, _ = scard.SCardReconnect(handle, scard.SCARD_SHARE_SHARED, PROTOCOLS, scard.SCARD_LEAVE_CARD)
             require(hresult, "SCardReconnect")
-            hresult = scard.SCardBeginTransaction(handle)
         require(hresult, "SCardBeginTransaction")
         if not deadline.remaining_s:
             scard.SCardEndTransaction(handle, scard.SCARD_LEAVE_CARD)
