@@ -1,0 +1,320 @@
+/**
+ * Client of the CPS agent for web pages: one ES module without dependencies, to ship with your own page.
+ * Make the first call from a click: the browser then asks the person whether your site may reach this computer.
+ *
+ *     const agent = new CpsAgent();
+ *     await agent.requestGrant(["identity", "authenticate"]);
+ *     const token = await agent.authenticate(nonceFromYourServer);
+ *
+ * No `targetAddressSpace` is sent: http://127.0.0.1 is exempt from mixed-content blocking without it, and a browser
+ * that does not know the value refuses the call.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+const PORTS = [27710, 27720, 27730];
+const MAX_BODY = 16 * 1024 * 1024;
+const CHUNK = 24576; // bytes; a multiple of 3, so that pieces of base64 can be joined
+const FIRST_DELAY_MS = 500;
+const LAST_DELAY_MS = 15000;
+const PERMISSIONS = ["loopback-network", "local-network", "local-network-access"]; // the names of newer browsers first
+
+/** What the client itself finds: code → layer, sentence in English, sentence in French. */
+const OWN_PROBLEMS = {
+  "agent-unreachable": [
+    "browser",
+    "The CPS agent does not answer. Either it is not running on this computer: start it. Or the browser keeps this " +
+      "site from reaching it: allow the local network (local apps) for this site, left of the address. Then try again.",
+    "L'agent CPS ne répond pas. Soit il n'est pas démarré sur ce poste : démarrez-le. Soit le navigateur empêche ce " +
+      "site de le joindre : autorisez pour lui le réseau local (applications locales), à gauche de l'adresse. Réessayez.",
+  ],
+  "local-network-access-denied": [
+    "browser",
+    "The browser does not let this site reach the CPS agent. Click the icon left of the address, allow the local " +
+      "network (local apps) for this site, reload the page, then try again.",
+    "Le navigateur interdit à ce site de joindre l'agent CPS. Cliquez sur l'icône à gauche de l'adresse, autorisez " +
+      "le réseau local (applications locales) pour ce site, rechargez la page, puis réessayez.",
+  ],
+  "body-too-large": ["call", "Too large for one call (12 MB).", "Trop volumineux pour un seul appel (12 Mo)."],
+  "grant-required": [
+    "gate",
+    "This site may not follow what happens to cards: ask for the ability `events` first.",
+    "Ce site n'est pas autorisé à suivre les cartes : demandez d'abord l'autorisation « events ».",
+  ],
+  "bad-answer": ["call", "What answers is not the CPS agent.", "Ce qui répond n'est pas l'agent CPS."],
+  aborted: ["call", "The page gave the call up.", "La page a abandonné l'appel."],
+};
+
+/** @typedef {{signal?: AbortSignal}} CallOptions */
+/** @typedef {{signal?: AbortSignal, cardNumber?: string}} CardOptions */
+/** @typedef {CardOptions & {format?: "cms", level?: "B", detached?: boolean}} SignOptions */
+/** @typedef {Blob|ArrayBuffer|Uint8Array} Content a File is a Blob */
+/** @typedef {{name: string, content: Content}} NamedContent */
+/** @typedef {{name: string, content: string, certificate: string}} Signature base64 of DER: see `fromBase64` */
+/** @typedef {{unverifiedCertificate: string, algorithm: string, signature: string, format: string}} WebEidToken */
+/** @typedef {{id: string, caller: string, abilities: string[], expiresAt: string, untilStop: boolean}} Grant */
+/**
+ * What the agent tells (`reader-added`, `card-ready`, `card-removed`, …), and what the client adds about the stream:
+ * `stream-open`, `stream-lost` (it tries again), `stream-ended` (it gave up, `error` says why).
+ * @typedef {{type: string, reader?: string, cardNumber?: string, error?: CpsAgentError}} AgentEvent
+ */
+
+/** Any failure. `code` is stable; `detail` and `detailFr` say to the person what to do. */
+export class CpsAgentError extends Error {
+  /** @param {Record<string, any>} problem of the agent (RFC 9457), or its like @param {unknown} [cause] */
+  constructor(problem, cause) {
+    super(problem.detail, { cause });
+    this.name = "CpsAgentError";
+    /** @type {string} */ this.code = problem.code;
+    /** @type {string} */ this.detail = problem.detail;
+    /** @type {string} */ this.detailFr = problem.detailFr;
+    /** @type {string} at fault: pcsc, reader, card, person, gate, call, browser, … */ this.layer = problem.layer;
+    /** @type {number|null} tries left of the card's code */ this.triesLeft = problem.triesLeft ?? null;
+    /** @type {number|null} of HTTP; null when the client itself says so */ this.status = problem.status ?? null;
+    /** @type {string|null} for the developer */ this.hint = problem.hint ?? null;
+    /** @type {string|null} the one to ask for */ this.ability = problem.ability ?? null;
+  }
+}
+
+/** One of the problems that the client itself finds. */
+function ownProblem(code, cause) {
+  const [layer, detail, detailFr] = OWN_PROBLEMS[code];
+  return new CpsAgentError({ code, layer, detail, detailFr, hint: cause && String(cause) }, cause);
+}
+
+/** The agent of this workstation, as this page may use it. Nothing is sent before the first call. */
+export class CpsAgent {
+  #ports;
+  #fetch;
+  #onEvent;
+  #address = null;
+  #listeners = [];
+  #stream = null; // the AbortController that ends it
+
+  /** @param {{ports?: number[], fetch?: typeof fetch, onEvent?: (event: AgentEvent) => void}} [options] */
+  constructor({ ports = PORTS, fetch = globalThis.fetch.bind(globalThis), onEvent } = {}) {
+    this.#ports = ports;
+    this.#fetch = fetch;
+    this.#onEvent = onEvent;
+  }
+
+  /**
+   * Find the agent; the other calls do it when needed. A page without a grant learns name and version alone.
+   * @param {CallOptions} [options] @returns {Promise<{name: string, version: string, port: number}>}
+   */
+  async find({ signal } = {}) {
+    const found = await Promise.any(this.#ports.map((port) => this.#probe(port, signal))).catch(({ errors }) => {
+      this.#address = null;
+      throw errors.find((error) => error.status) ?? errors.find((error) => error.code !== "bad-answer") ?? errors[0];
+    });
+    this.#address = `127.0.0.1:${found.port}`;
+    return found;
+  }
+
+  /**
+   * Ask the person for abilities (`identity`, `authenticate`, `sign`, `events`, …), but not again for granted ones.
+   * @param {string[]} abilities @param {CallOptions} [options] @returns {Promise<Grant>}
+   */
+  requestGrant(abilities, options) {
+    return this.#call("POST", "/v1/grants", options, { abilities });
+  }
+
+  /** This site's own grants. @param {CallOptions} [options] @returns {Promise<Grant[]>} */
+  async grants(options) {
+    return (await this.#call("GET", "/v1/grants", options)).grants;
+  }
+
+  /** Give back this site's grants, or one. @param {CallOptions & {id?: string}} [options] @returns {Promise<void>} */
+  async revoke({ id, signal } = {}) {
+    const ids = id ? [id] : (await this.grants({ signal })).map((grant) => grant.id);
+    for (const each of ids) await this.#call("DELETE", `/v1/grants/${encodeURIComponent(each)}`, { signal });
+  }
+
+  /** The cards in the readers, with their holders. @param {CallOptions} [options] @returns {Promise<object[]>} */
+  async cards(options) {
+    return (await this.#call("GET", "/v1/cards", options)).cards;
+  }
+
+  /** The certificates of these cards, with chains. @param {CallOptions} [options] @returns {Promise<object[]>} */
+  async certificates(options) {
+    return (await this.#call("GET", "/v1/certificates", options)).certificates;
+  }
+
+  /**
+   * Log in: the agent asks for the code, the card signs this page's origin and the nonce; your server checks the token.
+   * @param {string} challengeNonce from your server: base64 of 32 bytes
+   * @param {CardOptions} [options] @returns {Promise<WebEidToken>}
+   */
+  authenticate(challengeNonce, { cardNumber, ...options } = {}) {
+    return this.#call("POST", "/v1/authentications", options, { format: "web-eid:1.0", challengeNonce, cardNumber });
+  }
+
+  /**
+   * Sign documents, with one code for all. `detached` (the default): the signature does not hold the document.
+   * @param {Content|NamedContent|(Content|NamedContent)[]} documents
+   * @param {SignOptions} [options] @returns {Promise<Signature[]>} in the same order
+   */
+  async sign(documents, { signal, format = "cms", detached = true, level, cardNumber } = {}) {
+    const prepared = [];
+    for (const each of [documents].flat()) prepared.push(await prepare(each, prepared.length + 1));
+    const body = { format, level, detached, documents: prepared, cardNumber };
+    return (await this.#call("POST", "/v1/signatures", { signal }, body)).signatures;
+  }
+
+  /**
+   * Hear what happens at the desk; needs the ability `events`. The stream is held open while somebody listens.
+   * @param {(event: AgentEvent) => void} [listener] besides `onEvent` @returns {() => void} stops listening
+   */
+  events(listener = () => {}) {
+    const own = (event) => listener(event);
+    this.#listeners.push(own);
+    if (this.#stream === null) {
+      this.#stream = new AbortController();
+      this.#follow(this.#stream.signal);
+    }
+    return () => {
+      if (!this.#listeners.includes(own)) return;
+      this.#listeners = this.#listeners.filter((each) => each !== own);
+      if (this.#listeners.length === 0) this.close();
+    };
+  }
+
+  /** Stop the stream of events. The object can still be used. */
+  close() {
+    this.#listeners = [];
+    this.#stream?.abort();
+    this.#stream = null;
+  }
+
+  /** Keep a WebSocket open, with growing delays, until nobody listens or the agent says that it may not be. */
+  async #follow(signal) {
+    const tell = (event) => signal.aborted || this.#tell(event);
+    for (let delay = FIRST_DELAY_MS; !signal.aborted; delay = Math.min(delay * 2, LAST_DELAY_MS)) {
+      const error = await this.#refusal(signal);
+      if (error) {
+        tell({ type: "stream-ended", error });
+        if (!signal.aborted) this.close();
+      } else if (this.#address && (await listen(this.#address, signal, tell))) {
+        delay = FIRST_DELAY_MS;
+        tell({ type: "stream-lost" });
+      }
+      await pause(delay, signal);
+    }
+  }
+
+  #tell(event) {
+    for (const listener of [this.#onEvent, ...this.#listeners]) {
+      try {
+        listener?.(event);
+      } catch (error) {
+        reportError(error); // one listener's mistake is not the others'
+      }
+    }
+  }
+
+  /** A browser hides why a WebSocket failed, so ask first whether this page may listen; null: it may, or try again. */
+  async #refusal(signal) {
+    try {
+      const grants = await this.grants({ signal });
+      return grants.some((grant) => grant.abilities.includes("events")) ? null : ownProblem("grant-required");
+    } catch (error) {
+      return ["agent-unreachable", "bad-answer", "aborted"].includes(error.code) ? null : error;
+    }
+  }
+
+  async #probe(port, signal) {
+    const status = await this.#send(`http://127.0.0.1:${port}/v1/status`, { signal });
+    if (status?.name !== "cps-agent") throw ownProblem("bad-answer");
+    return { ...status, port };
+  }
+
+  async #call(method, path, { signal } = {}, content = undefined) {
+    const body = content && JSON.stringify(content);
+    if (body?.length > MAX_BODY) throw ownProblem("body-too-large");
+    const headers = body ? { "Content-Type": "application/json" } : {};
+    if (this.#address === null) await this.find({ signal });
+    try {
+      return await this.#send(`http://${this.#address}${path}`, { method, headers, body, signal });
+    } catch (error) {
+      if (error.code === "agent-unreachable") this.#address = null; // it may come back on another port
+      throw error;
+    }
+  }
+
+  /** Every failure leaves here as a CpsAgentError. */
+  async #send(url, options) {
+    try {
+      const strict = { cache: "no-store", credentials: "omit", redirect: "error" };
+      const response = await (0, this.#fetch)(url, { ...options, ...strict });
+      const answer = response.status === 204 ? null : await response.json();
+      if (response.ok) return answer;
+      throw answer?.code ? new CpsAgentError(answer) : ownProblem("bad-answer");
+    } catch (error) {
+      if (error instanceof CpsAgentError) throw error;
+      if (options.signal?.aborted) throw ownProblem("aborted", error);
+      if (error instanceof SyntaxError) throw ownProblem("bad-answer", error);
+      const denied = (await askBrowser()) === "denied";
+      throw ownProblem(denied ? "local-network-access-denied" : "agent-unreachable", error);
+    }
+  }
+}
+
+/** Base64 of any content, piece by piece: it may be large. @param {Content} content @returns {Promise<string>} */
+export async function toBase64(content) {
+  const bytes = new Uint8Array(await new Blob([content]).arrayBuffer());
+  let text = "";
+  for (let at = 0; at < bytes.length; at += CHUNK) {
+    text += btoa(String.fromCharCode.apply(null, bytes.subarray(at, at + CHUNK)));
+  }
+  return text;
+}
+
+/** The bytes of base64 text. @param {string} text @returns {Uint8Array} */
+export function fromBase64(text) {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
+async function prepare(given, number) {
+  const content = given.content ?? given;
+  if ((content.size ?? content.byteLength) > MAX_BODY) throw ownProblem("body-too-large");
+  return { name: given.name || `document-${number}`, content: await toBase64(content) };
+}
+
+/** Live through one connection; answers whether it was ever open. */
+function listen(address, signal, tell) {
+  return new Promise((resolve) => {
+    const socket = new WebSocket(`ws://${address}/v1/events`);
+    let opened = false;
+    const end = () => socket.close();
+    socket.onopen = () => {
+      opened = true;
+      tell({ type: "stream-open" });
+    };
+    socket.onmessage = ({ data }) => tell(JSON.parse(data));
+    socket.onclose = () => {
+      signal.removeEventListener("abort", end);
+      resolve(opened);
+    };
+    signal.addEventListener("abort", end);
+  });
+}
+
+/** What the browser says of this page's access to the local network: "granted", "denied", "prompt"; null: nothing. */
+async function askBrowser() {
+  for (const name of PERMISSIONS) {
+    const status = await navigator.permissions?.query({ name }).catch(() => null);
+    if (status) return status.state;
+  }
+  return null;
+}
+
+function pause(delay, signal) {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, signal.aborted ? 0 : delay);
+    signal.addEventListener("abort", end);
+  });
+}
