@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -43,9 +44,13 @@ class Agent:
         """What the user can read of what happened, newest first."""
         return self.get("/v1/journal")["entries"]
 
-    def outcomes(self, caller: str) -> list[tuple[str, str]]:
-        """Action and outcome of what this caller did, oldest first."""
-        return [(entry["action"], entry["outcome"]) for entry in reversed(self.journal()) if entry["caller"] == caller]
+    def tally(self) -> Counter[tuple[str, str, str]]:
+        """How often each caller did what with which outcome."""
+        return Counter({(e["caller"], e["action"], e["outcome"]): e["count"] for e in self.journal()})
+
+    def outcomes(self, caller: str) -> set[tuple[str, str]]:
+        """Action and outcome of what this caller did."""
+        return {(action, outcome) for who, action, outcome in self.tally() if who == caller}
 
     def grants(self) -> list[dict[str, Any]]:
         return self.get("/v1/grants")["grants"]
@@ -83,13 +88,13 @@ class CardSlot:
 
 @contextmanager
 def run_agent(
-    folder: Path, *flags: str, environment: Mapping[str, str] | None = None, log: Path | None = None
+    folder: Path, *flags: str, port: int = 0, environment: Mapping[str, str] | None = None, log: Path | None = None
 ) -> Iterator[Agent]:
     """Start an agent on a free port and wait until it listens."""
     with ExitStack() as stack:
         output = stack.enter_context(log.open("wb")) if log else subprocess.DEVNULL
         process = _start(
-            "serve", "--port", "0", "--data-dir", str(folder), *flags, environment=environment, output=output
+            "serve", "--port", str(port), "--data-dir", str(folder), *flags, environment=environment, output=output
         )
         stack.callback(_stop, process)
         yield Agent(process, folder, _read_port(process, folder / "port"))

@@ -23,7 +23,6 @@ PAGE = b"""<!doctype html><html lang="fr"><meta charset="utf-8"><title>DMP</titl
 class Handler(BaseHTTPRequestHandler):
     """Serve `pages` of the server by path, whatever the host name."""
 
-    protocol_version = "HTTP/1.1"
     server: Site
 
     def do_GET(self) -> None:

@@ -72,7 +72,7 @@ def test_page_gets_grant_token_and_signature(desk, web, page, tmp_path):
     assert signed["name"] == "ordonnance.pdf"
     assert signed["certificate"] == signing["certificate"]
     assert verify_cms(signed["content"], signing["chain"], tmp_path, content) == content
-    assert {("grant", "ok"), ("authenticate", "ok"), ("sign", "ok")} <= set(desk.outcomes(web.public()))
+    assert {("grant", "ok"), ("authenticate", "ok"), ("sign", "ok")} <= desk.outcomes(web.public())
 
 
 @pytest.mark.parametrize("kind", ["Uint8Array", "ArrayBuffer", "Blob", "File"])
@@ -146,7 +146,7 @@ def test_client_names_the_browsers_refusal(agent, web, profile):
         assert (error["code"], error["layer"]) == ("local-network-access-denied", "browser")
         assert "navigateur" in error["detailFr"]
         assert "browser" in error["detail"]
-    assert agent.outcomes(origin) == []
+    assert agent.outcomes(origin) == set()
 
 
 def test_client_says_both_when_it_cannot_know(agent, web, profile):
