@@ -35,10 +35,19 @@ class Agent:
 
     def get(self, path: str) -> dict[str, Any]:
         """Ask as a program of this user."""
+        return json.loads(self._call("GET", path))
+
+    def revoke_all(self) -> None:
+        """Take every grant back, as the user's tray would."""
+        for grant in self.grants():
+            self._call("DELETE", f"/v1/grants/{grant['id']}")
+
+    def _call(self, method: str, path: str) -> bytes:
         token = (self.folder / "token").read_text().strip()
-        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {token}"})
+        headers = {"Authorization": f"Bearer {token}"}
+        request = urllib.request.Request(self.url + path, headers=headers, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+            return answer.read()
 
     def journal(self) -> list[dict[str, Any]]:
         """What the user can read of what happened, newest first."""
@@ -46,7 +55,10 @@ class Agent:
 
     def tally(self) -> Counter[tuple[str, str, str]]:
         """How often each caller did what with which outcome."""
-        return Counter({(e["caller"], e["action"], e["outcome"]): e["count"] for e in self.journal()})
+        told: Counter[tuple[str, str, str]] = Counter()
+        for entry in self.journal():
+            told[entry["caller"], entry["action"], entry["outcome"]] += entry["count"]
+        return told
 
     def outcomes(self, caller: str) -> set[tuple[str, str]]:
         """Action and outcome of what this caller did."""

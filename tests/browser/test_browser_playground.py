@@ -1,0 +1,185 @@
+"""The agent's own page: every button, in French and English, live, without a word from the browser's console."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from browser_proofs import verify_cms
+from support.chromium import ROOT
+
+DONE = "() => document.querySelector('.status').classList.contains('done') && document.getElementById('status').textContent"
+FREE = "() => document.getElementById('cancel').hidden"
+SCRIPTS = sorted((ROOT / "agent" / "api" / "static").glob("*.js")) + sorted(Path(__file__).parent.glob("*.mjs"))
+
+
+@pytest.fixture
+def open_playground(chromium):
+    """Open the page in a profile of a person who speaks a language; nothing may be said on its console."""
+    contexts, pages = [], []
+
+    def open_(agent, locale="fr-FR", **options):
+        manager = chromium.context(locale=locale, **options)
+        contexts.append(manager)
+        pages.append(manager.__enter__().open(f"http://localhost:{agent.port}/"))
+        pages[-1].wait_for(FREE)
+        return pages[-1]
+
+    yield open_
+    seen = [page.call("seen") for page in pages]
+    for manager in contexts:
+        manager.__exit__(None, None, None)
+    assert seen == [{"console": [], "errors": []}] * len(pages)
+
+
+def click(page, button):
+    """Press a button and wait for what it does; give the status."""
+    page.call("click", selector=f"#{button}")
+    page.wait_for(FREE)
+    return page.wait_for(DONE)
+
+
+def text(page, selector):
+    return page.call("text", selector=selector)
+
+
+def test_every_button(agent, open_playground, tmp_path):
+    page = open_playground(agent)
+    before = agent.tally()
+    assert "premier clic" in text(page, "#status")
+    assert "Autorisé" in click(page, "connect")
+    page.wait_for("() => document.getElementById('stream').textContent.includes('actif')")
+    assert "CARTE DE TEST" in text(page, "#cards")
+    assert "Médecin" in text(page, "#cards")
+    assert "1 carte" in click(page, "refresh")
+    assert "Connexion réussie" in click(page, "login")
+    assert "RS256" in text(page, "#token")
+    assert f"http://localhost:{agent.port}" in text(page, "#token")
+
+    page.call("click", selector="#sign")
+    assert page.wait_for("() => document.activeElement.id") == "file"
+    document = tmp_path / "ordonnance é.txt"
+    document.write_bytes(b"Bonjour\r\n")
+    page.call("files", selector="#file", paths=[str(document)])
+    chain = page.run(
+        "async url => (await (await fetch(url)).json()).certificates.find((each) => each.role === 'signature').chain",
+        agent.url + "/v1/certificates",
+    )
+    for mode, ending, content in (("detached", "p7s", b"Bonjour\r\n"), ("enveloping", "p7m", None)):
+        page.call("choose", selector="#mode", values=[mode])
+        assert "prête" in click(page, "sign")
+        saved = tmp_path / f"saved.{ending}"
+        assert page.call("download", selector="#download", path=str(saved)) == f"ordonnance é.txt.{ending}"
+        folder = tmp_path / mode
+        folder.mkdir()
+        signature = _base64(saved)
+        assert verify_cms(signature, chain, folder, content) == b"Bonjour\r\n"
+
+    page.call("click", selector="#grants button")
+    page.wait_for("() => document.getElementById('grants').hidden")
+    page.wait_for("() => document.getElementById('stream').textContent.includes('arrêté')")
+    assert agent.grants() == []
+    assert "CARTE DE TEST" not in text(page, "#cards")
+    origin = f"http://localhost:{agent.port}"
+    assert (agent.tally() - before)[(origin, "sign", "ok")] == 2
+
+
+def _base64(path):
+    return subprocess.run(["openssl", "base64", "-A", "-in", path], check=True, capture_output=True).stdout.decode()
+
+
+def test_nothing_is_sent_before_a_click(agent, open_playground):
+    page = open_playground(agent)
+    names = page.run("() => performance.getEntriesByType('resource').map((each) => new URL(each.name).pathname).sort()")
+    assert names == ["/cps-agent.js", "/playground.css", "/playground.js"]
+
+
+@pytest.mark.parametrize(("locale", "words"), [("fr-FR", "Agent CPS"), ("en-GB", "CPS agent"), ("de-DE", "Agent CPS")])
+def test_language(agent, open_playground, locale, words):
+    page = open_playground(agent, locale)
+    assert words in text(page, "h1")
+    page.call("click", selector="[data-language=en]")
+    assert text(page, "#connect") == "Ask for the grant"
+    assert page.run("() => document.documentElement.lang") == "en"
+    left = page.run(
+        "() => [...document.querySelectorAll('[data-text]')].filter((each) => each.textContent === 'undefined')"
+    )
+    assert left == []
+    page.call("click", selector="[data-language=fr]")
+    assert text(page, "#connect") == "Demander l'autorisation"
+
+
+def test_keyboard_alone(agent, open_playground):
+    page = open_playground(agent)
+    order = []
+    for _ in range(6):
+        page.call("press", keys=["Tab"])
+        order.append(
+            page.run(
+                "() => document.activeElement.id || document.activeElement.className || document.activeElement.lang"
+            )
+        )
+    assert order[:4] == ["skip", "fr", "en", "connect"]
+    page.run("() => document.getElementById('connect').focus()")
+    page.call("press", keys=["Enter"])
+    assert "Autorisé" in page.wait_for(DONE)
+
+
+def test_every_control_has_a_name_and_the_page_fits_narrow_and_enlarged(agent, open_playground):
+    page = open_playground(agent, viewport={"width": 320, "height": 640})
+    assert "Autorisé" in click(page, "connect")
+    click(page, "login")
+    assert page.run("() => document.documentElement.scrollWidth") <= 320  # WCAG 2.2, 1.4.10: 1280 px enlarged to 400 %
+    unnamed = page.run(
+        """() => [...document.querySelectorAll("button, input, select")]
+          .filter((each) => !(each.textContent.trim() || each.labels?.length)).map((each) => each.outerHTML)"""
+    )
+    assert unnamed == []
+
+
+def test_refusal_says_what_to_do(agent, chromium):
+    with chromium.context(locale="fr-FR") as context:
+        page = context.open(f"http://localhost:{agent.port}/")
+        click(page, "connect")
+        agent.revoke_all()
+        page.wait_for("() => document.getElementById('stream').textContent.includes('arrêté')")
+        page.call("click", selector="#login")
+        page.wait_for("() => !document.getElementById('problem').hidden")
+        assert page.run("() => document.activeElement.id") == "problem"
+        assert text(page, "#problem-code") == "grant-required"
+        assert text(page, "#problem-layer") == "gate"
+        assert "autorisé" in text(page, "#problem-detail")
+        page.call("click", selector="[data-language=en]")
+        assert "granted" in text(page, "#problem-detail")
+
+
+def test_card_pulled_and_inserted(desk_with_slot, open_playground):
+    agent, slot = desk_with_slot
+    page = open_playground(agent)
+    click(page, "connect")
+    page.wait_for("() => document.getElementById('stream').textContent.includes('actif')")
+    slot.remove()
+    page.wait_for("() => document.getElementById('cards').textContent.includes('Aucune carte')")
+    assert "Carte retirée" in text(page, "#events")
+    slot.insert()
+    page.wait_for("() => document.getElementById('cards').textContent.includes('CARTE DE TEST')")
+    assert "Carte lue" in text(page, "#events")
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_script_is_javascript(script, web):
+    subprocess.run(["node", "--check", script], check=True, timeout=30)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1100, 360])
+def test_pictures(agent, open_playground, tmp_path, scheme, width):
+    """A picture of the page for whoever wants to look (kept by pytest in its folder of this run)."""
+    page = open_playground(agent)
+    page.call("emulate", colorScheme=scheme, width=width, height=800)
+    click(page, "connect")
+    click(page, "login")
+    path = tmp_path / f"{scheme}-{width}.png"
+    page.call("screenshot", path=str(path))
+    assert path.stat().st_size > 10_000
