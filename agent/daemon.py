@@ -47,7 +47,7 @@ TEST_PIN, TEST_PUK = "1234", "12345678"
 
 
 class Daemon:
-    """One run of the agent. `port` is known once it has started; `prompt` and `readers` replace those of the settings."""
+    """One run of the agent; `prompt` and `readers` replace the settings' own. `port` is known once it has started."""
 
     def __init__(self, settings: Settings, prompt: Prompt | None = None, readers: Readers | None = None) -> None:
         self.settings = settings
@@ -81,7 +81,7 @@ class Daemon:
         stack.push_async_callback(cache.close)
         await grants.load()
         root, events = TestRoot(folder), EventBus()
-        readers = self._readers or await asyncio.to_thread(self._open_readers)
+        readers = await asyncio.to_thread(self._open_readers)
         cards = Cards(readers, cache, CardPolicy(root.vouches_for, self.settings.unattended), events)
         cards.on_read = lambda card, exchanges: self._spawn(_note_reading(journal, card, exchanges))
         stack.push_async_callback(self._finish_background)
@@ -108,6 +108,8 @@ class Daemon:
         self._spawn(_prune(grants))
 
     def _open_readers(self) -> Readers:
+        if self._readers is not None:
+            return self._readers
         return open_virtual_readers(self.settings.data_dir) if self.settings.virtual else open_pcsc_readers()
 
     def _choose_prompt(self) -> Prompt:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from agent.access.errors import PeerRefusedError
 from agent.access.peer import Endpoint, Peer, PeerFinder
+from agent.access.sockdiag import find_owner
 
 TCP_ESTABLISHED = 0x01  # include/net/tcp_states.h
 
 _TABLES = ("tcp", "tcp6")
 _READS = 3  # the kernel gives the table page by page: a row can be missed while others come and go
 _DELETED = " (deleted)"
+
+
+OwnerFinder = Callable[[Endpoint, Endpoint], Peer | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,15 @@ def program_name(link: str, *, exists: bool) -> str:
 class LinuxPeerFinder(PeerFinder):
     """Reads /proc. A script is known by its interpreter's path, since that is all that the system attests."""
 
-    def __init__(self, proc: Path = Path("/proc")) -> None:
+    def __init__(self, proc: Path = Path("/proc"), find_owner: OwnerFinder = find_owner) -> None:
         self._proc = proc
+        self._find_owner = find_owner
 
     def find_peer(self, local: Endpoint, remote: Endpoint) -> Peer:
-        """Look the connection up in both tables: a socket of the IPv6 family can reach 127.0.0.1 as well."""
+        """Ask the kernel; where it has no sock_diag, read both tables: an IPv6 socket can reach 127.0.0.1 as well."""
+        owner = self._find_owner(local, remote)
+        if owner is not None:
+            return owner
         for _ in range(_READS):
             peers = {peer for name in _TABLES for peer in find_in_table(self._read_table(name), local, remote)}
             if peers:

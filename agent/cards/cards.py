@@ -18,6 +18,7 @@ from drivers.card.family import open_card
 from drivers.card.profile import ProfileStore
 from drivers.errors import (
     CardAbsentError,
+    CardBusyError,
     CardMuteError,
     CardRemovedError,
     DriverError,
@@ -31,6 +32,7 @@ T = TypeVar("T")
 OPEN_TIMEOUT_S = 60.0  # a first read of a slow card: 48 exchanges of 260 ms, with gaps
 SETTLE_TIMEOUT_S = 20.0
 CALL_TIMEOUT_S = 10.0
+RETRIES_S = (0.5, 2.0, 5.0)  # a card just inserted may still be powered, or held by another program
 
 Failure = DriverError | KeyRefusedError
 
@@ -44,12 +46,15 @@ class Place:
         self.card: Card | None = None
         self.failure: Failure | None = None
         self.opening: asyncio.Task[None] | None = None
+        self.retry: asyncio.TimerHandle | None = None
 
     def clear(self) -> None:
         """Forget the card."""
         if self.opening is not None:
             self.opening.cancel()
-        self.card = self.failure = self.opening = None
+        if self.retry is not None:
+            self.retry.cancel()
+        self.card = self.failure = self.opening = self.retry = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,8 @@ class Cards:
             return CardNotFoundError(f"card {number} is in no reader")
         if failures:
             return failures[0]
+        if any(place.opening is not None and not place.opening.done() for place in self.places.values()):
+            return CardBusyError("the card is still being read")
         return CardAbsentError() if self.places else ReaderAbsentError()
 
     async def run(self, card: Card, work: Callable[[Deadline], T], timeout_s: float = CALL_TIMEOUT_S) -> tuple[T, int]:
@@ -201,11 +208,11 @@ class Cards:
         if place is not None and place.card is not None:
             self._reopen_later(place, place.card)
 
-    def _open(self, place: Place) -> None:
+    def _open(self, place: Place, retries_s: tuple[float, ...] = RETRIES_S) -> None:
         place.clear()
-        place.opening = asyncio.get_running_loop().create_task(self._open_card(place))
+        place.opening = asyncio.get_running_loop().create_task(self._open_card(place, retries_s))
 
-    async def _open_card(self, place: Place) -> None:
+    async def _open_card(self, place: Place, retries_s: tuple[float, ...]) -> None:
         atr = place.state.atr or b""
         try:
             if place.state.mute:
@@ -218,6 +225,9 @@ class Cards:
         except (DriverError, KeyRefusedError) as error:
             place.failure = error
             self.events.publish(Event(EventType.CARD_TROUBLE, place.state.name))
+            if isinstance(error, RetriableError) and retries_s:
+                loop = asyncio.get_running_loop()
+                place.retry = loop.call_later(retries_s[0], lambda: self._open(place, retries_s[1:]))
             return
         place.card = card
         if self.on_read is not None:

@@ -11,7 +11,7 @@ from agent.cards.cards import Cards
 from agent.cards.events import Event, EventBus, EventType
 from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PinRequest, Prompt
 from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
-from drivers.errors import PinBlockedError
+from drivers.errors import CardRemovedError, PinBlockedError
 from drivers.pin import Pin
 
 T = TypeVar("T")
@@ -69,31 +69,31 @@ class CardUses:
 
     async def sign(self, request: UseRequest, role: KeyRole, make: Callable[[UnlockedKey], Awaitable[T]]) -> T:
         """Unlock the key of that role for `make`, with one code for all that it signs."""
-        card = await self._find(request)
+        card, status = await self._look(request)
         key = card.key(role)
         require_valid(key)
-        with await self._ask(request, card, PinKind.USE) as answer:
+        with await self._ask(request, card, status, PinKind.USE) as answer:
             return await make(UnlockedKey(self, card, key, answer.code, request.record))
 
     async def verify_pin(self, request: UseRequest) -> PinStatus:
         """Have the person's code checked by the card."""
-        card = await self._find(request)
-        with await self._ask(request, card, PinKind.VERIFY) as answer:
+        card, status = await self._look(request)
+        with await self._ask(request, card, status, PinKind.VERIFY) as answer:
             await self.run(card, lambda deadline: card.token.verify_pin(answer.code, deadline), request.record)
         return await self.read_pin_status(card, request.record)
 
     async def change_pin(self, request: UseRequest) -> PinStatus:
         """Have the code replaced by one that the person chooses."""
-        card = await self._find(request)
-        with await self._ask(request, card, PinKind.CHANGE) as answer:
+        card, status = await self._look(request)
+        with await self._ask(request, card, status, PinKind.CHANGE) as answer:
             old, new = _both(answer)
             await self.run(card, lambda deadline: card.token.change_pin(old, new, deadline), request.record)
         return await self._changed(card, request.record)
 
     async def unblock_pin(self, request: UseRequest) -> PinStatus:
         """Have a new code set with the unblocking code."""
-        card = await self._find(request)
-        with await self._ask(request, card, PinKind.UNBLOCK) as answer:
+        card, status = await self._look(request)
+        with await self._ask(request, card, status, PinKind.UNBLOCK) as answer:
             puk, new = _both(answer)
             await self.run(card, lambda deadline: card.token.unblock_pin(puk, new, deadline), request.record)
         return await self._changed(card, request.record)
@@ -109,13 +109,19 @@ class CardUses:
             record.exchanges += exchanges
         return result
 
-    async def _find(self, request: UseRequest) -> Card:
+    async def _look(self, request: UseRequest) -> tuple[Card, PinStatus]:
+        """Find the card and its tries. One exchanged a moment ago is looked at again: nobody was asked yet."""
+        try:
+            return await self._look_once(request)
+        except CardRemovedError:
+            return await self._look_once(request)
+
+    async def _look_once(self, request: UseRequest) -> tuple[Card, PinStatus]:
         card = await self._cards.find(request.card_number)
         request.record.card_number = card.number
-        return card
+        return card, await self.read_pin_status(card, request.record)
 
-    async def _ask(self, request: UseRequest, card: Card, kind: PinKind) -> PinAnswer:
-        status = await self.read_pin_status(card, request.record)
+    async def _ask(self, request: UseRequest, card: Card, status: PinStatus, kind: PinKind) -> PinAnswer:
         if status.blocked and kind is not PinKind.UNBLOCK:
             raise PinBlockedError
         return await self._prompt.ask_pin(

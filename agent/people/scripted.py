@@ -26,7 +26,7 @@ def is_marked_test_token(card: CardSummary) -> bool:
 
 
 class ScriptedPrompt(Prompt):
-    """Give fixed codes to test tokens, refuse any other token, consent to everything; `asked` keeps the last questions."""
+    """Give fixed codes to test tokens, none to any other, consent to everything; `asked` keeps the last questions."""
 
     def __init__(
         self,

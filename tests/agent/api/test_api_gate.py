@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
@@ -12,7 +13,6 @@ import pytest
 from support.agent import NONCE, PAGE, Person, RunningAgent, call
 
 from agent.api.schemas import LARGE_BODY
-from drivers.virtual.link import VirtualReaders
 
 PROBLEM_MEMBERS = {"type", "title", "status", "code", "layer", "detail", "detailFr"}
 LOGIN = {"format": "web-eid:1.0", "challengeNonce": NONCE}
@@ -131,7 +131,14 @@ async def test_routes_and_methods_that_do_not_exist(granted: RunningAgent) -> No
     assert (await granted.program("GET", "/v1/nothing")).code == "not-found"
 
 
-HOSTS = ["evil.example", "127.0.0.1", "localhost.:{port}", "0.0.0.0:{port}", "127.0.0.1:{port}.evil.example", "[::]:{port}"]
+HOSTS = [
+    "evil.example",
+    "127.0.0.1",
+    "localhost.:{port}",
+    "0.0.0.0:{port}",
+    "127.0.0.1:{port}.evil.example",
+    "[::]:{port}",
+]
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -143,7 +150,9 @@ async def test_a_foreign_host_is_refused_even_with_the_token(agent: RunningAgent
     assert (answer.status, answer.code) == (403, "host-refused")
 
 
-@pytest.mark.parametrize("origin", ["null", "http://dmp.example", "https://dmp.example/", "file://", "chrome-extension://x", ""])
+@pytest.mark.parametrize(
+    "origin", ["null", "http://dmp.example", "https://dmp.example/", "file://", "chrome-extension://x", ""]
+)
 async def test_a_page_without_a_proper_origin_is_refused(granted: RunningAgent, person: Person, origin: str) -> None:
     for method, path, body in (("GET", "/v1/cards", None), ("POST", "/v1/grants", {"abilities": ["identity"]})):
         answer = await granted.page(method, path, body, origin=origin)
@@ -234,7 +243,11 @@ async def test_a_granted_page_is_not_asked_again(granted: RunningAgent, person: 
 
 
 async def test_a_preflight_echoes_one_origin_and_asks_nobody(agent: RunningAgent, person: Person) -> None:
-    headers = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    headers = {
+        "Origin": PAGE,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
     answer = await agent.call("OPTIONS", "/v1/signatures", None, headers)
     assert answer.status == 204
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE
@@ -265,7 +278,7 @@ async def test_it_listens_on_both_loopback_families_and_on_nothing_else(agent: R
     for host in ("127.0.0.1", "::1"):
         status = await agent.ask(lambda _, host=host: call(agent.port, "GET", "/v1/status", None, {}, host))
         assert status.body["name"] == "cps-agent"
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+    for line in (await agent.ask(lambda _: Path("/proc/net/tcp").read_text())).splitlines()[1:]:
         local, state = line.split()[1], line.split()[3]
         if state == "0A" and int(local[-4:], 16) == agent.port:
             assert local.startswith("0100007F")
@@ -277,14 +290,16 @@ async def test_half_a_request_keeps_nobody_waiting(granted: RunningAgent) -> Non
         assert (await granted.page("GET", "/v1/cards")).status == 200
 
 
-async def test_two_questions_of_one_page_do_not_pile_up(granted: RunningAgent, person: Person, readers: VirtualReaders) -> None:
-    import asyncio
+async def test_two_questions_of_one_page_do_not_pile_up(granted: RunningAgent, person: Person) -> None:
+    shown, release = asyncio.Event(), asyncio.Event()
 
-    release = asyncio.Event()
-    person.on_ask = release.wait
+    async def hesitate() -> None:
+        shown.set()
+        await release.wait()
+
+    person.on_ask = hesitate
     first = asyncio.create_task(granted.page("POST", "/v1/pin/verify", {}))
-    while not person.asked:
-        await asyncio.sleep(0)
+    await asyncio.wait_for(shown.wait(), 10)
     second = await granted.page("POST", "/v1/authentications", LOGIN)
     assert (second.status, second.code) == (429, "too-many-requests")
     assert (await granted.page("GET", "/v1/cards")).status == 200  # no card is held while a person is asked

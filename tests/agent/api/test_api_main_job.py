@@ -67,7 +67,9 @@ async def test_one_code_serves_all_documents_of_one_request(granted: RunningAgen
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha1"])
-async def test_a_program_signs_raw_after_consent(agent: RunningAgent, person: Person, tmp_path: Path, algorithm: str) -> None:
+async def test_a_program_signs_raw_after_consent(
+    agent: RunningAgent, person: Person, tmp_path: Path, algorithm: str
+) -> None:
     value = hashlib.new(algorithm, CONTENT).digest()
     (signed,) = await agent.ask(lambda client: client.sign_raw([("x", value)], algorithm))
     write_pem(tmp_path / "cert.pem", signed.certificate_der)
@@ -82,10 +84,14 @@ async def test_a_program_signs_raw_after_consent(agent: RunningAgent, person: Pe
     assert code.action is Action.SIGN_RAW
 
 
-async def test_a_program_authenticates_for_a_site_with_fresh_consent_each_time(agent: RunningAgent, person: Person) -> None:
+async def test_a_program_authenticates_for_a_site_with_fresh_consent_each_time(
+    agent: RunningAgent, person: Person
+) -> None:
     for _ in range(2):
         await agent.ask(lambda client: client.authenticate("https://site.example", NONCE))
-    assert [asked.on_behalf_of for asked in person.asked if isinstance(asked, PinRequest)] == ["https://site.example"] * 2
+    assert [asked.on_behalf_of for asked in person.asked if isinstance(asked, PinRequest)] == [
+        "https://site.example"
+    ] * 2
     assert await agent.ask(lambda client: client.grants()) == []
 
 

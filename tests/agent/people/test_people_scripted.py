@@ -17,7 +17,7 @@ async def test_token_that_is_no_test_token_gets_nothing():
     prompt = ScriptedPrompt("1234", "12345678")
     with pytest.raises(PromptUnavailableError):
         await prompt.ask_pin(LOGIN)  # a card of the test domain is not a token of our test root
-    assert prompt.asked == [LOGIN]
+    assert list(prompt.asked) == [LOGIN]
 
 
 async def test_own_judgement_can_be_given():
@@ -42,4 +42,4 @@ async def test_consent_is_given_and_noted():
     prompt = ScriptedPrompt("1234", "12345678")
     assert await prompt.confirm(CONSENT)
     await prompt.inform(Notice("a", "b"))
-    assert prompt.asked == [CONSENT, Notice("a", "b")]
+    assert list(prompt.asked) == [CONSENT, Notice("a", "b")]

@@ -1,0 +1,206 @@
+"""The agent on a real pcscd with a virtual card in a virtual reader, beside OpenSC."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from support.agent import NONCE
+from support.openssl import openssl, verify_cms, verify_token, write_chain
+from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailable
+from support.processes import agent_program, command, virtual_card
+
+from agent.client import AgentProblemError, Client
+from drivers.virtual.store import open_card
+
+pytestmark = pytest.mark.skipif(
+    bool(why_unavailable()) and not os.environ.get("CI"), reason=f"no private pcscd: {why_unavailable()}"
+)
+
+SITE = "https://dmp.example"
+LIMIT_S = 2.0
+KEY_ID = "e828bd080f8025000001ff001002"
+DIGEST_INFO_SHA256 = bytes.fromhex("3031300D060960864801650304020105000420")
+
+
+@dataclass
+class Desk:
+    """A workstation: pcscd, the agent, and a card to insert and pull."""
+
+    pcscd: PcscdHandle
+    client: Client
+    folder: Path
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def insert(self) -> None:
+        self.stack.enter_context(virtual_card(self.folder, self.pcscd.vpcd_port))
+        wait_until(lambda: self.states() == ["ready"], "the card")
+
+    def pull(self) -> None:
+        self.stack.close()
+
+    def states(self) -> list[str]:
+        readers = self.client.status().get("readers", [])
+        return [reader["state"] for reader in readers if reader["state"] != "empty"]
+
+    def refusal(self) -> tuple[str, float]:
+        """Code of a refused login and how long it took."""
+        started = time.monotonic()
+        with pytest.raises(AgentProblemError) as raised:
+            self.client.authenticate(SITE, NONCE)
+        return raised.value.code, time.monotonic() - started
+
+    def pkcs11(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["pkcs11-tool", *arguments], env=self.pcscd.env, capture_output=True, text=True, check=False, timeout=60
+        )
+
+
+@pytest.fixture(scope="module")
+def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    open_card(folder).close()
+    return folder
+
+
+@pytest.fixture
+def desk(made_folder: Path, tmp_path: Path) -> Iterator[Desk]:
+    folder = Path(shutil.copytree(made_folder, tmp_path / "data"))
+    with private_pcscd() as pcscd, agent_program(folder, "--unattended", env=pcscd.env) as client:
+        running = Desk(pcscd, client, folder)
+        with running.stack:
+            yield running
+
+
+def test_the_main_job_and_the_card_is_closed_after_each_use(desk: Desk, tmp_path: Path) -> None:
+    desk.insert()
+    write_chain(tmp_path, desk.client.certificates()[0])
+    verify_token(tmp_path, desk.client.authenticate(SITE, NONCE), SITE, NONCE)
+    assert_closed(desk, tmp_path)
+    (signed,) = desk.client.sign([("a.txt", b"content")])
+    verify_cms(tmp_path, signed.content, b"content")
+    assert_closed(desk, tmp_path)
+    desk.client.pin("verify")
+    assert_closed(desk, tmp_path)
+    uses = {entry["action"]: entry["exchanges"] for entry in desk.client.journal()}
+    assert uses["read-card"] <= 48
+    assert uses["authenticate"] == uses["sign"] == 8
+
+
+def assert_closed(desk: Desk, folder: Path) -> None:
+    """A second program that gives no code is refused a signature."""
+    probe = (
+        "import sys; from smartcard.scard import *; "
+        "_, context = SCardEstablishContext(SCARD_SCOPE_USER); "
+        "_, card, _ = SCardConnect(context, sys.argv[1], SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0); "
+        "send = lambda text: bytes(b & 255 for b in SCardTransmit(card, SCARD_PCI_T0, list(bytes.fromhex(text)))[1]).hex(); "
+        "send('00A4090C023F00'); print(send('0020000100')); "
+        "send('00A4090C043F000001'); send('002241A406840182800102'); print(send('008800000F' + '30' * 15))"
+    )
+    interpreter = command()[0]
+    result = subprocess.run(
+        [interpreter, "-c", probe, desk.pcscd.reader_names[0]],
+        env=desk.pcscd.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.fullmatch(r"63c\d\n69\w\w\n", result.stdout), result.stdout + result.stderr
+
+
+def test_opensc_goes_on_working_beside_the_agent(desk: Desk, tmp_path: Path) -> None:
+    desk.insert()
+    data = DIGEST_INFO_SHA256 + hashlib.sha256(b"content").digest()
+    (tmp_path / "info").write_bytes(data)
+    (tmp_path / "content").write_bytes(b"content")
+    write_chain(tmp_path, desk.client.certificates()[0])
+    for _ in range(2):
+        signed = desk.pkcs11(
+            "--login", "--pin", "1234", "--sign", "-m", "RSA-PKCS", "--id", KEY_ID,
+            "-i", str(tmp_path / "info"), "-o", str(tmp_path / "sig"),
+        )  # fmt: skip
+        assert signed.returncode == 0, signed.stderr
+        token = desk.client.authenticate(SITE, NONCE)
+        verify_token(tmp_path, token, SITE, NONCE)
+        shutil.copy(tmp_path / "auth.pub", tmp_path / "key.pub")
+        (tmp_path / "info").write_bytes(data)
+        signed_again = desk.pkcs11(
+            "--login", "--pin", "1234", "--sign", "-m", "RSA-PKCS", "--id", KEY_ID,
+            "-i", str(tmp_path / "info"), "-o", str(tmp_path / "sig"),
+        )  # fmt: skip
+        assert signed_again.returncode == 0, signed_again.stderr
+        openssl(tmp_path, "dgst", "-sha256", "-verify", "key.pub", "-signature", "sig", "content")
+
+
+def test_a_pulled_card_is_named_and_works_again_when_it_is_back(desk: Desk) -> None:
+    assert desk.refusal()[0] == "card-absent"
+    desk.insert()
+    desk.client.authenticate(SITE, NONCE)
+    desk.pull()
+    code, took = desk.refusal()
+    assert code in ("card-removed", "card-absent")
+    assert took < LIMIT_S
+    wait_until(lambda: desk.refusal()[0] == "card-absent", "the removal")
+    desk.insert()
+    desk.client.authenticate(SITE, NONCE)
+    assert desk.client.journal(1)[0]["exchanges"] == 8
+
+
+def test_a_stopped_service_is_named_and_a_started_one_is_found(desk: Desk) -> None:
+    desk.insert()
+    desk.pcscd.stop()
+    code, took = desk.refusal()
+    assert code == "service-stopped"
+    assert took < LIMIT_S
+    assert desk.client.status()["name"] == "cps-agent"
+    desk.pcscd.start()
+    wait_until(lambda: desk.client.status().get("service") == "running", "the service")
+    wait_until(lambda: desk.states() == ["ready"], "the card, which its program puts back")
+    desk.client.authenticate(SITE, NONCE)
+
+
+def test_a_blocked_card_is_named(desk: Desk) -> None:
+    desk.insert()
+    for tries in (2, 1):
+        wrong = desk.pkcs11("--login", "--pin", "9999", "-O")
+        assert wrong.returncode != 0
+        (card,) = desk.client.cards()
+        assert card["pin"]["triesLeft"] == tries
+    desk.pkcs11("--login", "--pin", "9999", "-O")
+    code, took = desk.refusal()
+    assert code == "pin-blocked"
+    assert took < LIMIT_S
+    answer = desk.client.pin("unblock")
+    assert answer["pin"] == {"state": "ready", "triesLeft": 3}
+    desk.client.authenticate(SITE, NONCE)
+
+
+def test_a_reader_that_another_program_keeps_is_named(desk: Desk) -> None:
+    desk.insert()
+    holder = (
+        "import sys; from smartcard.scard import *; "
+        "_, context = SCardEstablishContext(SCARD_SCOPE_USER); "
+        "SCardConnect(context, sys.argv[1], SCARD_SHARE_EXCLUSIVE, SCARD_PROTOCOL_T0); print('held', flush=True); "
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [command()[0], "-c", holder, desk.pcscd.reader_names[0]],
+        env=desk.pcscd.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as other:  # fmt: skip
+        assert other.stdout
+        assert other.stdout.readline() == "held\n"
+        code, took = desk.refusal()
+        assert code == "reader-exclusive"
+        assert took < LIMIT_S
+        assert other.stdin
+        other.stdin.close()
+    desk.client.authenticate(SITE, NONCE)
