@@ -52,7 +52,7 @@ def test_every_button(agent, open_playground, tmp_path):
     page.wait_for("() => document.getElementById('stream').textContent.includes('actif')")
     assert "CARTE DE TEST" in text(page, "#cards")
     assert "Médecin" in text(page, "#cards")
-    assert "1 carte" in click(page, "refresh")
+    assert "Cartes présentes : 1" in click(page, "refresh")
     assert "Connexion réussie" in click(page, "login")
     assert "RS256" in text(page, "#token")
     assert f"http://localhost:{agent.port}" in text(page, "#token")
@@ -181,5 +181,6 @@ def test_pictures(agent, open_playground, tmp_path, scheme, width):
     click(page, "connect")
     click(page, "login")
     path = tmp_path / f"{scheme}-{width}.png"
+    page.run("() => scrollTo(0, 0)")
     page.call("screenshot", path=str(path))
     assert path.stat().st_size > 10_000

@@ -6,8 +6,7 @@
  *     await agent.requestGrant(["identity", "authenticate"]);
  *     const token = await agent.authenticate(nonceFromYourServer);
  *
- * No `targetAddressSpace` is sent: http://127.0.0.1 is exempt from mixed-content blocking without it, and a browser
- * that does not know the value refuses the call.
+ * `targetAddressSpace` is not needed for http://127.0.0.1, and a browser that does not know its value refuses the call.
  * SPDX-License-Identifier: Apache-2.0
  */
 
@@ -23,7 +22,7 @@ const OWN_PROBLEMS = {
   "agent-unreachable": [
     "browser",
     "The CPS agent does not answer. Either it is not running on this computer: start it. Or the browser keeps this " +
-      "site from reaching it: allow the local network (local apps) for this site, left of the address. Then try again.",
+      "site from reaching it: allow the local network (local apps) for it, left of the address. Then try again.",
     "L'agent CPS ne répond pas. Soit il n'est pas démarré sur ce poste : démarrez-le. Soit le navigateur empêche ce " +
       "site de le joindre : autorisez pour lui le réseau local (applications locales), à gauche de l'adresse. Réessayez.",
   ],
@@ -35,27 +34,22 @@ const OWN_PROBLEMS = {
       "le réseau local (applications locales) pour ce site, rechargez la page, puis réessayez.",
   ],
   "body-too-large": ["call", "Too large for one call (12 MB).", "Trop volumineux pour un seul appel (12 Mo)."],
-  "grant-required": [
-    "gate",
-    "This site may not follow what happens to cards: ask for the ability `events` first.",
-    "Ce site n'est pas autorisé à suivre les cartes : demandez d'abord l'autorisation « events ».",
-  ],
+  "grant-required": ["gate", "This site may not follow cards.", "Ce site n'est pas autorisé à suivre les cartes."],
   "bad-answer": ["call", "What answers is not the CPS agent.", "Ce qui répond n'est pas l'agent CPS."],
   aborted: ["call", "The page gave the call up.", "La page a abandonné l'appel."],
 };
 
-/** @typedef {{signal?: AbortSignal}} CallOptions */
-/** @typedef {{signal?: AbortSignal, cardNumber?: string}} CardOptions */
-/** @typedef {CardOptions & {format?: "cms", level?: "B", detached?: boolean}} SignOptions */
-/** @typedef {Blob|ArrayBuffer|Uint8Array} Content a File is a Blob */
-/** @typedef {{name: string, content: Content}} NamedContent */
-/** @typedef {{name: string, content: string, certificate: string}} Signature base64 of DER: see `fromBase64` */
-/** @typedef {{unverifiedCertificate: string, algorithm: string, signature: string, format: string}} WebEidToken */
-/** @typedef {{id: string, caller: string, abilities: string[], expiresAt: string, untilStop: boolean}} Grant */
 /**
- * What the agent tells (`reader-added`, `card-ready`, `card-removed`, …), and what the client adds about the stream:
- * `stream-open`, `stream-lost` (it tries again), `stream-ended` (it gave up, `error` says why).
- * @typedef {{type: string, reader?: string, cardNumber?: string, error?: CpsAgentError}} AgentEvent
+ * @typedef {{signal?: AbortSignal}} CallOptions
+ * @typedef {{signal?: AbortSignal, cardNumber?: string}} CardOptions
+ * @typedef {CardOptions & {format?: "cms", level?: "B", detached?: boolean}} SignOptions
+ * @typedef {Blob|ArrayBuffer|Uint8Array} Content a File is a Blob
+ * @typedef {{name: string, content: Content}} NamedContent
+ * @typedef {{name: string, content: string, certificate: string}} Signature base64 of DER: see `fromBase64`
+ * @typedef {{unverifiedCertificate: string, algorithm: string, signature: string, format: string}} WebEidToken
+ * @typedef {{id: string, caller: string, abilities: string[], expiresAt: string, untilStop: boolean}} Grant
+ * @typedef {{type: string, reader?: string, cardNumber?: string, error?: CpsAgentError}} AgentEvent the agent's own (`card-ready`,
+ *   `card-removed`, …), and of the stream: `stream-open`, `stream-lost` (it tries again), `stream-ended` (`error` says why)
  */
 
 /** Any failure. `code` is stable; `detail` and `detailFr` say to the person what to do. */
@@ -119,8 +113,8 @@ export class CpsAgent {
   }
 
   /** This site's own grants. @param {CallOptions} [options] @returns {Promise<Grant[]>} */
-  async grants(options) {
-    return (await this.#call("GET", "/v1/grants", options)).grants;
+  grants(options) {
+    return this.#call("GET", "/v1/grants", options).then(({ grants }) => grants);
   }
 
   /** Give back this site's grants, or one. @param {CallOptions & {id?: string}} [options] @returns {Promise<void>} */
@@ -141,8 +135,7 @@ export class CpsAgent {
 
   /**
    * Log in: the agent asks for the code, the card signs this page's origin and the nonce; your server checks the token.
-   * @param {string} challengeNonce from your server: base64 of 32 bytes
-   * @param {CardOptions} [options] @returns {Promise<WebEidToken>}
+   * @param {string} challengeNonce base64 of 32 bytes @param {CardOptions} [options] @returns {Promise<WebEidToken>}
    */
   authenticate(challengeNonce, { cardNumber, ...options } = {}) {
     return this.#call("POST", "/v1/authentications", options, { format: "web-eid:1.0", challengeNonce, cardNumber });
@@ -150,8 +143,8 @@ export class CpsAgent {
 
   /**
    * Sign documents, with one code for all. `detached` (the default): the signature does not hold the document.
-   * @param {Content|NamedContent|(Content|NamedContent)[]} documents
-   * @param {SignOptions} [options] @returns {Promise<Signature[]>} in the same order
+   * @param {Content|NamedContent|(Content|NamedContent)[]} documents @param {SignOptions} [options]
+   * @returns {Promise<Signature[]>} in the same order
    */
   async sign(documents, { signal, format = "cms", detached = true, level, cardNumber } = {}) {
     const prepared = [];
@@ -167,10 +160,7 @@ export class CpsAgent {
   events(listener = () => {}) {
     const own = (event) => listener(event);
     this.#listeners.push(own);
-    if (this.#stream === null) {
-      this.#stream = new AbortController();
-      this.#follow(this.#stream.signal);
-    }
+    if (this.#stream === null) this.#follow((this.#stream = new AbortController()).signal);
     return () => {
       if (!this.#listeners.includes(own)) return;
       this.#listeners = this.#listeners.filter((each) => each !== own);
@@ -187,7 +177,10 @@ export class CpsAgent {
 
   /** Keep a WebSocket open, with growing delays, until nobody listens or the agent says that it may not be. */
   async #follow(signal) {
-    const tell = (event) => signal.aborted || this.#tell(event);
+    const tell = (event) => {
+      if (signal.aborted) return;
+      for (const each of [this.#onEvent, ...this.#listeners]) queueMicrotask(() => each?.(event)); // none stops another
+    };
     for (let delay = FIRST_DELAY_MS; !signal.aborted; delay = Math.min(delay * 2, LAST_DELAY_MS)) {
       const error = await this.#refusal(signal);
       if (error) {
@@ -198,16 +191,6 @@ export class CpsAgent {
         tell({ type: "stream-lost" });
       }
       await pause(delay, signal);
-    }
-  }
-
-  #tell(event) {
-    for (const listener of [this.#onEvent, ...this.#listeners]) {
-      try {
-        listener?.(event);
-      } catch (error) {
-        reportError(error); // one listener's mistake is not the others'
-      }
     }
   }
 
@@ -290,10 +273,7 @@ function listen(address, signal, tell) {
       tell({ type: "stream-open" });
     };
     socket.onmessage = ({ data }) => tell(JSON.parse(data));
-    socket.onclose = () => {
-      signal.removeEventListener("abort", end);
-      resolve(opened);
-    };
+    socket.onclose = () => resolve(opened, signal.removeEventListener("abort", end));
     signal.addEventListener("abort", end);
   });
 }
@@ -309,11 +289,7 @@ async function askBrowser() {
 
 function pause(delay, signal) {
   return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
+    const end = () => resolve(clearTimeout(timer), signal.removeEventListener("abort", end));
     const timer = setTimeout(end, signal.aborted ? 0 : delay);
     signal.addEventListener("abort", end);
   });

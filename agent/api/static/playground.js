@@ -43,7 +43,7 @@ const SAID = {
   asking: ["L'agent vous pose une question : répondez dans sa fenêtre.", "The agent asks you a question: answer in its window."],
   reading: ["Lecture des cartes…", "Reading the cards…"],
   connected: ["Autorisé par l'agent, version {}.", "Granted by the agent, version {}."],
-  cardsRead: ["{} carte(s) présente(s).", "{} card(s) present."],
+  cardsRead: ["Cartes présentes : {}.", "Cards present: {}."],
   loggedIn: ["Connexion réussie : le jeton est prêt pour le serveur.", "Logged in: the token is ready for the server."],
   signed: ["Signature prête à enregistrer.", "The signature is ready to be saved."],
   revoked: ["Autorisation retirée.", "Grant taken back."],
@@ -60,12 +60,12 @@ const SAID = {
   reader: ["Lecteur", "Reader"],
   expires: ["Fin de validité", "Valid until"],
   pin: ["Code", "Code"],
-  pinReady: ["{} essai(s) restant(s)", "{} tries left"],
+  pinReady: ["essais restants : {}", "tries left: {}"],
   pinReadyUnknown: ["utilisable", "usable"],
   pinBlocked: ["bloqué", "blocked"],
   pinUnknown: ["inconnu pour l'instant", "not known just now"],
   triesLeft: ["Essais restants : {}.", "Tries left: {}."],
-  holder: ["Titulaire", "Holder"],
+  subject: ["Sujet du certificat", "Certificate subject"],
   origin: ["Origine signée", "Signed origin"],
   nonce: ["Nombre au hasard", "Random number"],
   algorithm: ["Algorithme", "Algorithm"],
@@ -78,6 +78,10 @@ const SAID = {
   until: ["jusqu'au {}", "until {}"],
   untilStop: ["jusqu'à l'arrêt de l'agent", "until the agent stops"],
   revoke: ["Retirer l'autorisation", "Take the grant back"],
+  identity: ["lire l'identité", "read the identity"],
+  authenticate: ["vous connecter", "log you in"],
+  sign: ["faire signer", "have documents signed"],
+  events: ["suivre les cartes", "follow cards"],
   streamOpen: ["Suivi des cartes actif.", "Following the cards."],
   streamLost: ["Suivi interrompu ; nouvel essai en cours…", "Connection lost; trying again…"],
   streamEnded: ["Suivi arrêté.", "No longer following."],
@@ -114,6 +118,11 @@ function make(tag, attributes, ...children) {
 function facts(pairs) {
   const given = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
   return make("dl", {}, ...given.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, String(value))]));
+}
+
+/** A distinguished name (RFC 4514) with the short names of its attributes. */
+function readable(name) {
+  return name.replaceAll("2.5.4.42=", "GN=").replaceAll("2.5.4.4=", "SN=").replaceAll("2.5.4.12=", "title=");
 }
 
 function day(text) {
@@ -217,7 +226,7 @@ async function login(signal) {
   const known = certificates.find((each) => each.certificate === token.unverifiedCertificate);
   $("token").replaceChildren(
     facts([
-      [say("holder"), known?.subject],
+      [say("subject"), known && readable(known.subject)],
       [say("origin"), location.origin],
       [say("nonce"), nonce],
       [say("algorithm"), token.algorithm],
@@ -261,10 +270,11 @@ function showGrants(grants) {
   $("grants").hidden = grants.length === 0;
   $("grants").replaceChildren(
     ...grants.map((grant) => {
+      const abilities = grant.abilities.map((ability) => (ability in SAID ? say(ability) : ability));
       const end = grant.untilStop ? say("untilStop") : say("until", day(grant.expiresAt));
       const button = make("button", { type: "button", onclick: () => act("asking", (signal) => revoke(signal, grant.id)) });
       button.append(say("revoke"));
-      return make("li", {}, make("span", {}, `${grant.caller} : ${grant.abilities.join(", ")}, ${end}`), button);
+      return make("li", {}, make("span", {}, `${grant.caller} : ${abilities.join(", ")}, ${end}`), button);
     }),
   );
   if (grants.length === 0 && shown.cards) showCards(null);
