@@ -7,6 +7,7 @@ from aiohttp import web
 from agent.api import granting, readings, streaming, using
 from agent.api.context import SERVICES, Services
 from agent.api.middleware import answer, gate
+from agent.api.openapi import serve_openapi
 from agent.api.playground import add_playground
 from agent.api.schemas import LARGE_BODY
 
@@ -28,6 +29,7 @@ ROUTES = (
     web.post("/v1/authentications", using.authenticate, name="authenticate"),
     web.post("/v1/signatures", using.sign, name="sign"),
     web.get("/v1/events", streaming.stream_events, name="events"),
+    web.get("/openapi.json", serve_openapi, name="openapi"),
 )
 
 

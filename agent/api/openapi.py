@@ -1,0 +1,82 @@
+"""GET /openapi.json: the API in OpenAPI 3.1, its bodies taken from the schemas that parse them."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from agent import __version__
+from agent.api.schemas import AuthenticationBody, Body, GrantBody, PinBody, SignatureBody
+
+BODIES: dict[str, type[Body]] = {
+    "grant": GrantBody,
+    "verify-pin": PinBody,
+    "change-pin": PinBody,
+    "unblock-pin": PinBody,
+    "authenticate": AuthenticationBody,
+    "sign": SignatureBody,
+}
+PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "code", "layer", "detail", "detailFr"],
+    "properties": {
+        **{key: {"type": "string"} for key in ("type", "title", "code", "layer", "detail", "detailFr", "hint")},
+        **{key: {"type": "integer"} for key in ("status", "triesLeft")},
+    },
+}
+
+
+async def serve_openapi(request: web.Request) -> web.Response:
+    """Describe every /v1 route of this application."""
+    routes = [route for route in request.app.router.routes() if route.method in ("GET", "POST", "DELETE")]
+    return web.json_response(describe(routes))
+
+
+def describe(routes: list[web.AbstractRoute]) -> dict[str, Any]:
+    """Build the document from the routing table."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        path = route.resource.canonical if route.resource else ""
+        if path.startswith("/v1/"):
+            paths.setdefault(path, {})[route.method.lower()] = _operation(route, path)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "CPS agent", "version": __version__, "license": {"name": "Apache-2.0"}},
+        "paths": paths,
+        "components": {
+            "schemas": _schemas()[1] | {"Problem": PROBLEM},
+            "securitySchemes": {"localToken": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"localToken": []}, {}],
+    }
+
+
+def _operation(route: web.AbstractRoute, path: str) -> dict[str, Any]:
+    name = route.name or ""
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    operation: dict[str, Any] = {
+        "operationId": name,
+        "summary": (route.handler.__doc__ or "").partition(": ")[2].strip() or name,
+        "parameters": [
+            {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}
+            for part in path.split("/")
+            if part.startswith("{")
+        ],
+        "responses": {
+            "2XX": {"description": "done"},
+            "default": {"description": "refused or failed", "content": problem},
+        },
+    }
+    if name in BODIES:
+        schema = _schemas()[0][list(BODIES).index(name)]
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+@functools.cache
+def _schemas() -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
+    schemas, components = msgspec.json.schema_components(BODIES.values(), ref_template="#/components/schemas/{name}")
+    return tuple(schemas), components
