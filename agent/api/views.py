@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from agent.access.granttable import Grant
 from agent.access.journal import JournalRecord
@@ -18,6 +19,9 @@ from agent.certificates.chains import Chains
 from agent.certificates.holder import Coded, Holder
 from agent.signing.documents import Signature
 from drivers.base import KeyInfo, PinStatus
+
+# Short names that RFC 4514 has no table for (RFC 4519)
+NAMES = {NameOID.SURNAME: "SN", NameOID.GIVEN_NAME: "GN", NameOID.TITLE: "title"}
 
 
 def base64_text(value: bytes) -> str:
@@ -96,8 +100,8 @@ def certificate_view(card: Card, key: KeyInfo, chains: Chains) -> dict[str, Any]
         "role": str(key.role),
         "label": key.label,
         "keyId": key.key_id.hex(),
-        "subject": certificate.subject.rfc4514_string(),
-        "issuer": certificate.issuer.rfc4514_string(),
+        "subject": certificate.subject.rfc4514_string(NAMES),
+        "issuer": certificate.issuer.rfc4514_string(NAMES),
         "serialNumber": f"{certificate.serial_number:X}",
         "notBefore": moment(certificate.not_valid_before_utc),
         "notAfter": moment(certificate.not_valid_after_utc),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from agent.client import TOKEN_FILE, Client, Json
 from agent.commands.exits import Exit
-from agent.commands.output import report, say, say_json
+from agent.commands.output import in_language, report, say, say_json
 from agent.people.translations import translator
 from agent.settings import load_settings
 
@@ -37,7 +37,7 @@ def _reader_words(reader: Json) -> str:
         "ready": _("card {number}").format(number=reader["cardNumber"]),
     }
     trouble = reader["trouble"]
-    return words.get(reader["state"]) or f"{trouble['code']} — {trouble['detail']}"
+    return words.get(reader["state"]) or f"{trouble['code']} — {in_language(trouble)}"
 
 
 def run_cards(arguments: Namespace) -> int:

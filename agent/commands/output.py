@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from agent.client import AgentProblemError, AgentUnreachableError
+from agent.client import AgentProblemError, AgentUnreachableError, Json
 from agent.commands.exits import BY_LAYER, Exit
 from agent.people.translations import choose_language, translator
 
@@ -38,14 +38,18 @@ def report(command: Callable[[], int], *, as_json: bool) -> int:
         complain(_sentence(error))
         return BY_LAYER.get(str(error.problem.get("layer")), Exit.FAILED)
     except AgentUnreachableError as error:
-        complain(_("{reason}. Start it first: cps-agent serve").format(reason=error))
+        complain(_("No agent answers for this data folder. Start it first: cps-agent serve") + f" ({error})")
         return Exit.UNREACHABLE
+
+
+def in_language(problem: Json) -> str:
+    """The sentence of a problem, or of a reader's trouble, in the person's language."""
+    return str(problem.get("detailFr" if choose_language() == "fr" else "detail", ""))
 
 
 def _sentence(error: AgentProblemError) -> str:
     _ = translator()
-    member = "detailFr" if choose_language() == "fr" else "detail"
-    sentence = f"{error.problem.get(member) or error} [{error.code}]"
+    sentence = f"{in_language(error.problem) or error} [{error.code}]"
     if error.problem.get("hint"):
         sentence += f" ({error.problem['hint']})"
     if error.tries_left is not None:

@@ -41,7 +41,7 @@ def run_sign(arguments: Namespace) -> int:
     try:
         return report(command, as_json=arguments.json)
     except OSError as error:
-        complain(str(error))
+        complain(f"{error.filename}: {error.strerror}")
         return Exit.USAGE
 
 
