@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import pytest
 from browser_desk import run_agent, run_agent_on_pcscd
 from browser_sites import run_site
-from support.chromium import find_missing_programs, run_chromium
+from support.chromium import find_missing_programs, need, run_chromium
 from support.pcscd import why_unavailable
-
-
-def need(missing: str | None) -> None:
-    """Skip with the reason; on CI, where everything is installed, fail."""
-    if missing and os.environ.get("CI"):
-        pytest.fail(f"missing on CI: {missing}")
-    if missing:
-        pytest.skip(f"needs {missing}")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import base64
 import os
 
 import pytest
+from browser_desk import run_agent
 from browser_proofs import verify_cms, verify_token
 
 READY = "() => !!window.client"
@@ -231,3 +232,38 @@ def test_stopped_stream_stays_silent(agent, web, profile):
     page.run("() => stop()")
     page.run(TRY, "await agent.revoke()")
     assert page.run("() => seen.map((event) => event.type)") == ["stream-open"]
+
+
+def test_stream_is_taken_up_again_after_a_restart(web, profile, tmp_path):
+    """It finds the agent again by itself, and says why when its grant did not live on (unattended: until the stop)."""
+    with run_agent(tmp_path, "--virtual", "--unattended") as before:
+        port = before.port
+        page = open_page(profile, web.local(), before)
+        page.run(TRY, "await agent.requestGrant(['events'])")
+        page.run(FOLLOW)
+        page.wait_for(SEEN, "stream-open")
+    page.wait_for(SEEN, "stream-lost")
+    error = page.run(TRY, "return await agent.grants()")
+    assert error["code"] == "agent-unreachable"
+    with run_agent(tmp_path, "--virtual", "--unattended", port=port):
+        assert page.wait_for(SEEN, "stream-ended")["error"]["code"] == "grant-required"
+
+
+def test_stream_lives_through_a_lost_connection(agent, web, profile):
+    """A connection that breaks is made anew, as long as the grant holds."""
+    page = open_page(profile, web.local("breaks.test"), agent)
+    page.run(
+        """() => {
+          const Real = WebSocket;
+          window.sockets = [];
+          window.WebSocket = class extends Real { constructor(url) { super(url); sockets.push(this); } };
+        }"""
+    )
+    page.run(TRY, "await agent.requestGrant(['events'])")
+    page.run(FOLLOW)
+    page.wait_for(SEEN, "stream-open")
+    page.run("() => { seen.length = 0; sockets[0].close(); }")
+    page.wait_for(SEEN, "stream-lost")
+    page.wait_for(SEEN, "stream-open")
+    page.run("() => agent.close()")
+    page.wait_for("() => sockets.length === 2 && sockets[1].readyState === WebSocket.CLOSED")

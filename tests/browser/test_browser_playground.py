@@ -95,6 +95,12 @@ def test_nothing_is_sent_before_a_click(agent, open_playground):
     assert names == ["/cps-agent.js", "/playground.css", "/playground.js"]
 
 
+def test_page_at_another_name_of_the_agent_moves_to_localhost(agent, chromium):
+    with chromium.context() as context:
+        page = context.open(f"http://127.0.0.1:{agent.port}/")
+        page.wait_for("() => location.hostname === 'localhost' && document.readyState === 'complete'")
+
+
 @pytest.mark.parametrize(("locale", "words"), [("fr-FR", "Agent CPS"), ("en-GB", "CPS agent"), ("de-DE", "Agent CPS")])
 def test_language(agent, open_playground, locale, words):
     page = open_playground(agent, locale)

@@ -15,6 +15,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = ROOT / "tests" / "browser" / "driver.mjs"
 ANSWER_S = 60.0
@@ -27,6 +29,14 @@ def find_missing_programs() -> list[str]:
     if not (ROOT / "node_modules" / "playwright-core").is_dir():
         missing.append("playwright-core (npm ci)")
     return missing
+
+
+def need(missing: str | None) -> None:
+    """Skip with the reason; on CI, where everything is installed, fail."""
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"missing on CI: {missing}")
+    if missing:
+        pytest.skip(f"needs {missing}")
 
 
 class DriverError(AssertionError):
