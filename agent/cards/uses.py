@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from agent.cards.card import Card, require_valid
-from agent.cards.cards import Cards
+from agent.cards.cards import CALL_TIMEOUT_S, Cards
 from agent.cards.events import Event, EventBus, EventType
 from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PinRequest, Prompt
 from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
@@ -15,6 +15,8 @@ from drivers.errors import CardRemovedError, PinBlockedError
 from drivers.pin import Pin
 
 T = TypeVar("T")
+
+LOOK_TIMEOUT_S = 5.0  # two exchanges, and other programs' turns before them
 
 
 @dataclass(slots=True)
@@ -100,11 +102,13 @@ class CardUses:
 
     async def read_pin_status(self, card: Card, record: UseRecord | None = None) -> PinStatus:
         """Ask the card for its tries; costs none."""
-        return await self.run(card, card.token.read_pin_status, record)
+        return await self.run(card, card.token.read_pin_status, record, LOOK_TIMEOUT_S)
 
-    async def run(self, card: Card, work: Callable[[Deadline], T], record: UseRecord | None) -> T:
+    async def run(
+        self, card: Card, work: Callable[[Deadline], T], record: UseRecord | None, timeout_s: float = CALL_TIMEOUT_S
+    ) -> T:
         """Do one thing on the card's thread and add its exchanges to the record."""
-        result, exchanges = await self._cards.run(card, work)
+        result, exchanges = await self._cards.run(card, work, timeout_s)
         if record is not None:
             record.exchanges += exchanges
         return result

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from support.openssl import openssl, verify_cms, verify_token, write_chain
 from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailable
 from support.processes import agent_program, command, virtual_card
 
+from agent.cards.uses import LOOK_TIMEOUT_S
 from agent.client import AgentProblemError, Client
 from drivers.virtual.store import open_card
 
@@ -59,6 +60,14 @@ class Desk:
             self.client.authenticate(SITE, NONCE)
         return raised.value.code, time.monotonic() - started
 
+    def works(self) -> bool:
+        """Whether a login succeeds now."""
+        try:
+            self.client.authenticate(SITE, NONCE)
+        except AgentProblemError:
+            return False
+        return True
+
     def pkcs11(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["pkcs11-tool", *arguments], env=self.pcscd.env, capture_output=True, text=True, check=False, timeout=60
@@ -85,18 +94,18 @@ def test_the_main_job_and_the_card_is_closed_after_each_use(desk: Desk, tmp_path
     desk.insert()
     write_chain(tmp_path, desk.client.certificates()[0])
     verify_token(tmp_path, desk.client.authenticate(SITE, NONCE), SITE, NONCE)
-    assert_closed(desk, tmp_path)
+    assert_closed(desk)
     (signed,) = desk.client.sign([("a.txt", b"content")])
     verify_cms(tmp_path, signed.content, b"content")
-    assert_closed(desk, tmp_path)
+    assert_closed(desk)
     desk.client.pin("verify")
-    assert_closed(desk, tmp_path)
+    assert_closed(desk)
     uses = {entry["action"]: entry["exchanges"] for entry in desk.client.journal()}
     assert uses["read-card"] <= 48
     assert uses["authenticate"] == uses["sign"] == 8
 
 
-def assert_closed(desk: Desk, folder: Path) -> None:
+def assert_closed(desk: Desk) -> None:
     """A second program that gives no code is refused a signature."""
     probe = (
         "import sys; from smartcard.scard import *; "
@@ -184,23 +193,66 @@ def test_a_blocked_card_is_named(desk: Desk) -> None:
     desk.client.authenticate(SITE, NONCE)
 
 
-def test_a_reader_that_another_program_keeps_is_named(desk: Desk) -> None:
-    desk.insert()
-    holder = (
-        "import sys; from smartcard.scard import *; "
-        "_, context = SCardEstablishContext(SCARD_SCOPE_USER); "
-        "SCardConnect(context, sys.argv[1], SCARD_SHARE_EXCLUSIVE, SCARD_PROTOCOL_T0); print('held', flush=True); "
-        "sys.stdin.read()"
-    )
+HOLDER = """
+import sys
+from smartcard.scard import *
+_, context = SCardEstablishContext(SCARD_SCOPE_USER)
+mode = SCARD_SHARE_EXCLUSIVE if sys.argv[2] == "exclusive" else SCARD_SHARE_SHARED
+_, card, _ = SCardConnect(context, sys.argv[1], mode, SCARD_PROTOCOL_T0)
+if sys.argv[2] == "transaction":
+    SCardBeginTransaction(card)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_program(desk: Desk, how: str) -> Iterator[None]:
+    """A program that keeps the card for itself until the block ends."""
     with subprocess.Popen(
-        [command()[0], "-c", holder, desk.pcscd.reader_names[0]],
+        [command()[0], "-c", HOLDER, desk.pcscd.reader_names[0], how],
         env=desk.pcscd.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as other:  # fmt: skip
         assert other.stdout
         assert other.stdout.readline() == "held\n"
+        yield
+        assert other.stdin
+        other.stdin.close()
+
+
+def test_a_reader_that_another_program_keeps_is_named(desk: Desk) -> None:
+    desk.insert()
+    with another_program(desk, "exclusive"):
         code, took = desk.refusal()
         assert code == "reader-exclusive"
         assert took < LIMIT_S
-        assert other.stdin
-        other.stdin.close()
+    wait_until(desk.works, "the reader, which pcscd takes back when it sees that the program ended")
+
+
+def test_a_card_in_another_programs_transaction_is_busy_and_then_works(desk: Desk) -> None:
+    desk.insert()
+    with another_program(desk, "transaction"):
+        code, took = desk.refusal()
+        assert code == "card-busy"
+        assert took < 2 * LOOK_TIMEOUT_S
+        assert desk.client.status()["name"] == "cps-agent"
+    wait_until(desk.works, "the card, which the other program has let go")
+    assert_closed(desk)
+
+
+def test_a_reader_that_is_gone_is_named_and_works_again_when_it_is_back(desk: Desk) -> None:
+    desk.insert()
+    configuration = desk.pcscd.folder / "conf" / "vpcd"
+    content = configuration.read_text()
+    desk.pcscd.stop()
+    configuration.write_text("")
+    desk.pcscd.start()
+    wait_until(lambda: desk.client.status().get("service") == "running", "the service")
+    code, took = desk.refusal()
+    assert code == "reader-absent"
+    assert took < LIMIT_S
+    desk.pcscd.stop()
+    configuration.write_text(content)
+    desk.pcscd.start()
+    wait_until(lambda: desk.states() == ["ready"], "the card, which its program puts back")
     desk.client.authenticate(SITE, NONCE)
