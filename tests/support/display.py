@@ -72,7 +72,7 @@ def virtual_display(size: str = "1280x800x24", *, window_manager: bool = True) -
     with ExitStack() as stack:
         read_fd, write_fd = os.pipe()
         with os.fdopen(read_fd) as number:
-            command = ("Xvfb", "-displayfd", str(write_fd), "-screen", "0", size, "-nolisten", "tcp")
+            command = ("Xvfb", "-displayfd", str(write_fd), "-screen", "0", size, "-nolisten", "tcp", "-noreset")
             try:
                 server = subprocess.Popen(command, pass_fds=(write_fd,), stderr=subprocess.DEVNULL)
             finally:
