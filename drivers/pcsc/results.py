@@ -38,9 +38,19 @@ SCARD_W_UNRESPONSIVE_CARD = 0x80100066
 SCARD_W_UNPOWERED_CARD = 0x80100067
 SCARD_W_RESET_CARD = 0x80100068
 SCARD_W_REMOVED_CARD = 0x80100069
+SCARD_W_SECURITY_VIOLATION = 0x8010006A
 
-SERVICE_GONE = frozenset({SCARD_E_NO_SERVICE, SCARD_E_SERVICE_STOPPED, SCARD_E_INVALID_HANDLE, SCARD_F_COMM_ERROR})
-"""After these the context is stale: pcsc-lite answers so on old contexts after a restart."""
+SERVICE_GONE = frozenset(
+    {
+        SCARD_E_NO_SERVICE,
+        SCARD_E_SERVICE_STOPPED,
+        SCARD_E_INVALID_HANDLE,
+        SCARD_F_COMM_ERROR,
+        SCARD_W_SECURITY_VIOLATION,
+    }
+)
+"""After these the context is stale: pcsc-lite answers so on old contexts after a restart, and with the last one when
+pcscd closes the connection, because it stops or because polkit denies it (1.9.9)."""
 
 ERRORS: dict[int, type[RetriableError]] = {
     **dict.fromkeys(SERVICE_GONE, ServiceStoppedError),

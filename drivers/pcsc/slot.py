@@ -82,7 +82,7 @@ class PcscSlot(Slot):
         if self._context is None:
             hresult, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
             if code_of(hresult) != SCARD_S_SUCCESS:
-                raise ServiceStoppedError(native=code_of(hresult))
+                raise ServiceStoppedError(f"SCardEstablishContext: {code_of(hresult):08X}", native=code_of(hresult))
             self._context, self._epoch = context, next(_epochs)
         result: tuple[int, int, int] = scard.SCardConnect(self._context, self.name, scard.SCARD_SHARE_SHARED, PROTOCOLS)
         return result
