@@ -1,5 +1,6 @@
 """Readers of a real pcscd: what happens in them is noticed without asking again and again."""
 
+import sys
 import time
 
 import pytest
@@ -142,3 +143,12 @@ def test_any_failure_of_the_service_is_told_as_such(reader, monkeypatch, code):
     with pytest.raises(ServiceStoppedError) as raised:
         open_pcsc_readers().list_states()
     assert raised.value.native == code & 0xFFFFFFFF
+
+
+def test_a_workstation_without_the_library_is_told_why(monkeypatch):
+    monkeypatch.setitem(sys.modules, "drivers.pcsc.readers", None)
+    readers = open_pcsc_readers()
+    for ask in (readers.list_states, lambda: readers.wait_for_change(()), lambda: readers.open_slot("")):
+        with pytest.raises(ServiceStoppedError, match="not available"):
+            ask()
+    readers.stop()
