@@ -24,10 +24,15 @@ class Pin:
         self._digits = digits
 
     def append_to(self, apdu: bytearray) -> None:
-        """Add the digits to a command; the caller wipes the command after its use."""
-        if not self._digits or not self._digits[0]:
-            raise PinFormatError("this code was already wiped")
+        """Add the digits to a command; the caller wipes the command after its use.
+
+        Copied first and looked at afterwards: another thread may wipe them at any time, and zeroes would cost a try.
+        """
+        start = len(apdu)
         apdu += self._digits
+        if not any(memoryview(apdu)[start:]):
+            del apdu[start:]
+            raise PinFormatError("this code was already wiped")
 
     def copy_for_session(self) -> Pin:
         """Give a PIN session its own digits, wiped apart from these."""
