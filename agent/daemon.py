@@ -35,6 +35,7 @@ from agent.people.scripted import ScriptedPrompt
 from agent.people.terminal import TerminalPrompt
 from agent.settings import Settings
 from drivers.base import Readers
+from drivers.folder_lock import FolderLock
 from drivers.registry import open_pcsc_readers, open_virtual_readers
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class Daemon:
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         folder = self.settings.data_dir
         secure_folder(folder)
+        stack.callback(FolderLock(folder).release)
         database = Database(folder / DATABASE_FILE)
         await database.open()
         stack.push_async_callback(database.close)
@@ -88,9 +90,11 @@ class Daemon:
         stack.callback(cards.stop)
         stack.callback(events.close)
         prompt = Desk(self._prompt or self._choose_prompt())
+        token = LocalToken.create(folder)
+        stack.callback(remove_token, folder)
         await self._listen(
             Services(
-                token=LocalToken.create(folder),
+                token=token,
                 peers=peer_finder(),
                 grants=grants,
                 journal=journal,
@@ -103,7 +107,6 @@ class Daemon:
             ),
             stack,
         )
-        stack.callback(remove_token, folder)
         cards.start()
         self._spawn(_prune(grants))
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from pathlib import Path
-from typing import BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from drivers.base import KeyRole
 from drivers.errors import DriverError
+from drivers.folder_lock import FolderLock
 from drivers.virtual.atomic import make_private_folder, write_atomically
 from drivers.virtual.card_os import VirtualCard
 from drivers.virtual.certificates import Subject
@@ -20,41 +19,9 @@ from drivers.virtual.personalisation import DEFAULT, Personalisation
 from drivers.virtual.pkcs15 import MODULUS_BITS
 from drivers.virtual.pki import TestPki, dump_key, load_key
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
-
-class CardFolderInUseError(DriverError):
-    """Another process, or this one, already drives the virtual card of this folder."""
-
 
 class CardFolderDamagedError(DriverError):
     """The folder of a virtual card holds something that no card wrote."""
-
-
-class FolderLock:
-    """One holder at a time for a folder; the system lets go of it when the process ends, however it ends."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file: BinaryIO = (folder / "lock").open("ab")
-        try:
-            _lock(self._file)
-        except OSError as error:
-            self._file.close()
-            raise CardFolderInUseError(f"the virtual card in {folder} is already in use") from error
-
-    def release(self) -> None:
-        """Let others have the folder."""
-        self._file.close()
-
-
-def _lock(file: BinaryIO) -> None:
-    if sys.platform == "win32":
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class VirtualCardStore(Memory):
@@ -69,7 +36,7 @@ class VirtualCardStore(Memory):
 
     @classmethod
     def open(cls, folder: Path, personalisation: Personalisation = DEFAULT) -> VirtualCardStore:
-        """Create or load the card of the folder. Raises CardFolderInUseError, CardFolderDamagedError."""
+        """Create or load the card of the folder. Raises FolderInUseError, CardFolderDamagedError."""
         make_private_folder(folder)
         lock = FolderLock(folder)
         try:
@@ -136,7 +103,7 @@ def pki_folder(data_dir: Path) -> Path:
 def open_card(data_dir: Path, personalisation: Personalisation = DEFAULT) -> VirtualCard:
     """Create or load a card of the data folder, in use until `close`.
 
-    Raises CardFolderInUseError, CardFolderDamagedError, PkiDamagedError.
+    Raises FolderInUseError, CardFolderDamagedError, PkiDamagedError.
     """
     pki = TestPki.open(pki_folder(data_dir))
     store = VirtualCardStore.open(data_dir / "virtual" / "cards" / personalisation.serial, personalisation)

@@ -11,9 +11,9 @@ from cryptography import x509
 from drivers.base import KeyRole
 from drivers.virtual.personalisation import DEFAULT, AlgorithmReferences, FileIds, Holder, KeyLayout, Personalisation
 from drivers.virtual.pki import TestPki
+from drivers.folder_lock import FolderInUseError
 from drivers.virtual.store import (
     CardFolderDamagedError,
-    CardFolderInUseError,
     VirtualCardStore,
     open_card,
     pki_folder,
@@ -47,7 +47,7 @@ def test_the_same_card_comes_back(data_dir, connect):
 
 
 def test_one_driver_at_a_time(data_dir):
-    with open_card(data_dir), pytest.raises(CardFolderInUseError):
+    with open_card(data_dir), pytest.raises(FolderInUseError):
         open_card(data_dir)
     open_card(data_dir).close()
 
@@ -57,7 +57,7 @@ def test_another_process_is_kept_out(data_dir):
     command = [sys.executable, "-c", program, str(data_dir)]
     with open_card(data_dir):
         refused = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert "CardFolderInUseError" in refused.stderr
+        assert "FolderInUseError" in refused.stderr
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
