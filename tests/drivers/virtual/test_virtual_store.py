@@ -9,9 +9,9 @@ import pytest
 from cryptography import x509
 
 from drivers.base import KeyRole
+from drivers.folder_lock import FolderInUseError
 from drivers.virtual.personalisation import DEFAULT, AlgorithmReferences, FileIds, Holder, KeyLayout, Personalisation
 from drivers.virtual.pki import TestPki
-from drivers.folder_lock import FolderInUseError
 from drivers.virtual.store import (
     CardFolderDamagedError,
     VirtualCardStore,
