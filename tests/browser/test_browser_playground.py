@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from browser_desk import run_agent
 from browser_proofs import verify_cms
 from support.chromium import ROOT
 
@@ -149,15 +150,31 @@ def test_refusal_says_what_to_do(agent, chromium):
         page = context.open(f"http://localhost:{agent.port}/")
         click(page, "connect")
         agent.revoke_all()
-        page.wait_for("() => document.getElementById('stream').textContent.includes('arrêté')")
-        page.call("click", selector="#login")
-        page.wait_for("() => !document.getElementById('problem').hidden")
-        assert page.run("() => document.activeElement.id") == "problem"
-        assert text(page, "#problem-code") == "grant-required"
-        assert text(page, "#problem-layer") == "gate"
+        page.wait_for("() => document.getElementById('login').disabled && document.getElementById('grants').hidden")
+        page.run("() => { document.getElementById('login').disabled = false; }")
+        assert refused(page, "login") == ("grant-required", "gate")
         assert "autorisé" in text(page, "#problem-detail")
         page.call("click", selector="[data-language=en]")
         assert "granted" in text(page, "#problem-detail")
+
+
+def test_stopped_agent_is_named_and_found_again(chromium, tmp_path):
+    with chromium.context(locale="fr-FR") as context:
+        with run_agent(tmp_path, "--virtual", "--unattended") as agent:
+            page = context.open(f"http://localhost:{agent.port}/")
+            click(page, "connect")
+        assert refused(page, "refresh") == ("agent-unreachable", "browser")
+        assert "démarrez-le" in text(page, "#problem-detail")
+        with run_agent(tmp_path, "--virtual", "--unattended", port=agent.port):
+            assert "Autorisé" in click(page, "connect")
+            assert page.run("() => document.getElementById('problem').hidden")
+
+
+def refused(page, button):
+    """Press a button that fails; give code and layer of the problem that takes the focus."""
+    page.call("click", selector=f"#{button}")
+    page.wait_for("() => document.activeElement.id === 'problem'")
+    return text(page, "#problem-code"), text(page, "#problem-layer")
 
 
 def test_card_pulled_and_inserted(desk_with_slot, open_playground):

@@ -181,7 +181,7 @@ async function act(status, work) {
   try {
     showStatus(...(await work(pending.signal)));
   } catch (error) {
-    showStatus(error.code === "aborted" ? "aborted" : "failed");
+    showStatus(...(error.code === "aborted" ? ["aborted"] : ["failed", "failed"]));
     if (error.code !== "aborted") {
       showProblem(error);
       $("problem").focus();
@@ -321,6 +321,7 @@ function hear(event) {
   if (stream) {
     shown.stream = stream;
     $("stream").textContent = say(stream);
+    if (stream === "streamEnded") agent.grants().then(showGrants, () => {}); // it most likely ended with the grant
     return;
   }
   const what = event.type in SAID ? say(event.type) : event.type;
