@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from agent.people.prompt import (
@@ -21,7 +23,11 @@ from agent.people.prompt import (
 
 DENIAL_S: Final = 600.0
 MAX_WAITING: Final = 4
+MAX_CONSENTS: Final = 2  # places that callers without a grant can take: the others are left to whoever has one
+MAX_WITHDRAWN: Final = 3  # a window that opens and closes faster than a person can refuse it is refused by the next one
+MAX_FRUITLESS: Final = 8  # consents without a yes within DENIAL_S, whoever asked: origins cost an attacker nothing
 _AGENT: Final = ""  # the agent's own notices, as a caller
+_PORT: Final = re.compile(r"(?<=[^:/]):[0-9]+$")
 
 
 class Desk(Prompt):
@@ -32,19 +38,28 @@ class Desk(Prompt):
         self._clock = clock
         self._turn = asyncio.Lock()  # first come, first served
         self._callers: set[str] = set()
+        self._consents = 0
         self._denials: dict[tuple[str, str], float] = {}
+        self._withdrawn: defaultdict[str, list[float]] = defaultdict(list)
+        self._fruitless: list[float] = []
 
     async def ask_pin(self, request: PinRequest) -> PinAnswer:
         """Ask for a code in turn. Raises DeskBusyError, and PromptRefusedError while an earlier no stands."""
-        async with self._question(request.asker.caller, (request.action,)):
+        async with self._question(_site(request.asker.caller), (request.action,)):
             return await self._prompt.ask_pin(request)
 
     async def confirm(self, request: ConfirmRequest) -> bool:
         """Ask for consent in turn. Raises DeskBusyError, and PromptRefusedError while an earlier no stands."""
-        async with self._question(request.asker.caller, request.abilities):
-            agreed = await self._prompt.confirm(request)
+        site = _site(request.asker.caller)
+        async with self._consent(), self._question(site, request.abilities):
+            try:
+                agreed = await self._prompt.confirm(request)
+            except (PromptRefusedError, asyncio.CancelledError):
+                self._fruitless.append(self._clock())
+                raise
             if not agreed:
-                self._deny(request.asker.caller, request.abilities)
+                self._fruitless.append(self._clock())
+                self._deny(site, request.abilities)
             return agreed
 
     async def inform(self, message: Notice) -> None:
@@ -54,7 +69,22 @@ class Desk(Prompt):
 
     def forget_denials(self, caller: str | None = None) -> None:
         """Let this caller (or all of them) ask again: the person wishes so."""
-        self._denials = {key: end for key, end in self._denials.items() if caller is not None and key[0] != caller}
+        site = None if caller is None else _site(caller)
+        self._fruitless.clear()
+        self._withdrawn.clear()
+        self._denials = {key: end for key, end in self._denials.items() if site is not None and key[0] != site}
+
+    @asynccontextmanager
+    async def _consent(self) -> AsyncIterator[None]:
+        if len(self._recent(self._fruitless)) >= MAX_FRUITLESS:
+            raise DeskBusyError("too many questions found no yes a short while ago")
+        if self._consents == MAX_CONSENTS:
+            raise DeskBusyError
+        self._consents += 1
+        try:
+            yield
+        finally:
+            self._consents -= 1
 
     @asynccontextmanager
     async def _question(self, caller: str, purposes: Iterable[str]) -> AsyncIterator[None]:
@@ -62,7 +92,8 @@ class Desk(Prompt):
         self._callers.add(caller)
         try:
             async with self._turn:
-                yield
+                with self._watch_withdrawal(caller, purposes):
+                    yield
         except PromptTimeoutError:
             raise  # nobody said no
         except PromptRefusedError:
@@ -81,6 +112,28 @@ class Desk(Prompt):
         if len(self._callers) > MAX_WAITING:  # one is shown, the others wait
             raise DeskBusyError
 
+    @contextmanager
+    def _watch_withdrawal(self, caller: str, purposes: Iterable[str]) -> Iterator[None]:
+        """A caller may take a question back, but not over and over."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            times = self._recent(self._withdrawn[caller])
+            times.append(self._clock())
+            if len(times) > MAX_WITHDRAWN:
+                self._deny(caller, purposes)
+            raise
+
+    def _recent(self, times: list[float]) -> list[float]:
+        """Forget what lies further back than a denial stands."""
+        times[:] = [at for at in times if at + DENIAL_S > self._clock()]
+        return times
+
     def _deny(self, caller: str, purposes: Iterable[str]) -> None:
         end = self._clock() + DENIAL_S
         self._denials.update({(caller, str(purpose)): end for purpose in purposes})
+
+
+def _site(caller: str) -> str:
+    """Who a no is for: every port of a site alike; on loopback each port is another program's."""
+    return _PORT.sub("", caller) if caller.startswith("https://") else caller
