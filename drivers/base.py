@@ -47,7 +47,10 @@ class ReaderState:
 
 
 class Connection(ABC):
-    """A card held for the length of one transaction; `events` is the reader's counter of insertions and removals."""
+    """A card held for the length of one transaction.
+
+    `events` moves with each insertion and removal; it is compared only with what the same slot gave before.
+    """
 
     atr: bytes
     events: int

@@ -1,4 +1,4 @@
-"""The CPS3 as a token over any Slot: codes and signatures of an IAS-ECC card (dialect of card facts: T=0, CLA 00)."""
+"""The CPS3 as a token over any Slot: codes and signatures of an IAS-ECC card in T=0 terms."""
 
 from __future__ import annotations
 

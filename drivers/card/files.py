@@ -27,7 +27,7 @@ PIECE = 256
 MAX_FILE = 0x7FFF  # READ BINARY offsets have 15 bits (ISO 7816-4 §7.2.3)
 MAX_HEADER = 6
 SHORTEST_CUT = 0xC0  # a piece shorter than this was not cut by a buffer: the smallest one known gives E7
-MAX_EXCHANGES = 512  # for one card; an ordinary one takes about 41
+MAX_EXCHANGES = 512  # for one card; an ordinary one takes 42
 SLICE_S = 1.2  # a transaction is ended after this; one more exchange of a slow card keeps it below 2 s
 
 

@@ -58,7 +58,7 @@ def test_digests_of_no_length(algorithm, length):
     assert digest_of(b"x").algorithm == "sha256"
 
 
-ATRS = [  # card facts §3: OpenSC, ANS sources, the list of smart card ATRs
+ATRS = [  # as OpenSC, the sources of the ANS library and the public list of smart card ATRs have them
     ("3BAC00402A001225006480000310009000", CardFamily.CPS3),
     ("3B8F80010031B86404B0ECC17394018082 90000E", CardFamily.CPS3_CONTACTLESS),
     ("3B9B188001001225006480040100009044", CardFamily.CPS4),
