@@ -22,16 +22,16 @@ const OWN_PROBLEMS = {
   "agent-unreachable": [
     "browser",
     "The CPS agent does not answer. Either it is not running on this computer: start it. Or the browser keeps this " +
-      "site from reaching it: allow the local network (local apps) for it, left of the address. Then try again.",
+      "site from reaching it: left of the address, allow other apps and services on this device. Then try again.",
     "L'agent CPS ne répond pas. Soit il n'est pas démarré sur ce poste : démarrez-le. Soit le navigateur empêche ce " +
-      "site de le joindre : autorisez pour lui le réseau local (applications locales), à gauche de l'adresse. Réessayez.",
+      "site de le joindre : à gauche de l'adresse, autorisez les autres applications de cet appareil. Puis réessayez.",
   ],
   "local-network-access-denied": [
     "browser",
-    "The browser does not let this site reach the CPS agent. Click the icon left of the address, allow the local " +
-      "network (local apps) for this site, reload the page, then try again.",
+    "The browser does not let this site reach the CPS agent. Click the icon left of the address, allow other apps " +
+      "and services on this device (or the local network), reload the page, then try again.",
     "Le navigateur interdit à ce site de joindre l'agent CPS. Cliquez sur l'icône à gauche de l'adresse, autorisez " +
-      "le réseau local (applications locales) pour ce site, rechargez la page, puis réessayez.",
+      "les autres applications de cet appareil (ou le réseau local), rechargez la page, puis réessayez.",
   ],
   "body-too-large": ["call", "Too large for one call (12 MB).", "Trop volumineux pour un seul appel (12 Mo)."],
   "grant-required": ["gate", "This site may not follow cards.", "Ce site n'est pas autorisé à suivre les cartes."],
