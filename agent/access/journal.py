@@ -6,7 +6,7 @@ No PIN, no content of a document and no hash ever enters it: callers of `record`
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,7 +41,10 @@ _COLUMNS = "action, caller, through, outcome, card_number, subject, exchanges, d
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One thing asked: `outcome` is "ok" or an error's code, `subject` what the person was told it was about."""
+    """One thing asked: `outcome` is "ok" or an error's code, `subject` what the person was told it was about.
+
+    `by_person` False: it failed before a person gave a code, so a caller can bring it about in a loop.
+    """
 
     action: str
     caller: str
@@ -51,6 +54,7 @@ class JournalEntry:
     subject: str | None = None
     exchanges: int | None = None
     duration_ms: int | None = None
+    by_person: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class Journal:
         return due
 
     def _write(self, connection: sqlite3.Connection, entry: JournalEntry, now: int, *, prune: bool) -> None:
-        refusal = entry.outcome in REFUSALS
+        refusal = entry.outcome in REFUSALS or (entry.outcome != OK and not entry.by_person)
         since = now - self._limits.same_within // timedelta(milliseconds=1)
         if not (refusal and _count_again(connection, entry, now, since)):
             _insert(connection, entry, now, refusal=refusal)
@@ -159,15 +163,14 @@ def _prune(connection: sqlite3.Connection, limits: JournalLimits, now: int) -> N
 
 
 def _clean(entry: JournalEntry) -> JournalEntry:
-    return JournalEntry(
+    return replace(
+        entry,
         action=clean_text(entry.action, _MAX_WORD_CHARS),
         caller=clean_text(entry.caller, _MAX_CHARS),
         outcome=clean_text(entry.outcome, _MAX_WORD_CHARS),
         through=_clean_optional(entry.through, _MAX_CHARS),
         card_number=_clean_optional(entry.card_number, _MAX_WORD_CHARS),
         subject=_clean_optional(entry.subject, _MAX_CHARS),
-        exchanges=entry.exchanges,
-        duration_ms=entry.duration_ms,
     )
 
 

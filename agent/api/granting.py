@@ -17,11 +17,11 @@ async def create_grant(request: web.Request) -> web.Response:
     caller = await name_caller(request)
     abilities = frozenset(body.abilities)
     state, grants = call(request), services(request).grants
-    state.is_use = True
-    state.record.subject = ", ".join(sorted(abilities))
     existing = grants.find(caller)
     if existing is not None and abilities <= grants.abilities(caller):
         return web.json_response(grant_view(existing), status=200)
+    state.is_use = True
+    state.record.subject = ", ".join(sorted(abilities))
     return web.json_response(grant_view(await ask_grant(request, caller, abilities)), status=201)
 
 

@@ -100,6 +100,7 @@ async def _record(request: web.Request, outcome: str, started: float) -> None:
         subject=state.record.subject,
         exchanges=state.record.exchanges or None,
         duration_ms=round((time.monotonic() - started) * 1000),
+        by_person=state.record.code_given,
     )
     await services(request).journal.record(entry)
 

@@ -21,12 +21,13 @@ LOOK_TIMEOUT_S = 5.0  # two exchanges, and other programs' turns before them
 
 @dataclass(slots=True)
 class UseRecord:
-    """What the journal will say of a use, filled in while it goes on."""
+    """What the journal will say of a use, filled in while it goes on; `code_given`: a person typed a code for it."""
 
     action: str
     card_number: str | None = None
     subject: str | None = None
     exchanges: int = 0
+    code_given: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class CardUses:
     async def _ask(self, request: UseRequest, card: Card, status: PinStatus, kind: PinKind) -> PinAnswer:
         if status.blocked and kind is not PinKind.UNBLOCK:
             raise PinBlockedError
-        return await self._prompt.ask_pin(
+        answer = await self._prompt.ask_pin(
             PinRequest(
                 kind=kind,
                 asker=request.asker,
@@ -142,6 +143,8 @@ class CardUses:
                 on_behalf_of=request.on_behalf_of,
             )
         )
+        request.record.code_given = True
+        return answer
 
     async def _changed(self, card: Card, record: UseRecord) -> PinStatus:
         self._events.publish(Event(EventType.PIN_CHANGED, card.reader, card.number))

@@ -34,6 +34,7 @@ class Person(Prompt):
     asked: list[PinRequest | ConfirmRequest] = field(default_factory=list)
     on_ask: Callable[[], Any] | None = None
     refuses: Exception | None = None
+    confirms_after: asyncio.Event | None = None
 
     async def ask_pin(self, request: PinRequest) -> PinAnswer:
         self.asked.append(request)
@@ -48,6 +49,8 @@ class Person(Prompt):
 
     async def confirm(self, request: ConfirmRequest) -> bool:
         self.asked.append(request)
+        if self.confirms_after is not None:
+            await self.confirms_after.wait()
         return self.agrees
 
     async def inform(self, message: Notice) -> None:

@@ -6,11 +6,11 @@ import asyncio
 import gc
 import socket
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.agent import PAGE, Person, RunningAgent, running_agent
+from support.lines import DEADLINE_S, open_line, page_request, until
 
 from agent.people.prompt import ConfirmRequest, PinAnswer, PinRequest, Prompt
 from drivers.errors import PinFormatError
@@ -22,7 +22,6 @@ from drivers.virtual.store import open_card
 SIGN = b'{"format": "cms", "documents": [{"name": "d", "content": "AAAA"}]}'
 VERIFY, PSO = 0x20, 0x2A
 STATUS = -1  # VERIFY without a code
-DEADLINE_S = 10.0
 
 
 class WipedMeanwhile(bytearray):
@@ -109,18 +108,9 @@ def is_wiped(pin: Pin) -> bool:
     return not any(pin._digits)
 
 
-async def open_request(port: int, body: bytes, path: str = "/v1/signatures", origin: str = PAGE) -> socket.socket:
-    """A page that sends its request and holds the line, to be hung up by the test."""
-    line = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S)
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: {origin}\r\nContent-Type: application/json\r\n"
-    line.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-    return line
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.005)
+def open_request(port: int, origin: str = PAGE) -> socket.socket:
+    """A page that asks for a signature and holds the line, to be hung up by the test."""
+    return open_line(port, page_request(port, "/v1/signatures", SIGN, origin))
 
 
 async def last_outcomes(agent: RunningAgent, count: int = 1) -> list[tuple[str, str]]:
@@ -137,7 +127,7 @@ async def test_attack_client_that_leaves_while_the_card_works_gets_nothing_and_l
     async with running_agent(folder, person, VirtualReaders([gated])) as agent:
         assert (await agent.page("POST", "/v1/grants", {"abilities": ["sign"]})).status == 201
         gated.armed = True
-        line = await open_request(agent.port, SIGN)
+        line = open_request(agent.port)
         await until(gated.reached.is_set)
         line.close()
         await until(lambda: is_wiped(person.codes[0]))
@@ -164,16 +154,15 @@ async def test_attack_use_that_waits_in_the_queue_when_its_client_leaves_never_r
             assert (await agent.page("POST", "/v1/grants", {"abilities": ["sign"]}, origin)).status == 201
         gated.armed = True
         person.thinks.clear()
-        first = await open_request(agent.port, SIGN)
-        second = await open_request(agent.port, SIGN, origin="https://other.example")
+        first = open_request(agent.port)
+        second = open_request(agent.port, origin="https://other.example")
         await until(lambda: gated.seen.count(STATUS) == 2)
         person.thinks.set()
         await until(lambda: gated.reached.is_set() and len(person.codes) == 2)
         second.close()
-        await until(lambda: any(map(is_wiped, person.codes)))
         first.close()
-        gated.go_on.set()
         await until(lambda: all(map(is_wiped, person.codes)))
+        gated.go_on.set()
         await until_recorded(agent, ("sign", "cancelled"))
         assert gated.seen.count(PSO) == 1
         assert gated.seen.count(VERIFY) == 1
