@@ -44,7 +44,7 @@ class GrantRequiredError(AccessError):
     code = "grant-required"
 
     def __init__(self, ability: str, message: str = "") -> None:
-        super().__init__(message or f"the ability {ability!r} is not granted to this caller")
+        super().__init__(message or f"{ability} is not granted to this caller; ask with POST /v1/grants")
         self.ability = ability
 
 

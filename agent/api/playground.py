@@ -11,6 +11,7 @@ MEDIA_TYPES = {
     "cps-agent.js": "text/javascript",
     "playground.js": "text/javascript",
     "playground.css": "text/css",
+    "icon.svg": "image/svg+xml",
 }
 
 

@@ -207,8 +207,8 @@ TABLE: dict[type[BaseException], Problem] = {
     # gate
     access.GrantRequiredError: _row(
         403, "grant-required", "gate", "Not granted",
-        "This site or program was not granted that. Ask for it with POST /v1/grants.",
-        "Ce site ou ce logiciel n'y est pas autorisé. Demandez l'autorisation avec POST /v1/grants.",
+        "This site or program has not been granted that. It has to ask you for it first.",
+        "Ce site ou ce logiciel n'y est pas autorisé. Il doit d'abord vous le demander.",
     ),
     access.GrantRefusedError: _row(
         403, "grant-refused", "gate", "Grant refused",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,11 +22,14 @@ from drivers.errors import (
     CardBusyError,
     CardMuteError,
     CardRemovedError,
+    CardUnknownError,
     DriverError,
     ReaderAbsentError,
     RetriableError,
     ServiceStoppedError,
 )
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -213,26 +217,34 @@ class Cards:
         place.opening = asyncio.get_running_loop().create_task(self._open_card(place, retries_s))
 
     async def _open_card(self, place: Place, retries_s: tuple[float, ...]) -> None:
-        atr = place.state.atr or b""
         try:
-            if place.state.mute:
-                raise CardMuteError
-            token, exchanges = await place.queue.run(
-                lambda slot, deadline: _counted(slot, lambda: open_card(slot, atr, self._store, deadline)),
-                OPEN_TIMEOUT_S,
-            )
-            card = self._policy.describe(place.state.name, token)
+            card, exchanges = await self._read_card(place)
         except (DriverError, KeyRefusedError) as error:
-            place.failure = error
-            self.events.publish(Event(EventType.CARD_TROUBLE, place.state.name))
-            if isinstance(error, RetriableError) and retries_s:
-                loop = asyncio.get_running_loop()
-                place.retry = loop.call_later(retries_s[0], lambda: self._open(place, retries_s[1:]))
-            return
-        place.card = card
-        if self.on_read is not None:
-            self.on_read(card, exchanges)
-        self.events.publish(Event(EventType.CARD_READY, place.state.name, card.number))
+            self._fail(place, error, retries_s)
+        except Exception:  # the edge of a task that nobody waits for: a defect of ours is a trouble like any other
+            log.exception("the card in %s could not be opened", place.state.name)
+            self._fail(place, CardUnknownError(), ())
+        else:
+            place.card = card
+            if self.on_read is not None:
+                self.on_read(card, exchanges)
+            self.events.publish(Event(EventType.CARD_READY, place.state.name, card.number))
+
+    async def _read_card(self, place: Place) -> tuple[Card, int]:
+        atr = place.state.atr or b""
+        if place.state.mute:
+            raise CardMuteError
+        token, exchanges = await place.queue.run(
+            lambda slot, deadline: _counted(slot, lambda: open_card(slot, atr, self._store, deadline)), OPEN_TIMEOUT_S
+        )
+        return self._policy.describe(place.state.name, token), exchanges
+
+    def _fail(self, place: Place, failure: Failure, retries_s: tuple[float, ...]) -> None:
+        place.failure = failure
+        self.events.publish(Event(EventType.CARD_TROUBLE, place.state.name))
+        if isinstance(failure, RetriableError) and retries_s:
+            loop = asyncio.get_running_loop()
+            place.retry = loop.call_later(retries_s[0], lambda: self._open(place, retries_s[1:]))
 
     async def _settle(self) -> None:
         """Wait until the readers were seen once and every card was read, or tried again where that may help."""

@@ -49,7 +49,6 @@ const commands = {
     const opened = await contexts.get(context).newPage();
     const seen = { page: opened, console: [], errors: [] };
     opened.on("console", (message) => {
-      if (message.location().url.endsWith("/favicon.ico")) return; // asked for by the browser alone, and not served
       seen.console.push({ type: message.type(), text: message.text() });
     });
     opened.on("pageerror", (error) => seen.errors.push(String(error)));

@@ -19,7 +19,9 @@ def openssl(folder: Path, *arguments: str) -> str:
 
 
 def write_pem(path: Path, *certificates_der: bytes) -> None:
-    path.write_bytes(b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in certificates_der))
+    path.write_bytes(
+        b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in certificates_der)
+    )
 
 
 def write_chain(folder: Path, certificate: dict[str, Any]) -> None:
