@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import os
 import secrets
+import signal
+import sys
 import tempfile
 import time
 import webbrowser
@@ -24,7 +27,7 @@ T = TypeVar("T")
 
 ORIGIN = "https://demo.example"
 DOCUMENT = b"Ordonnance de demonstration\n"
-FAILURES = (AgentProblemError, AgentUnreachableError, CheckFailedError, KeyError, OSError)
+FAILURES = (AgentProblemError, AgentUnreachableError, CheckFailedError, LookupError, ValueError, OSError)
 
 
 @dataclass
@@ -64,6 +67,7 @@ class Demo:
 
 def run_demo(arguments: Namespace) -> int:
     """Run the demonstration; with --serve the agent stays, with its playground."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the agent ends with us
     demo = Demo(quiet=arguments.json)
     with tempfile.TemporaryDirectory(prefix="cps-agent-demo-") as folder:
         data_dir = Path(arguments.data_dir or folder)
@@ -97,7 +101,7 @@ def _main_job(demo: Demo, data_dir: Path, folder: Path) -> None:
 
 def _read_card(demo: Demo, client: Client) -> None:
     demo.card = client.cards()[0]
-    demo.exchanges["firstRead"] = _last_use(client, "read-card")
+    demo.exchanges["firstRead"] = max(_uses(client, "read-card"))
 
 
 def _use_card(demo: Demo, client: Client, folder: Path) -> None:
@@ -118,7 +122,7 @@ def _authenticate(demo: Demo, client: Client, folder: Path) -> None:
     token = demo.step("authenticate", title, lambda: client.authenticate(ORIGIN, nonce))
     title = _("openssl: the token is signed by the card")
     demo.step("check-token", title, lambda: check_web_eid(token, ORIGIN, nonce, folder))
-    demo.exchanges["authenticateKnown"] = _last_use(client, "authenticate")
+    demo.exchanges["authenticateKnown"] = _uses(client, "authenticate")[0]
 
 
 def _sign(demo: Demo, client: Client, folder: Path) -> None:
@@ -127,12 +131,12 @@ def _sign(demo: Demo, client: Client, folder: Path) -> None:
     (signed,) = demo.step("sign", title, lambda: client.sign([("ordonnance.txt", DOCUMENT)]))
     title = _("openssl: the signature is valid")
     demo.step("check-signature", title, lambda: check_cms(signed.content, DOCUMENT, folder))
-    demo.exchanges["signKnown"] = _last_use(client, "sign")
+    demo.exchanges["signKnown"] = _uses(client, "sign")[0]
 
 
 def _identify(demo: Demo, client: Client) -> None:
     client.cards()
-    demo.exchanges["identifyKnown"] = _last_use(client, "read-card")
+    demo.exchanges["identifyKnown"] = _uses(client, "read-card")[0]
 
 
 def _chains(certificates: list[Json], folder: Path) -> None:
@@ -141,9 +145,9 @@ def _chains(certificates: list[Json], folder: Path) -> None:
     write_chain(certificates[0], folder)
 
 
-def _last_use(client: Client, action: str) -> int:
-    """Exchanges of the newest use of that kind, as the user's journal tells."""
-    return int(next(entry["exchanges"] for entry in client.journal() if entry["action"] == action))
+def _uses(client: Client, action: str) -> list[int]:
+    """Exchanges of each use of that kind, the newest first, as the user's journal tells."""
+    return [int(entry["exchanges"]) for entry in client.journal(500) if entry["action"] == action]
 
 
 def _conclude(demo: Demo, arguments: Namespace) -> None:
@@ -157,12 +161,18 @@ def _conclude(demo: Demo, arguments: Namespace) -> None:
         say(_("It works: a card was read, a login and a signature were made, and openssl agrees."))
 
 
+def _has_screen() -> bool:
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def _stay(data_dir: Path, port: int | None) -> None:
     _ = translator()
     with embedded_agent(data_dir, port or 0) as client:
         url = f"http://localhost:{client.port}/"
         say(_("Playground: {url} — press Ctrl-C to stop.").format(url=url))
-        webbrowser.open(url)
+        sys.stdout.flush()
+        if _has_screen():
+            webbrowser.open(url)
         try:
             while True:
                 time.sleep(3600)

@@ -1,0 +1,57 @@
+"""The demonstration as a program would run it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
+
+from support.processes import command
+
+
+def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=120, **options)
+
+
+def test_the_demo_prints_one_json_object_and_succeeds() -> None:
+    result = run("demo", "--json")
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert answer["ok"] is True
+    assert all(step["ok"] and step["ms"] >= 0 for step in answer["steps"])
+    names = {step["name"] for step in answer["steps"]}
+    assert names >= {"read-card", "authenticate", "check-token", "sign", "check-signature"}
+    assert answer["card"]["kind"] == "CPS"
+    counts = answer["exchanges"]
+    assert counts["firstRead"] <= 48
+    assert counts["identifyKnown"] <= 4
+    assert counts["signKnown"] <= 8
+    assert counts["authenticateKnown"] <= 8
+
+
+def test_the_demo_says_what_is_missing(tmp_path: Path) -> None:
+    result = run("demo", "--json", env={"PATH": str(tmp_path), "HOME": str(tmp_path)})
+    assert result.returncode == 1
+    answer = json.loads(result.stdout)
+    assert answer["ok"] is False
+    assert "openssl" in answer["steps"][-1]["error"]
+
+
+def test_the_demo_keeps_serving_and_ends_with_its_agent() -> None:
+    with subprocess.Popen(
+        command("demo", "--serve"), stdout=subprocess.PIPE, text=True, env={"PATH": "/usr/bin:/bin"}
+    ) as demo:
+        assert demo.stdout
+        line = next(line for line in demo.stdout if "http://localhost:" in line)
+        url = next(word for word in line.split() if word.startswith("http"))
+        with urllib.request.urlopen(url) as page:
+            assert b"cps-agent" in page.read()
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(20) == 128 + signal.SIGTERM
+    try:
+        urllib.request.urlopen(url)
+    except OSError:
+        return
+    raise AssertionError("the agent outlived the demonstration")
