@@ -80,7 +80,7 @@ def _is_public(facts: RequestFacts) -> bool:
 
 
 def _admit_page(facts: RequestFacts, origin: str) -> Admission:
-    if facts.sec_fetch_mode in _BLIND_MODES:
+    if not _BLIND_MODES.isdisjoint((facts.sec_fetch_mode or "").split(", ")):
         raise OriginRefusedError("a page calls the agent with fetch or WebSocket, not with a form, a link or an image")
     return Admission(origin=parse_origin(origin))
 

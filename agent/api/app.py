@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from agent.api import granting, readings, streaming, using
+from agent.api.connections import STRANGERS, Strangers
 from agent.api.context import SERVICES, Services
 from agent.api.middleware import answer, gate
 from agent.api.openapi import serve_openapi
@@ -37,6 +38,7 @@ def make_app(served: Services) -> web.Application:
     """Build the application around the daemon's services."""
     app = web.Application(middlewares=[answer, gate], client_max_size=LARGE_BODY)
     app[SERVICES] = served
+    app[STRANGERS] = Strangers()
     app[readings.RECENT] = {}
     app.add_routes(ROUTES)
     add_playground(app)

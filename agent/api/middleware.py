@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, web
 
 from agent.access.cors import cors_headers, preflight_headers
-from agent.access.errors import AccessError, OriginRefusedError, StoreError
+from agent.access.errors import AccessError, HostRefusedError, OriginRefusedError, PeerRefusedError, StoreError
 from agent.access.gate import Admission, RequestFacts, admit
 from agent.access.journal import OK, JournalEntry
 from agent.access.origin import Origin, parse_origin, require_own_host
 from agent.api.callers import caller_text, connection_of
+from agent.api.connections import STRANGERS
 from agent.api.context import CALL, Call, call, services
 from agent.api.problems import (
     BodyTooLargeError,
@@ -37,6 +38,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "Server": "cps-agent",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
@@ -69,11 +71,14 @@ async def _fail(request: web.Request, error: Exception, started: float) -> web.R
         await _record(request, problem.code, started)
     except StoreError as failure:
         log.error("the journal cannot be written: %s", failure)  # noqa: TRY400 - one line is what a reader needs
-    return web.Response(
+    response = web.Response(
         status=problem.status,
         text=json.dumps(problem.to_json(error), ensure_ascii=False),
         content_type="application/problem+json",
     )
+    if isinstance(error, PeerRefusedError | HostRefusedError):
+        response.force_close()  # what else it has sent is not worth reading
+    return response
 
 
 def _as_call_error(error: Exception) -> Exception:
@@ -128,7 +133,9 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     state.connection = await connection_of(request)
     facts = _facts(request, state)
     facts.peer.require_same_user()
+    request.app[STRANGERS].forget(request.transport)
     require_own_host(facts.host, facts.port)
+    _require_own_target(request)
     state.record.action = _action(request)
     if request.method == hdrs.METH_OPTIONS:
         return _preflight(request)
@@ -159,6 +166,12 @@ def _header(request: web.Request, name: str) -> str | None:
     return ", ".join(values) if values else None
 
 
+def _require_own_target(request: web.Request) -> None:
+    """A target that names a host (RFC 9112 §3.2.2 to §3.2.4) would count instead of the Host that was checked."""
+    if not request.raw_path.startswith("/"):
+        raise HostRefusedError
+
+
 def _action(request: web.Request) -> str:
     return request.match_info.route.name or "unknown-route"
 
@@ -169,6 +182,8 @@ def _check_call(request: web.Request) -> None:
         raise error
     if request.method == hdrs.METH_POST and request.content_type != "application/json":
         raise UnsupportedMediaError
+    if hdrs.CONTENT_ENCODING in request.headers:
+        raise UnsupportedMediaError("a compressed body")
     if (request.content_length or 0) > LARGE_BODY:
         raise BodyTooLargeError
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import logging
 import socket
 from collections.abc import Sequence
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from agent.api.connections import STRANGERS, Doorstep
 
 PORTS = (27710, 27720, 27730)
 BACKLOG = 64
@@ -21,7 +26,11 @@ class Server:
     """The running listeners. `port` is the one that both families listen on."""
 
     def __init__(self, app: web.Application) -> None:
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        self._runner = web.AppRunner(
+            app, handler_cancellation=True, access_log=None, shutdown_timeout=SHUTDOWN_S, logger=_http_log()
+        )
+        self._strangers = app[STRANGERS]
+        self._listeners: list[asyncio.Server] = []
         self.port = 0
 
     async def start(self, port: int | None = None) -> None:
@@ -29,12 +38,31 @@ class Server:
         sockets = bind_loopback((port,) if port is not None else PORTS)
         self.port = sockets[0].getsockname()[1]
         await self._runner.setup()
+        make = self._runner.server
+        assert make is not None
+        loop = asyncio.get_running_loop()
         for listener in sockets:
-            await web.SockSite(self._runner, listener, backlog=BACKLOG).start()
+            self._listeners.append(
+                await loop.create_server(lambda: Doorstep(make, self._strangers), sock=listener, backlog=BACKLOG)
+            )
 
     async def stop(self) -> None:
         """Close the listeners and what is open."""
+        for listener in self._listeners:
+            listener.close()
         await self._runner.cleanup()
+
+
+def _http_log() -> logging.Logger:
+    """Keep out of the log what aiohttp quotes of bytes that are no HTTP: the caller's headers, token and all."""
+    log = logging.getLogger(f"{__name__}.http")
+    log.addFilter(_is_no_quotation)
+    return log
+
+
+def _is_no_quotation(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
 
 
 def bind_loopback(ports: Sequence[int]) -> list[socket.socket]:
