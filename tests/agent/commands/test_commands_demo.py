@@ -8,6 +8,7 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+import pytest
 from support.processes import command
 
 
@@ -40,18 +41,20 @@ def test_the_demo_says_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_the_demo_keeps_serving_and_ends_with_its_agent() -> None:
-    with subprocess.Popen(
-        command("demo", "--serve"), stdout=subprocess.PIPE, text=True, env={"PATH": "/usr/bin:/bin"}
-    ) as demo:
-        assert demo.stdout
-        line = next(line for line in demo.stdout if "http://localhost:" in line)
-        url = next(word for word in line.split() if word.startswith("http"))
-        with urllib.request.urlopen(url) as page:
-            assert b"cps-agent" in page.read()
-        demo.send_signal(signal.SIGTERM)
+    environment = {"PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(command("demo", "--serve"), stdout=subprocess.PIPE, text=True, env=environment) as demo:
+        try:
+            assert demo.stdout
+            line = next(line for line in demo.stdout if "http://localhost:" in line)
+            url = next(word for word in line.split() if word.startswith("http"))
+            assert b"/playground.js" in fetch(url)
+        finally:
+            demo.send_signal(signal.SIGTERM)
         assert demo.wait(20) == 128 + signal.SIGTERM
-    try:
-        urllib.request.urlopen(url)
-    except OSError:
-        return
-    raise AssertionError("the agent outlived the demonstration")
+    with pytest.raises(OSError, match="refused"):
+        fetch(url)
+
+
+def fetch(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        return bytes(answer.read())
