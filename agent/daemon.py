@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.access.database import Database
 from agent.access.errors import StoreError
-from agent.access.folder import secure_folder
+from agent.access.folder import secure_folder, write_private
 from agent.access.grants import Grants
 from agent.access.journal import OK, Journal, JournalEntry
 from agent.access.local_token import LocalToken, remove_token
@@ -130,7 +130,7 @@ class Daemon:
         stack.push_async_callback(server.stop)
         self.port = server.port
         path = self.settings.data_dir / PORT_FILE
-        path.write_text(f"{self.port}\n", "ascii")
+        write_private(path, f"{self.port}\n")
         stack.callback(path.unlink, missing_ok=True)
 
     def _catch_signals(self) -> None:

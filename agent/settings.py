@@ -14,6 +14,7 @@ import platformdirs
 
 APP = "cps-agent"
 ENVIRONMENT_PREFIX = "CPS_AGENT_"
+SHELL_FOLDERS = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Explorer\Shell Folders"
 PROMPTS = ("dialog", "terminal", "none")
 
 
@@ -51,10 +52,19 @@ def user_file() -> Path:
 def policy_file() -> Path:
     """What an administrator deploys."""
     if sys.platform == "win32":
-        return Path(os.environ.get("PROGRAMDATA", r"C:\ProgramData")) / APP / "policy.toml"
+        return _program_data() / APP / "policy.toml"
     if sys.platform == "darwin":
         return Path("/Library/Application Support") / APP / "policy.toml"
     return Path("/etc") / APP / "policy.toml"
+
+
+def _program_data() -> Path:
+    """Ask the machine's registry: a user could point the variables PROGRAMDATA and WIN_PD_OVERRIDE_… elsewhere."""
+    import winreg  # noqa: PLC0415 - Windows only
+
+    with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, SHELL_FOLDERS) as key:  # type: ignore[attr-defined, unused-ignore]
+        folder, _ = winreg.QueryValueEx(key, "Common AppData")  # type: ignore[attr-defined, unused-ignore]
+    return Path(folder)
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 import sys
 from pathlib import Path
 
 from agent.access.errors import StoreError
+
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 def secure_folder(folder: Path) -> None:
@@ -24,6 +27,28 @@ def require_own(status: os.stat_result, path: Path) -> None:
     """Refuse a file or folder that somebody else put there: its owner can change it under us."""
     if sys.platform != "win32" and status.st_uid != os.geteuid():
         raise StoreError(f"{path} belongs to another user")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write aside, then rename: a reader sees the old text or the new one, and no link is ever written through.
+
+    Raises StoreError.
+    """
+    aside = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    try:
+        _write_new(aside, text)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise StoreError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _write_new(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
 
 
 def _close_to_others(folder: Path) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agent.access.errors import StoreError, TokenRefusedError
-from agent.access.folder import require_own, secure_folder
+from agent.access.folder import require_own, secure_folder, write_private
 
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 TOKEN_BYTES = 32
@@ -70,22 +70,7 @@ def remove_token(folder: Path) -> None:
 
 
 def _write_token(folder: Path, text: str) -> None:
-    """Write aside, then rename: a reader sees the old token or the new one, and no link is ever written through."""
     path = folder / TOKEN_FILE
     if path.is_symlink():
         raise StoreError(f"{path} is a link: somebody wants the token elsewhere")
-    aside = folder / f".{TOKEN_FILE}-{secrets.token_hex(8)}"
-    try:
-        _write_new(aside, text)
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise StoreError(f"the token cannot be written at {path}: {error.strerror}") from error
-
-
-def _write_new(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
+    write_private(path, text)

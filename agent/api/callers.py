@@ -63,8 +63,9 @@ def is_page(caller: Caller) -> bool:
 
 
 def asker(caller: Caller) -> Asker:
-    """The caller as a dialog shows it."""
-    return Asker(caller.name or "?", caller.through, is_page=is_page(caller))
+    """The caller as a dialog shows it: by its name, always. Raises AbilityRefusedError for a program without one."""
+    require_possible(caller, ())
+    return Asker(caller.name, caller.through, is_page=is_page(caller))
 
 
 def refuse_ungranted_page(request: web.Request, ability: Ability) -> None:

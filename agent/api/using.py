@@ -10,7 +10,7 @@ from aiohttp import web
 
 from agent.access.callers import Ability, Caller, CallerKind
 from agent.access.origin import parse_origin
-from agent.api.callers import asker, name_caller, refuse_ungranted_page, require
+from agent.api.callers import asker, is_page, name_caller, refuse_ungranted_page, require
 from agent.api.context import Call, call, services
 from agent.api.problems import CallError
 from agent.api.schemas import (
@@ -62,6 +62,8 @@ async def authenticate(request: web.Request) -> web.Response:
     )
 
     async def make(key: UnlockedKey) -> web.Response:
+        if is_page(caller):
+            services(request).grants.require(caller, Ability.AUTHENTICATE)
         return web.json_response(await make_token(key, origin, body.challenge_nonce))
 
     return await services(request).uses.sign(use, KeyRole.AUTHENTICATION, make)
@@ -87,12 +89,18 @@ async def sign(request: web.Request) -> web.Response:
     names = tuple(document.name for document in body.documents)
     state.record.subject = ", ".join(names)[:255]
     plan = _plan_raw(body) if body.format == "raw" else _plan_cms(request, body)
-    caller = await require(request, Ability.SIGN_RAW if body.format == "raw" else Ability.SIGN)
+    ability = Ability.SIGN_RAW if body.format == "raw" else Ability.SIGN
+    caller = await require(request, ability)
     action = Action.SIGN_RAW if body.format == "raw" else Action.SIGN
     use = UseRequest(
         asker(caller), action, state.record, subjects=names, format=_shown_format(body), card_number=body.card_number
     )
-    signatures = await services(request).uses.sign(use, KeyRole.SIGNATURE, plan)
+
+    async def make(key: UnlockedKey) -> list[Signature]:
+        services(request).grants.require(caller, ability)  # taken back while the person was asked
+        return await plan(key)
+
+    signatures = await services(request).uses.sign(use, KeyRole.SIGNATURE, make)
     return web.json_response({"signatures": [signature_view(signature) for signature in signatures]})
 
 

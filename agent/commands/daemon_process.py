@@ -19,7 +19,7 @@ def own_command(*arguments: str) -> list[str]:
     """How to run this program again, frozen or not."""
     if getattr(sys, "frozen", False):
         return [sys.executable, *arguments]
-    return [sys.executable, "-m", "agent", *arguments]
+    return [sys.executable, "-P", "-m", "agent", *arguments]  # -P: not whatever is called agent in this folder
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -11,20 +13,29 @@ from agent.client import AgentProblemError, AgentUnreachableError, Json
 from agent.commands.exits import BY_LAYER, Exit
 from agent.people.translations import choose_language, translator
 
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_HIDDEN_IN_JSON = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """Show by a mark what would drive the terminal or begin another line: names come from cards and callers."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(char) in _HIDDEN else char for char in text)
+
 
 def say(text: str) -> None:
     """Print one line for a person."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(one_line(text) + "\n")
 
 
 def say_json(value: Any) -> None:
     """Print one JSON value for a program."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    sys.stdout.write(_HIDDEN_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def complain(text: str) -> None:
     """Print one line about what went wrong."""
-    sys.stderr.write(f"cps-agent: {text}\n")
+    sys.stderr.write(f"cps-agent: {one_line(text)}\n")
 
 
 def report(command: Callable[[], int], *, as_json: bool) -> int:
