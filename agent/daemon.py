@@ -78,20 +78,12 @@ class Daemon:
         database = Database(folder / DATABASE_FILE)
         await database.open()
         stack.push_async_callback(database.close)
-        cache, journal, grants = CardCache(database), Journal(database), Grants(database)
-        await cache.open()
-        stack.push_async_callback(cache.close)
+        journal, grants = Journal(database), Grants(database)
         await grants.load()
-        root, events = TestRoot(folder), EventBus()
-        readers = await asyncio.to_thread(self._open_readers)
-        cards = Cards(readers, cache, CardPolicy(root.vouches_for, self.settings.unattended), events)
-        cards.on_read = lambda card, exchanges: self._spawn(_note_reading(journal, card, exchanges))
-        stack.push_async_callback(self._finish_background)
-        stack.callback(cards.stop)
-        stack.callback(events.close)
-        prompt = Desk(self._prompt or self._choose_prompt())
+        cards = await self._make_cards(database, journal, stack)
         token = LocalToken.create(folder)
         stack.callback(remove_token, folder)
+        prompt = Desk(self._prompt or self._choose_prompt())
         await self._listen(
             Services(
                 token=token,
@@ -100,15 +92,27 @@ class Daemon:
                 journal=journal,
                 prompt=prompt,
                 cards=cards,
-                uses=CardUses(cards, prompt, events),
-                events=events,
-                chains=Chains(root.authorities_der),
+                uses=CardUses(cards, prompt, cards.events),
+                events=cards.events,
+                chains=Chains(TestRoot(folder).authorities_der),
                 ephemeral_grants=self.settings.unattended,
             ),
             stack,
         )
         cards.start()
         self._spawn(_prune(grants))
+
+    async def _make_cards(self, database: Database, journal: Journal, stack: contextlib.AsyncExitStack) -> Cards:
+        cache = CardCache(database)
+        await cache.open()
+        stack.push_async_callback(cache.close)
+        policy = CardPolicy(TestRoot(self.settings.data_dir).vouches_for, self.settings.unattended)
+        cards = Cards(await asyncio.to_thread(self._open_readers), cache, policy, EventBus())
+        cards.on_read = lambda card, exchanges: self._spawn(_note_reading(journal, card, exchanges))
+        stack.push_async_callback(self._finish_background)
+        stack.callback(cards.stop)
+        stack.callback(cards.events.close)
+        return cards
 
     def _open_readers(self) -> Readers:
         if self._readers is not None:

@@ -41,7 +41,7 @@ async def _serve(
 ) -> None:
     reader = asyncio.create_task(_read_until_closed(socket))
     try:
-        while (event := await _next(events, reader)) is not None:
+        while (event := await _next(events, reader)) is not None and served.grants.allows(caller, Ability.EVENTS):
             with_identity = served.grants.allows(caller, Ability.IDENTITY)
             await socket.send_json(event_view(event, with_identity=with_identity))
     finally:
