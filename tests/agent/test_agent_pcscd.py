@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,10 +18,10 @@ import pytest
 from support.agent import NONCE
 from support.openssl import openssl, verify_cms, verify_token, write_chain
 from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailable
-from support.processes import agent_program, command, virtual_card
+from support.processes import agent_program, answers, command, program, virtual_card
 
 from agent.cards.uses import LOOK_TIMEOUT_S
-from agent.client import AgentProblemError, Client
+from agent.client import AgentProblemError, AgentUnreachableError, Client
 from drivers.virtual.store import open_card
 
 pytestmark = pytest.mark.skipif(
@@ -64,7 +65,7 @@ class Desk:
         """Whether a login succeeds now."""
         try:
             self.client.authenticate(SITE, NONCE)
-        except AgentProblemError:
+        except (AgentProblemError, AgentUnreachableError):
             return False
         return True
 
@@ -256,3 +257,24 @@ def test_a_reader_that_is_gone_is_named_and_works_again_when_it_is_back(desk: De
     desk.pcscd.start()
     wait_until(lambda: desk.states() == ["ready"], "the card, which its program puts back")
     desk.client.authenticate(SITE, NONCE)
+
+
+def test_an_agent_killed_while_it_signs_leaves_the_card_closed(made_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(made_folder, tmp_path / "data"))
+    slow = ("--data-dir", str(folder), "--delay", "100", "--trace")
+    serve = command("serve", "--unattended", "--port", "0", "--data-dir", str(folder))
+    with private_pcscd() as pcscd, program("virtual-card", "--vpcd", f"127.0.0.1:{pcscd.vpcd_port}", *slow) as card:
+        with subprocess.Popen(serve, env=pcscd.env, stdout=subprocess.DEVNULL) as daemon:
+            wait_until(lambda: answers(folder), "the agent")
+            with Client.of(folder) as client:
+                desk = Desk(pcscd, client, folder)
+                wait_until(lambda: desk.states() == ["ready"], "the card")
+                signing = threading.Thread(target=desk.works)
+                signing.start()
+                assert card.stdout
+                next(line for line in card.stdout if line.startswith("> 00 20 00 01 04"))
+                next(line for line in card.stdout if line.startswith("> 00 22 41"))
+                daemon.kill()
+                signing.join()
+            next(line for line in card.stdout if line.startswith("# reset"))
+        assert_closed(Desk(pcscd, client, folder))
