@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any, Self
 HOST = "127.0.0.1"
 TIMEOUT_S = 180.0  # longer than a person is given to answer a dialog
 TOKEN_FILE, PORT_FILE = "token", "port"
+MAX_FILE = 256
+MAX_PORT_DIGITS = 5
 
 Json = dict[str, Any]
 
@@ -43,19 +46,19 @@ class SignedDocument:
 
 
 class Client:
-    """Talk to the agent of one data folder, over one kept connection."""
+    """Talk to the agent of one data folder, over one kept connection. `token` is the local token of its run."""
 
     def __init__(self, port: int, token: str, timeout_s: float = TIMEOUT_S) -> None:
         self.port = port
-        self._token = token
+        self.token = token
         self._connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
 
     @classmethod
     def of(cls, data_dir: Path) -> Client:
         """Find the agent that runs with this data folder. Raises AgentUnreachableError."""
         try:
-            port = int((data_dir / PORT_FILE).read_text("ascii"))
-            token = (data_dir / TOKEN_FILE).read_text("ascii").strip()
+            port = int(read_own(data_dir / PORT_FILE)[:MAX_PORT_DIGITS])
+            token = read_own(data_dir / TOKEN_FILE)
         except (OSError, ValueError) as error:
             raise AgentUnreachableError(f"no agent runs with the data folder {data_dir}") from error
         return cls(port, token)
@@ -140,7 +143,7 @@ class Client:
 
     def request(self, method: str, path: str, body: Json | None = None) -> Json:
         """Exchange one request. Raises AgentProblemError, AgentUnreachableError."""
-        headers = {"Authorization": f"Bearer {self._token}"}
+        headers = {"Authorization": f"Bearer {self.token}"}
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -149,10 +152,19 @@ class Client:
             self._connection.request(method, path, content, headers)
             response = self._connection.getresponse()
             answer = response.read()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, OverflowError, http.client.HTTPException) as error:  # no such port, nobody there, no HTTP
             self.close()
             raise AgentUnreachableError(f"the agent does not answer on port {self.port}: {error}") from error
         return _parse(response.status, answer)
+
+
+def read_own(path: Path) -> str:
+    """Read a short file of this user. Raises OSError for a link and for a file of somebody else."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    with os.fdopen(descriptor, encoding="ascii") as file:
+        if hasattr(os, "geteuid") and os.fstat(descriptor).st_uid != os.geteuid():
+            raise PermissionError(f"{path} belongs to another user")
+        return file.read(MAX_FILE).strip()
 
 
 def _parse(status: int, answer: bytes) -> Json:

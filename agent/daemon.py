@@ -78,6 +78,8 @@ class Daemon:
         database = Database(folder / DATABASE_FILE)
         await database.open()
         stack.push_async_callback(database.close)
+        if database.recovered:
+            log.warning("the database was damaged and has been moved aside: grants and journal begin anew")
         journal, grants = Journal(database), Grants(database)
         await grants.load()
         cards = await self._make_cards(database, journal, stack)

@@ -34,12 +34,6 @@ class Pin:
             del apdu[start:]
             raise PinFormatError("this code was already wiped")
 
-    def copy_for_session(self) -> Pin:
-        """Give a PIN session its own digits, wiped apart from these."""
-        copy = bytearray()
-        self.append_to(copy)
-        return Pin(copy)
-
     def wipe(self) -> None:
         """Overwrite the digits with zeroes."""
         self._digits[:] = bytes(len(self._digits))

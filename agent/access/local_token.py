@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agent.access.errors import StoreError, TokenRefusedError
-from agent.access.folder import require_own, secure_folder, write_private
+from agent.access.folder import secure_folder, write_private
 
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 TOKEN_BYTES = 32
@@ -47,20 +47,6 @@ class LocalToken:
         right = hmac.compare_digest(offered.encode("utf-8", "backslashreplace"), self._text.encode())
         if scheme.lower() != _SCHEME or not right:
             raise TokenRefusedError
-
-
-def read_token(folder: Path) -> str:
-    """Read the running agent's token, on the client's side; raise StoreError with what to do about it."""
-    path = folder / TOKEN_FILE
-    try:
-        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW)
-        with os.fdopen(descriptor, encoding="ascii") as file:
-            require_own(os.fstat(descriptor), path)
-            return file.read(MAX_HEADER_CHARS).strip()
-    except FileNotFoundError as error:
-        raise StoreError(f"no token at {path}: start the agent first, with the same data folder") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"the token at {path} cannot be read: {error}") from error
 
 
 def remove_token(folder: Path) -> None:

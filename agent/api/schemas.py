@@ -20,6 +20,7 @@ SECRET_MEMBERS = frozenset({"pin", "puk", "newPin", "oldPin", "code", "password"
 
 CardNumber = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[0-9A-Za-z]+\Z")]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
+# Web eID servers send 44 characters, which are 32 bytes; the format allows 44 to 128.
 Nonce = Annotated[str, Meta(min_length=44, max_length=128, pattern=r"^[A-Za-z0-9+/=_-]+\Z")]
 OriginText = Annotated[str, Meta(min_length=1, max_length=255)]
 

@@ -14,7 +14,6 @@ FORMAT = "web-eid:1.0"
 ALGORITHM = "RS256"
 HASH = "sha256"
 APP_VERSION = f"cps-agent/{__version__}"
-NONCE_LENGTHS = range(44, 129)  # characters of base64; 44 are 32 bytes
 
 
 async def make_token(key: UnlockedKey, origin: str, challenge_nonce: str) -> Mapping[str, str]:

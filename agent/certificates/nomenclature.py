@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from importlib import resources
 
-PROFESSIONS, SPECIALITIES, SECTORS = "G15", "R01", "R02"
+PROFESSIONS, SPECIALITIES = "G15", "R01"
 
 
 def find_label(table: str, code: str) -> str | None:

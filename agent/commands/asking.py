@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable
 
-from agent.client import TOKEN_FILE, Client, Json
+from agent.client import Client, Json
 from agent.commands.exits import Exit
 from agent.commands.output import in_language, report, say, say_json
 from agent.people.translations import translator
@@ -132,10 +132,9 @@ def run_token(arguments: Namespace) -> int:
     """`cps-agent token`: the token of the running agent."""
 
     def show() -> int:
-        data_dir = load_settings({"data_dir": arguments.data_dir}).data_dir
-        with Client.of(data_dir) as client:
+        with Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir) as client:
             client.status()
-        say((data_dir / TOKEN_FILE).read_text("ascii").strip())
+            say(client.token)
         return Exit.OK
 
     return report(show, as_json=False)

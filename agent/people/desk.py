@@ -67,13 +67,6 @@ class Desk(Prompt):
         async with self._question(_AGENT, ()):
             await self._prompt.inform(message)
 
-    def forget_denials(self, caller: str | None = None) -> None:
-        """Let this caller (or all of them) ask again: the person wishes so."""
-        site = None if caller is None else _site(caller)
-        self._fruitless.clear()
-        self._withdrawn.clear()
-        self._denials = {key: end for key, end in self._denials.items() if site is not None and key[0] != site}
-
     @asynccontextmanager
     async def _consent(self) -> AsyncIterator[None]:
         if len(self._recent(self._fruitless)) >= MAX_FRUITLESS:

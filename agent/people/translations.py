@@ -54,8 +54,3 @@ def load_words(language: str | None = None) -> gettext.NullTranslations:
 def translator(language: str | None = None) -> Callable[[str], str]:
     """Give the function usually called `_`."""
     return load_words(language).gettext
-
-
-def plural_translator(language: str | None = None) -> Callable[[str, str, int], str]:
-    """Give `ngettext`: singular, plural, number. French takes the singular for 0 as well."""
-    return load_words(language).ngettext

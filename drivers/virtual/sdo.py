@@ -16,7 +16,6 @@ CLASS_PIN, CLASS_KEY = 0x81, 0x90
 # What is asked: the DOCP (control parameters), the size limits of a code, the public part of a key.
 ASK_DOCP = bytes.fromhex("A080")
 ASK_SIZES = bytes.fromhex("7F4180")
-ASK_PUBLIC_KEY = bytes.fromhex("7F4880")
 
 # Access rules of DOCPs: AMB, then change, verify, reset, put, get for codes.
 PIN_RULES = bytes.fromhex("F3000013FF00")

@@ -6,7 +6,6 @@ Frames are a length of two bytes, big-endian, and a body. A body of one byte is 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import select
 import socket
 import threading
@@ -31,28 +30,6 @@ def serve(card: Chip, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT, stop: 
         with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=RETRY_S) as link:
             serve_connection(card, link, stop)
         stop.wait(RETRY_S)
-
-
-def open_listener(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> socket.socket:
-    """Listen for a vpcd that connects out (DEVICENAME host:port in reader.conf). Raises ValueError off loopback.
-
-    vpcd 3.3 aborts pcscd when such a connection ends, or when nobody listens for its second slot on the next port:
-    there `serve` is the better way.
-    """
-    if not ipaddress.ip_address(host).is_loopback:
-        raise ValueError(f"{host} is not a loopback address: any host could use the card")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=1)
-
-
-def serve_listener(card: Chip, listener: socket.socket, stop: threading.Event) -> None:
-    """Answer one vpcd after the other until `stop` is set, then close the listener."""
-    with listener:
-        while not stop.is_set():
-            if _is_readable(listener):
-                link, _ = listener.accept()
-                with link, contextlib.suppress(OSError):
-                    serve_connection(card, link, stop)
 
 
 def serve_connection(card: Chip, link: socket.socket, stop: threading.Event) -> None:

@@ -37,7 +37,7 @@ wait $!
 
 READER_CONF = """
 FRIENDLYNAME "{name}"
-DEVICENAME   {device}
+DEVICENAME   /dev/null:{port:#x}
 LIBPATH      {library}
 CHANNELID    {port:#x}
 """
@@ -72,7 +72,6 @@ class PcscdHandle:
 
     folder: Path
     slots: int = 1
-    device_host: str = "/dev/null"
     vpcd_ports: tuple[int, ...] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -141,15 +140,14 @@ class PcscdHandle:
 
 
 @contextlib.contextmanager
-def private_pcscd(slots: int = 1, *, connect_to: int | None = None) -> Iterator[PcscdHandle]:
+def private_pcscd(slots: int = 1) -> Iterator[PcscdHandle]:
     """Run a pcscd of our own until the block ends.
 
-    `slots`: how many ports the handle names (vpcd always opens them by twos). `connect_to`: vpcd then connects out
-    to that loopback port instead of listening (DEVICENAME host:port).
+    `slots`: how many ports the handle names (vpcd always opens them by twos).
     """
     folder = Path(tempfile.mkdtemp(prefix="pcscd-"))
     try:
-        handle = _start_somewhere(folder, slots, connect_to)
+        handle = _start_somewhere(folder, slots)
         try:
             yield handle
         finally:
@@ -158,13 +156,13 @@ def private_pcscd(slots: int = 1, *, connect_to: int | None = None) -> Iterator[
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start_somewhere(folder: Path, slots: int, connect_to: int | None) -> PcscdHandle:
+def _start_somewhere(folder: Path, slots: int) -> PcscdHandle:
     """Choose ports and start; another process may take one between the choice and the start: choose again."""
-    handle = PcscdHandle(folder, slots, "127.0.0.1" if connect_to else "/dev/null")
+    handle = PcscdHandle(folder, slots)
     for name in ("conf", "empty"):
         (folder / name).mkdir()
     for attempt in range(5):
-        handle.vpcd_ports = (connect_to,) if connect_to else _free_ports(slots)
+        handle.vpcd_ports = _free_ports(slots)
         _write_configuration(handle)
         try:
             handle.start()
@@ -184,7 +182,7 @@ def _friendly_name(slot: int) -> str:
 def _write_configuration(handle: PcscdHandle) -> None:
     library = shutil.copy(_find_vpcd(), handle.folder / "libifdvpcd.so")
     entries = [
-        READER_CONF.format(name=_friendly_name(i), device=f"{handle.device_host}:{port:#x}", library=library, port=port)
+        READER_CONF.format(name=_friendly_name(i), library=library, port=port)
         for i, port in enumerate(handle.vpcd_ports)
         if i % SLOTS_PER_READER == 0
     ]

@@ -135,8 +135,6 @@ async def test_attack_refused_and_unanswered_origins_are_stopped_but_granted_one
         await desk.confirm(consent_from("https://last.evil.example"))
     person.error = None
     (await desk.ask_pin(LOGIN)).wipe()
-    desk.forget_denials()
-    assert not await desk.confirm(consent_from("https://last.evil.example"))
 
 
 async def test_attack_strangers_do_not_take_every_place_at_the_desk(desk, person):

@@ -183,17 +183,6 @@ async def test_denial_stands_for_the_codes_as_well(desk, person, action):
     assert person.seen == 1
 
 
-async def test_denials_can_be_forgotten(desk, person):
-    await refuse(desk, person)
-    desk.forget_denials("https://other.example")
-    with pytest.raises(PromptRefusedError):
-        await desk.ask_pin(LOGIN)
-    desk.forget_denials(LOGIN.asker.caller)
-    await refuse(desk, person)
-    desk.forget_denials()
-    await refuse(desk, person)
-
-
 async def test_silence_is_no_denial(desk, person):
     await refuse(desk, person, error=PromptTimeoutError())
     await refuse(desk, person)

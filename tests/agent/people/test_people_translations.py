@@ -15,7 +15,7 @@ from agent.people.translations import (
     DOMAIN,
     LOCALE_DIR,
     choose_language,
-    plural_translator,
+    load_words,
     translator,
 )
 
@@ -88,6 +88,6 @@ def test_words_in_both_languages():
     assert translator("fr")("Refuse") == "Refuser"
     assert translator("en")("Refuse") == "Refuse"
     assert translator("../../etc")("Refuse") == "Refuse"
-    tries = plural_translator("fr")
+    tries = load_words("fr").ngettext
     assert tries("%d try left.", "%d tries left.", 1) % 1 == "Il vous reste 1\u00a0essai."
     assert tries("%d try left.", "%d tries left.", 2) % 2 == "Il vous reste 2\u00a0essais."

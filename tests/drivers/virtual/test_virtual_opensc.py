@@ -5,16 +5,16 @@ import re
 import shutil
 import subprocess
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailable
 
 from drivers.virtual.personalisation import DEFAULT
 from drivers.virtual.pki import TestPki
-from drivers.virtual.store import open_card, pki_folder
+from drivers.virtual.store import pki_folder
 from drivers.virtual.trace import TracedCard
-from drivers.virtual.vpcd import open_listener, serve, serve_listener
+from drivers.virtual.vpcd import serve
 
 TOOLS = ("opensc-tool", "pkcs11-tool", "pkcs15-tool", "openssl")
 AUTHENTICATION_ID = DEFAULT.key_id(DEFAULT.authentication).hex()
@@ -178,42 +178,6 @@ def test_the_card_comes_back_when_pcscd_does(workstation):
     workstation.pcscd.start()
     wait_for_card(workstation.pcscd)
     assert "IAS-ECC" in workstation.run("opensc-tool", "-n")
-
-
-def listen_on_a_pair():
-    """Two neighbouring ports: the second slot of vpcd connects to the second one."""
-    while True:
-        first = open_listener("127.0.0.1", 0)
-        try:
-            return first, open_listener("127.0.0.1", first.getsockname()[1] + 1)
-        except (OSError, OverflowError):
-            first.close()
-
-
-def test_vpcd_may_connect_out(data_dir, card):
-    """DEVICENAME host:port: no port is open to the network, but vpcd 3.3 wants a card in both slots at all times."""
-    stop = threading.Event()
-    with open_card(data_dir, replace(DEFAULT, serial="99900002")) as second:
-        listeners = listen_on_a_pair()
-        port = listeners[0].getsockname()[1]
-        threads = [
-            threading.Thread(target=serve_listener, args=(served, listener, stop), daemon=True)
-            for served, listener in zip((card, second), listeners, strict=True)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            with private_pcscd(connect_to=port) as pcscd:
-                wait_for_card(pcscd)
-                for reader in ("0", "1"):
-                    command = ["opensc-tool", "-r", reader, "-n"]
-                    done = subprocess.run(command, env=pcscd.env, capture_output=True, text=True, check=False)
-                    assert "IAS-ECC" in done.stdout, done
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join(DEADLINE_S)
-                assert not thread.is_alive()
 
 
 def test_openssl_believes_the_tokens_certificates(workstation, data_dir, tmp_path):

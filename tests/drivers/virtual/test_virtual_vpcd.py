@@ -3,10 +3,8 @@
 import socket
 import threading
 
-import pytest
-
 from drivers.virtual.trace import TracedCard
-from drivers.virtual.vpcd import open_listener, serve, serve_connection, serve_listener
+from drivers.virtual.vpcd import serve, serve_connection
 
 DEADLINE_S = 10
 
@@ -94,20 +92,3 @@ def test_the_client_stops_while_nobody_listens(card):
         port = server.getsockname()[1]
     with Running(serve, card, "127.0.0.1", port):
         pass
-
-
-def test_the_listener_serves_one_reader_after_the_other(card):
-    listener = open_listener("127.0.0.1", 0)
-    address = listener.getsockname()
-    with Running(serve_listener, card, listener):
-        for _ in range(2):
-            with socket.create_connection(address, DEADLINE_S) as link:
-                link.sendall(frame(b"\x04"))
-                assert receive(link) == card.atr
-    assert listener.fileno() == -1
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
-def test_no_listener_off_loopback(host):
-    with pytest.raises(ValueError, match="loopback"):
-        open_listener(host, 0)
