@@ -26,7 +26,8 @@ from agent.api.problems import (
     UnsupportedMediaError,
     find_problem,
 )
-from agent.api.schemas import LARGE_BODY
+from agent.api.schemas import LARGE_BODY, UPLOAD_BODY
+from agent.api.uploads import MULTIPART, takes_uploads
 
 log = logging.getLogger(__name__)
 
@@ -180,11 +181,12 @@ def _check_call(request: web.Request) -> None:
     error = request.match_info.http_exception
     if error is not None:
         raise error
-    if request.method == hdrs.METH_POST and request.content_type != "application/json":
+    uploads = takes_uploads(request) and request.content_type == MULTIPART
+    if request.method == hdrs.METH_POST and request.content_type != "application/json" and not uploads:
         raise UnsupportedMediaError
     if hdrs.CONTENT_ENCODING in request.headers:
         raise UnsupportedMediaError("a compressed body")
-    if (request.content_length or 0) > LARGE_BODY:
+    if (request.content_length or 0) > (UPLOAD_BODY if uploads else LARGE_BODY):
         raise BodyTooLargeError
 
 

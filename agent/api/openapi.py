@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from agent import __version__
+from agent.api import uploads
 from agent.api.schemas import AuthenticationBody, Body, GrantBody, PinBody, SignatureBody
 
 BODIES: dict[str, type[Body]] = {
@@ -72,8 +73,16 @@ def _operation(route: web.AbstractRoute, path: str) -> dict[str, Any]:
     }
     if name in BODIES:
         schema = _schemas()[0][list(BODIES).index(name)]
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        operation["requestBody"] = {"required": True, "content": _media(name, schema)}
     return operation
+
+
+def _media(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    media: dict[str, Any] = {"application/json": {"schema": schema}}
+    if name == uploads.ROUTE:
+        files = {"type": "array", "items": {"type": "string", "format": "binary"}}
+        media[uploads.MULTIPART] = {"schema": {"type": "object", "properties": {"request": schema, "file": files}}}
+    return media
 
 
 @functools.cache

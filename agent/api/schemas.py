@@ -15,6 +15,7 @@ from drivers.base import HASH_LENGTHS, Digest
 
 SMALL_BODY = 64 * 1024
 LARGE_BODY = 16 * 1024 * 1024
+UPLOAD_BODY = 1024 * 1024 * 1024
 MAX_DOCUMENTS = 50
 SECRET_MEMBERS = frozenset({"pin", "puk", "newPin", "oldPin", "code", "password"})
 
@@ -60,7 +61,7 @@ class DocumentBody(Body, frozen=True):
 
 
 class SignatureBody(Body, frozen=True):
-    """POST /v1/signatures."""
+    """POST /v1/signatures, as JSON or as the part `request` of an upload whose files hold the contents."""
 
     format: Literal["cms", "raw"]
     documents: Annotated[tuple[DocumentBody, ...], Meta(min_length=1, max_length=MAX_DOCUMENTS)]

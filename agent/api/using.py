@@ -22,6 +22,7 @@ from agent.api.schemas import (
     document_digest,
     read_body,
 )
+from agent.api.uploads import MULTIPART, read_upload
 from agent.api.views import pin_view, signature_view
 from agent.authentication.web_eid import make_token
 from agent.cards.card import load_certificate
@@ -85,10 +86,10 @@ async def _authentication_origin(request: web.Request, body: AuthenticationBody)
 async def sign(request: web.Request) -> web.Response:
     """POST /v1/signatures: sign documents in a format, with one code for all of them."""
     state = _begin(request, Ability.SIGN)
-    body = await read_body(request, SignatureBody, LARGE_BODY)
+    body, documents = await _read_signature_body(request)
     names = tuple(document.name for document in body.documents)
     state.record.subject = ", ".join(names)[:255]
-    plan = _plan_raw(body) if body.format == "raw" else _plan_cms(request, body)
+    plan = _plan_raw(body) if body.format == "raw" else _CmsPlan(request, documents, detached=body.detached)
     ability = Ability.SIGN_RAW if body.format == "raw" else Ability.SIGN
     caller = await require(request, ability)
     action = Action.SIGN_RAW if body.format == "raw" else Action.SIGN
@@ -102,6 +103,16 @@ async def sign(request: web.Request) -> web.Response:
 
     signatures = await services(request).uses.sign(use, KeyRole.SIGNATURE, make)
     return web.json_response({"signatures": [signature_view(signature) for signature in signatures]})
+
+
+async def _read_signature_body(request: web.Request) -> tuple[SignatureBody, list[Document]]:
+    """Read what is to be signed, from JSON or from an upload; no documents for the format raw."""
+    if request.content_type == MULTIPART:
+        return await read_upload(request)
+    body = await read_body(request, SignatureBody, LARGE_BODY)
+    if body.format == "raw":
+        return body, []
+    return body, [Document.of(document.name, document_content(document)) for document in body.documents]
 
 
 def _shown_format(body: SignatureBody) -> str:
@@ -138,11 +149,6 @@ def _plan_raw(body: SignatureBody) -> _RawPlan:
     if body.level is not None:
         raise CallError("format raw has no level")
     return _RawPlan([NamedDigest(document.name, document_digest(document)) for document in body.documents])
-
-
-def _plan_cms(request: web.Request, body: SignatureBody) -> _CmsPlan:
-    documents = [Document(document.name, document_content(document)) for document in body.documents]
-    return _CmsPlan(request, documents, detached=body.detached)
 
 
 def _begin(request: web.Request, ability: Ability) -> Call:

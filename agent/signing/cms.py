@@ -53,12 +53,13 @@ async def sign_cms(key: UnlockedKey, documents: Sequence[Document], options: Cms
     signer = CardSigner(key, options.chain_der)
     signatures = []
     for document in documents:
-        content = await signer.async_sign_general_data(
-            document.content,
+        content = await signer.async_sign(
+            document.sha256,
             HASH,
-            detached=options.detached,
-            use_cades=True,
+            use_pades=True,  # the name that pyHanko gives to CAdES attributes here
+            is_pdf_sig=False,
             signed_attr_settings=PdfCMSSignedAttributes(signing_time=datetime.now(UTC)),
+            encap_content_info=None if options.detached else {"content_type": "data", "content": document.content},
         )
         signatures.append(Signature(document.name, content.dump(), key.info.certificate_der))
         await asyncio.sleep(0)

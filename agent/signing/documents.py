@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from drivers.base import Digest
@@ -9,10 +10,16 @@ from drivers.base import Digest
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document by its name, with its content."""
+    """A document by its name and the SHA-256 of its content; the content itself where the signature is to hold it."""
 
     name: str
-    content: bytes
+    sha256: bytes
+    content: bytes | None = None
+
+    @classmethod
+    def of(cls, name: str, content: bytes) -> Document:
+        """A document that is at hand as a whole."""
+        return cls(name, hashlib.sha256(content).digest(), content)
 
 
 @dataclass(frozen=True, slots=True)

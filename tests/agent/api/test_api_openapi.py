@@ -19,5 +19,6 @@ async def test_bodies_refuse_unknown_members(agent: RunningAgent) -> None:
     schemas = document["components"]["schemas"]
     assert schemas["SignatureBody"]["additionalProperties"] is False
     assert schemas["AuthenticationBody"]["required"] == ["format", "challengeNonce"]
-    body = document["paths"]["/v1/signatures"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert body == {"$ref": "#/components/schemas/SignatureBody"}
+    media = document["paths"]["/v1/signatures"]["post"]["requestBody"]["content"]
+    assert media["application/json"]["schema"] == {"$ref": "#/components/schemas/SignatureBody"}
+    assert media.keys() == {"application/json", "multipart/form-data"}

@@ -1,0 +1,87 @@
+"""POST /v1/signatures as multipart/form-data (RFC 7578): the part `request`, then one file per document, streamed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import BodyPartReader, MultipartReader, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from agent.api.problems import BodyTooLargeError, CallError
+from agent.api.schemas import LARGE_BODY, SMALL_BODY, UPLOAD_BODY, DocumentBody, SignatureBody, parse_body
+from agent.signing.documents import Document
+
+MULTIPART = "multipart/form-data"
+ROUTE = "sign"
+
+
+def takes_uploads(request: web.Request) -> bool:
+    """Whether this route takes files besides JSON."""
+    return request.match_info.route.name == ROUTE
+
+
+async def read_upload(request: web.Request) -> tuple[SignatureBody, list[Document]]:
+    """Read request and files. Nothing is kept of a file but its hash, unless the signature is to hold it.
+
+    Raises CallError, BodyTooLargeError.
+    """
+    async with _as_call_errors():
+        reader = await request.multipart()
+        body = parse_body(await _read_part(await _next_part(reader, "request"), SMALL_BODY), SignatureBody)
+        if body.format != "cms":
+            raise CallError("an upload is signed in the format cms")
+        documents = [await _read_document(reader, document, body) for document in body.documents]
+        if await reader.next() is not None:
+            raise CallError("more files than documents")
+    return body, documents
+
+
+@asynccontextmanager
+async def _as_call_errors() -> AsyncIterator[None]:
+    try:
+        yield
+    except (ValueError, AssertionError, RuntimeError, LookupError, HttpProcessingError) as error:
+        raise CallError("the body is not multipart/form-data as RFC 7578 has it") from error
+
+
+async def _next_part(reader: MultipartReader, what: str) -> BodyPartReader:
+    part = await reader.next()
+    if not isinstance(part, BodyPartReader):
+        raise CallError(f"the part for {what} is missing")
+    if hdrs.CONTENT_TRANSFER_ENCODING in part.headers or hdrs.CONTENT_ENCODING in part.headers:
+        raise CallError("a part is sent as it is, without an encoding")
+    if what == "request" and part.name != "request":
+        raise CallError("the first part is named request")
+    return part
+
+
+async def _read_part(part: BodyPartReader, cap: int) -> bytes:
+    content = bytearray()
+    while piece := await part.read_chunk():
+        content += piece
+        if len(content) > cap:
+            raise BodyTooLargeError(f"this part takes {cap} bytes")
+    return bytes(content)
+
+
+async def _read_document(reader: MultipartReader, document: DocumentBody, body: SignatureBody) -> Document:
+    if document.content is not None or document.digest is not None or document.digest_algorithm is not None:
+        raise CallError("in an upload the contents follow as files")
+    part = await _next_part(reader, document.name)
+    if part.filename is not None and part.filename != document.name:
+        raise CallError(f"the file {part.filename!r} stands where the document {document.name!r} is expected")
+    if not body.detached:
+        return Document.of(document.name, await _read_part(part, LARGE_BODY))
+    return Document(document.name, await _hash_part(part))
+
+
+async def _hash_part(part: BodyPartReader) -> bytes:
+    digest, length = hashlib.sha256(), 0
+    while piece := await part.read_chunk():
+        digest.update(piece)
+        length += len(piece)
+        if length > UPLOAD_BODY:
+            raise BodyTooLargeError(f"an upload takes {UPLOAD_BODY} bytes")
+    return digest.digest()
