@@ -29,7 +29,6 @@ from agent.certificates.chains import Chains
 from agent.certificates.test_root import TestRoot
 from agent.people.desk import Desk
 from agent.people.dialog_process import DialogPrompt
-from agent.people.hardening import forbid_core_dumps
 from agent.people.prompt import Prompt, RefusingPrompt
 from agent.people.scripted import ScriptedPrompt
 from agent.people.terminal import TerminalPrompt
@@ -60,7 +59,6 @@ class Daemon:
 
     async def run(self, on_ready: Callable[[int], None]) -> None:
         """Serve until stop() or a signal. Raises StoreError, PortTakenError, DriverError when it cannot start."""
-        forbid_core_dumps()
         async with contextlib.AsyncExitStack() as stack:
             await self._start(stack)
             self._catch_signals()

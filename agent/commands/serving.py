@@ -13,6 +13,7 @@ from agent.api.server import PortTakenError
 from agent.commands.exits import Exit
 from agent.commands.output import complain, say
 from agent.daemon import Daemon
+from agent.people.hardening import forbid_core_dumps
 from agent.people.translations import translator
 from agent.settings import Settings, SettingsError, load_settings
 from drivers.errors import DriverError
@@ -23,6 +24,7 @@ FLAGS = ("data_dir", "port", "prompt", "language", "virtual", "unattended")
 def run_serve(arguments: Namespace) -> int:
     """Serve in the foreground."""
     logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.INFO, format="%(levelname)s %(message)s")
+    forbid_core_dumps()
     try:
         settings = load_settings({name: getattr(arguments, name) for name in FLAGS})
         with contextlib.suppress(KeyboardInterrupt):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.agent import NONCE
 from support.openssl import verify_cms, verify_token, write_chain
-from support.processes import agent_program, command
+from support.pcscd import wait_until
+from support.processes import agent_program, answers, command, program
 
 FRENCH = {**os.environ, "LC_ALL": "fr_FR.UTF-8"}
 ENGLISH = {**os.environ, "LC_ALL": "C.UTF-8"}
@@ -93,3 +95,13 @@ def test_a_second_agent_on_the_folder_says_so(running: Path) -> None:
     second = run("serve", "--port", "0", "--data-dir", str(running))
     assert second.returncode == 1
     assert "in use" in second.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
+def test_the_agent_cannot_be_dumped_or_looked_into(tmp_path: Path) -> None:
+    """A process that is not dumpable belongs to root in /proc, and writes no core."""
+    with program("serve", "--virtual", "--unattended", "--port", "0", "--data-dir", str(tmp_path)) as agent:
+        wait_until(lambda: answers(tmp_path), "the agent")
+        limits = Path(f"/proc/{agent.pid}/limits").read_text()
+    (core,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+    assert core.split()[4:6] == ["0", "0"]
