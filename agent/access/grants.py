@@ -140,7 +140,7 @@ class Grants:
     def _make(self, caller: Caller, abilities: frozenset[Ability], terms: GrantTerms) -> Grant:
         now = self._clock()
         return Grant(
-            id=secrets.token_urlsafe(ID_BYTES),
+            id=secrets.token_hex(ID_BYTES),  # never begins with a dash, which a command line would take for an option
             caller=caller,
             abilities=abilities,
             created_at=now,
