@@ -5,7 +5,7 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON ?= python3
 
-.PHONY: demo test check translations clean
+.PHONY: demo test check package translations clean
 
 demo: $(VENV)/demo.stamp
 	@$(VENV)/bin/cps-agent demo $(ARGS)
@@ -16,8 +16,14 @@ test: $(VENV)/test.stamp
 check: $(VENV)/test.stamp
 	@installer/linux/test --checks-only
 
+package: $(VENV)/package.stamp
+	@installer/linux/package $(ARGS)
+
 $(VENV)/demo.stamp: pyproject.toml constraints.txt installer/linux/prepare
 	@installer/linux/prepare demo
+
+$(VENV)/package.stamp: pyproject.toml constraints.txt installer/linux/prepare
+	@installer/linux/prepare package
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt package.json installer/linux/prepare
 	@installer/linux/prepare test
