@@ -29,6 +29,7 @@ SW_REFERENCE_NOT_FOUND = 0x6A88
 SW_WRONG_OFFSET = 0x6B00
 
 MAX_DATA = 255
+MAX_ANSWER = 256
 MAX_PARTS = 16  # GET RESPONSE commands for one answer; a card whose buffer holds 32 bytes needs 8 for a signature
 
 
@@ -85,4 +86,11 @@ class Channel:
         answer = self.connection.transmit(apdu)
         if len(answer) < 2:
             raise CardError("the card answered less than a status word")
+        if len(answer) - 2 > _asked(apdu):
+            raise CardError("the card answered more than was asked for")
         return answer[:-2], int.from_bytes(answer[-2:])
+
+
+def _asked(apdu: bytes | bytearray) -> int:
+    """How much data may come back: Le where P3 is one, else what a short answer holds (ISO 7816-3 §12.1.1)."""
+    return apdu[4] or MAX_ANSWER if apdu[1] in (INS_READ_BINARY, INS_GET_RESPONSE) else MAX_ANSWER
