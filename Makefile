@@ -31,7 +31,7 @@ $(VENV)/test.stamp: pyproject.toml constraints.txt package.json installer/linux/
 translations: $(VENV)/test.stamp
 	@mkdir -p build
 	$(VENV)/bin/pybabel -q extract --no-location --omit-header -k gettext -k ngettext:1,2 -o build/cps-agent.pot agent
-	$(VENV)/bin/pybabel -q update -D cps-agent -l fr --no-fuzzy-matching -i build/cps-agent.pot -d agent/people/locale
+	$(VENV)/bin/pybabel -q update -w 120 -D cps-agent -l fr --no-fuzzy-matching -i build/cps-agent.pot -d agent/people/locale
 	$(VENV)/bin/pybabel -q compile -D cps-agent -d agent/people/locale
 
 clean:

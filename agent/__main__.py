@@ -15,6 +15,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from agent.people.dialog.child import main as run_dialog  # noqa: PLC0415 - the child's alone
 
         return run_dialog()
+    if words[:1] == ["_worker"]:
+        from agent.people.hardening import forbid_core_dumps  # noqa: PLC0415
+        from drivers.pkcs11.worker import main as run_worker  # noqa: PLC0415
+
+        forbid_core_dumps()
+        return run_worker(words[1:])
     from agent.commands.parser import make_parser  # noqa: PLC0415 - a child needs no parser
 
     parsed = make_parser().parse_args(words)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -23,10 +23,12 @@ from agent.api.server import Server
 from agent.cards.card import Card
 from agent.cards.cards import CardPolicy, Cards
 from agent.cards.events import EventBus
+from agent.cards.opening import CardOpener
 from agent.cards.uses import CardUses
 from agent.certificates.cache import CardCache
 from agent.certificates.chains import Chains
 from agent.certificates.test_root import TestRoot
+from agent.children import MODULES, child_command, clean_environment
 from agent.people.desk import Desk
 from agent.people.dialog_process import DialogPrompt
 from agent.people.prompt import Prompt, RefusingPrompt
@@ -35,7 +37,8 @@ from agent.people.terminal import TerminalPrompt
 from agent.settings import Settings
 from drivers.base import Readers
 from drivers.folder_lock import FolderLock
-from drivers.registry import open_pcsc_readers, open_virtual_readers
+from drivers.pkcs11.workers import ModuleWorkers
+from drivers.registry import open_card_modules, open_module_tokens, open_pcsc_readers, open_virtual_readers
 
 log = logging.getLogger(__name__)
 
@@ -107,17 +110,28 @@ class Daemon:
         await cache.open()
         stack.push_async_callback(cache.close)
         policy = CardPolicy(TestRoot(self.settings.data_dir).vouches_for, self.settings.unattended)
-        cards = Cards(await asyncio.to_thread(self._open_readers), cache, policy, EventBus())
+        workers = self._module_workers()
+        opener = CardOpener(cache, lambda: open_card_modules(workers), self.settings.card_access)
+        cards = Cards(await asyncio.to_thread(self._open_sources, workers), opener, policy, EventBus())
         cards.on_read = lambda card, exchanges: self._spawn(_note_reading(journal, card, exchanges))
         stack.push_async_callback(self._finish_background)
         stack.callback(cards.stop)
         stack.callback(cards.events.close)
         return cards
 
+    def _open_sources(self, workers: ModuleWorkers) -> list[Readers]:
+        readers = self._readers or self._open_readers()
+        return [readers, open_module_tokens(workers)] if workers.named else [readers]
+
     def _open_readers(self) -> Readers:
-        if self._readers is not None:
-            return self._readers
         return open_virtual_readers(self.settings.data_dir) if self.settings.virtual else open_pcsc_readers()
+
+    def _module_workers(self) -> ModuleWorkers:
+        return ModuleWorkers(
+            named=self.settings.modules,
+            command=child_command("_worker"),
+            environment=clean_environment(os.environ, MODULES),
+        )
 
     def _choose_prompt(self) -> Prompt:
         if self.settings.unattended:
@@ -125,7 +139,7 @@ class Daemon:
         if self.settings.prompt == "terminal":
             return TerminalPrompt(language=self.settings.language)
         if self.settings.prompt == "dialog":
-            return DialogPrompt(dialog_command(), language=self.settings.language)
+            return DialogPrompt(child_command("_dialog"), language=self.settings.language)
         return RefusingPrompt()
 
     async def _listen(self, served: Services, stack: contextlib.AsyncExitStack) -> None:
@@ -152,13 +166,6 @@ class Daemon:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-
-
-def dialog_command() -> list[str]:
-    """How to start our own hidden child command, frozen or not."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable, "_dialog"]
-    return [sys.executable, "-I", "-m", "agent", "_dialog"]
 
 
 async def _note_reading(journal: Journal, card: Card, exchanges: int) -> None:

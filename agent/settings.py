@@ -16,6 +16,7 @@ APP = "cps-agent"
 ENVIRONMENT_PREFIX = "CPS_AGENT_"
 SHELL_FOLDERS = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Explorer\Shell Folders"
 PROMPTS = ("dialog", "terminal", "none")
+CARD_ACCESSES = ("auto", "direct", "modules")
 
 
 class SettingsError(Exception):
@@ -24,7 +25,11 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How one run of the agent behaves. `port` None: the first free of the agent's own ports."""
+    """How one run of the agent behaves. `port` None: the first free of the agent's own ports.
+
+    `modules`: PKCS#11 libraries to use beside those installed at known places; `card_access`: the direct way to a card
+    and modules where it has none, or one of the two alone.
+    """
 
     data_dir: Path
     port: int | None = None
@@ -32,6 +37,8 @@ class Settings:
     language: str | None = None
     virtual: bool = False
     unattended: bool = False
+    modules: tuple[Path, ...] = ()
+    card_access: str = "auto"
 
 
 def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
@@ -117,6 +124,21 @@ def _prompt(value: Any) -> str:
     return str(value)
 
 
+def _modules(value: Any) -> tuple[Path, ...]:
+    """A list of paths, or one text of paths as PATH has them; each from the root, so that no folder can slip one in."""
+    texts = value.split(os.pathsep) if isinstance(value, str) else list(value)
+    paths = tuple(Path(text) for text in texts if text)
+    if not all(path.is_absolute() for path in paths):
+        raise ValueError(value)
+    return paths
+
+
+def _card_access(value: Any) -> str:
+    if value not in CARD_ACCESSES:
+        raise ValueError(value)
+    return str(value)
+
+
 WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
 
@@ -134,4 +156,6 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "language": str,
     "virtual": _boolean,
     "unattended": _boolean,
+    "modules": _modules,
+    "card_access": _card_access,
 }

@@ -37,7 +37,10 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class ReaderState:
-    """One reader as last seen. `events` counts insertions and removals: while it stands still, so does the card."""
+    """One reader as last seen. `events` counts insertions and removals: while it stands still, so does the card.
+
+    `atr` is None when nothing is there, and empty for a token that has none to tell.
+    """
 
     name: str
     atr: bytes | None
@@ -68,10 +71,14 @@ class Connection(ABC):
 
 
 class Slot(ABC):
-    """One reader slot. It is used by one thread at a time; `exchanges` counts the APDUs it has carried."""
+    """Where one token is. It is used by one thread at a time; `exchanges` counts the APDUs that this side has sent."""
 
     name: str
     exchanges: int = 0
+
+
+class CardSlot(Slot):
+    """A reader slot that takes APDUs."""
 
     @abstractmethod
     def transaction(self, deadline: Deadline) -> AbstractContextManager[Connection]:
@@ -140,7 +147,7 @@ class KeyInfo:
 
 @dataclass(frozen=True, slots=True)
 class PinStatus:
-    """State of the holder's code: tries left (None when the card does not tell because it stands verified)."""
+    """State of the holder's code: tries left (None when the token does not tell, as a card that stands verified)."""
 
     tries_left: int | None
     verified: bool
@@ -154,11 +161,21 @@ class PinStatus:
 
 
 class Token(ABC):
-    """Keys that sign after a code. `number` is the key of the token: the 8 digits of EF.SN on a CPS."""
+    """Keys that sign after a code. `number` is the key of the token: the 8 digits of EF.SN on a CPS.
+
+    `access` is the way to it: "direct", or the file name of a PKCS#11 module. The timeouts are what a call may take.
+    """
 
     number: str
     label: str
+    generation: str
     keys: tuple[KeyInfo, ...]
+    access: str = "direct"
+    look_timeout_s: float = 5.0
+    use_timeout_s: float = 10.0
+
+    def close(self) -> None:  # noqa: B027 - most tokens hold nothing
+        """Let go of what the token holds; it does not wait."""
 
     @abstractmethod
     def sign(self, key: KeyInfo, digest: Digest, pin: Pin, deadline: Deadline) -> bytes:
@@ -166,6 +183,24 @@ class Token(ABC):
 
         Raises PinWrongError, PinBlockedError, NotSupportedError, CardRemovedError, CardError.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class DataObject:
+    """A PKCS#11 data object (CKO_DATA) with its value as stored."""
+
+    label: str
+    application: str
+    value: bytes
+    private: bool
+
+
+class DataReader(ABC):
+    """A token whose data objects can be read."""
+
+    @abstractmethod
+    def read_data_objects(self, pin: Pin | None, deadline: Deadline) -> tuple[DataObject, ...]:
+        """Read the public objects, and with a code the private ones too. Raises PinWrongError, PinBlockedError."""
 
 
 class PinReader(ABC):
@@ -190,3 +225,11 @@ class PinKeeper(ABC):
     @abstractmethod
     def unblock_pin(self, puk: Pin, new: Pin, deadline: Deadline) -> None:
         """Set a new code with the PUK. Raises PinWrongError or PinBlockedError about `puk`."""
+
+
+class TokenSlot(Slot):
+    """A slot whose driver opens its token itself."""
+
+    @abstractmethod
+    def open_token(self, deadline: Deadline) -> Token:
+        """Open the token that is there. Raises DriverError."""

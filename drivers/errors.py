@@ -47,6 +47,18 @@ class CardMuteError(RetriableError):
     """The card does not answer: often upside down, dirty or broken."""
 
 
+class ModuleAbsentError(RetriableError):
+    """The PKCS#11 module is not there, or cannot be loaded."""
+
+
+class ModuleCrashedError(RetriableError):
+    """The PKCS#11 module ended the process that it was loaded in."""
+
+
+class ModuleTimeoutError(RetriableError):
+    """The PKCS#11 module did not answer in time; its process was ended."""
+
+
 class CardError(DriverError):
     """The card answered with a status word that the operation does not expect."""
 
@@ -64,9 +76,9 @@ class CardUpdateUnfinishedError(CardError):
 
 
 class PinError(DriverError):
-    """The card refused the code; `tries_left` is what its counter says now."""
+    """The token refused the code; `tries_left` is what its counter says now, None when it does not tell."""
 
-    def __init__(self, message: str = "", *, tries_left: int, sw: int | None = None) -> None:
+    def __init__(self, message: str = "", *, tries_left: int | None, sw: int | None = None) -> None:
         super().__init__(message, native=sw)
         self.tries_left = tries_left
 
@@ -88,3 +100,7 @@ class PinFormatError(DriverError):
 
 class NotSupportedError(DriverError):
     """The card or the driver cannot do this, whatever the circumstances."""
+
+
+class KeyUnusableError(NotSupportedError):
+    """The PKCS#11 module has no way to sign with this key of the card; another way to the card may have."""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drivers.base import Readers, ReaderState, Slot
 from drivers.errors import ServiceStoppedError
+from drivers.pkcs11.workers import ModuleWorkers
+
+if TYPE_CHECKING:
+    from drivers.pkcs11.modules import CardModules
 
 
 def open_pcsc_readers() -> Readers:
@@ -23,6 +28,20 @@ def open_virtual_readers(data_dir: Path) -> Readers:
     from drivers.virtual.store import open_card  # noqa: PLC0415
 
     return VirtualReaders([open_card(data_dir)])
+
+
+def open_module_tokens(workers: ModuleWorkers) -> Readers:
+    """Tokens of the modules that are named, those that are in no PC/SC reader."""
+    from drivers.pkcs11.modules import ModuleTokens  # noqa: PLC0415 - only where modules are named
+
+    return ModuleTokens(workers)
+
+
+def open_card_modules(workers: ModuleWorkers) -> CardModules:
+    """The modules that may open a card in a PC/SC reader: those named, and those installed at known places."""
+    from drivers.pkcs11.modules import CardModules  # noqa: PLC0415 - only for cards without a direct way
+
+    return CardModules(workers)
 
 
 class UnavailableReaders(Readers):

@@ -67,7 +67,7 @@ class Problem:
         }
         if isinstance(error, CallError | access.AccessError | cards.CardUseError) and str(error):
             document["hint"] = str(error)[:500]
-        if isinstance(error, drivers.PinError):
+        if isinstance(error, drivers.PinError) and error.tries_left is not None:
             document["triesLeft"] = error.tries_left
         if isinstance(error, access.GrantRequiredError):
             document["ability"] = error.ability
@@ -150,6 +150,29 @@ TABLE: dict[type[BaseException], Problem] = {
         503, "reader-removed", "reader", "Reader failure",
         "The card reader failed. Unplug it and plug it in again, then try again.",
         "Le lecteur est en erreur. Débranchez-le, rebranchez-le, puis réessayez.",
+    ),
+    # middleware
+    drivers.ModuleAbsentError: _row(
+        503, "module-absent", "middleware", "No PKCS#11 module",
+        "No PKCS#11 library can be loaded for this card. Install the ANS library (Cryptolib CPS), then try again.",
+        "Aucune bibliothèque PKCS#11 utilisable pour cette carte. Installez la Cryptolib CPS de l'ANS, puis réessayez.",
+    ),
+    drivers.ModuleCrashedError: _row(
+        503, "module-crashed", "middleware", "PKCS#11 module crashed",
+        "The PKCS#11 library failed during the operation. Nothing else was affected: try again.",
+        "La bibliothèque PKCS#11 s'est arrêtée pendant l'opération. Rien d'autre n'est touché : réessayez.",
+    ),
+    drivers.ModuleTimeoutError: _row(
+        504, "module-timeout", "middleware", "PKCS#11 module does not answer",
+        "The PKCS#11 library did not answer in time and was stopped. Insert the card again, then try again.",
+        "La bibliothèque PKCS#11 n'a pas répondu à temps et a été arrêtée. Réinsérez la carte, puis réessayez.",
+    ),
+    drivers.KeyUnusableError: _row(
+        422, "not-supported", "middleware", "Key out of the library's reach",
+        "The PKCS#11 library cannot sign with this key of the card (OpenSC cannot with a CPS's signature key). Let the "
+        "agent use the card directly (setting card_access), or install the ANS library (Cryptolib CPS).",
+        "La bibliothèque PKCS#11 ne peut pas signer avec cette clé (cas d'OpenSC et de la clé de signature d'une CPS). "
+        "Laissez l'agent utiliser la carte directement (réglage card_access) ou installez la Cryptolib CPS de l'ANS.",
     ),
     # person
     drivers.PinWrongError: _row(

@@ -39,7 +39,8 @@ def card_view(card: Card, pin: PinStatus | None) -> dict[str, Any]:
     return {
         "number": card.number,
         "kind": card.holder.kind or "CPS",
-        "generation": card.token.profile.generation,
+        "generation": card.token.generation,
+        "access": card.token.access,
         "label": card.token.label,
         "reader": card.reader,
         "test": card.test,

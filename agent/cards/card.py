@@ -11,9 +11,8 @@ from cryptography import x509
 from agent.cards.errors import CertificateExpiredError, KeyRefusedError
 from agent.certificates.holder import Holder, read_holder
 from agent.people.prompt import CardSummary
-from drivers.base import KeyInfo, KeyRole
-from drivers.card.cps3 import Cps3Token
-from drivers.errors import CardUnknownError
+from drivers.base import KeyInfo, KeyRole, PinKeeper, PinReader, Token
+from drivers.errors import CardUnknownError, KeyUnusableError, NotSupportedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Card:
     """A usable card in a reader. `test_token`: its chain ends at the test root that this data folder made."""
 
     reader: str
-    token: Cps3Token
+    token: Token
     holder: Holder
     expires_at: datetime
     test_token: bool
@@ -48,7 +47,7 @@ class Card:
         return CardSummary(self.number, self.holder.display_name, test=self.test, test_token=self.test_token)
 
 
-def describe_card(reader: str, token: Cps3Token, *, test_token: bool) -> Card:
+def describe_card(reader: str, token: Token, *, test_token: bool) -> Card:
     """Read holder and expiry from the certificates. Raises CardUnknownError when they cannot be parsed."""
     certificates = [load_certificate(key.certificate_der) for key in token.keys]
     try:
@@ -66,6 +65,26 @@ def load_certificate(certificate_der: bytes) -> x509.Certificate:
         return x509.load_der_x509_certificate(certificate_der)
     except ValueError as error:
         raise CardUnknownError("a certificate of the card cannot be parsed") from error
+
+
+def pin_reader(card: Card) -> PinReader:
+    """The card as one that tells its tries. Raises NotSupportedError."""
+    if isinstance(card.token, PinReader):
+        return card.token
+    raise NotSupportedError("this token does not tell the state of its code")
+
+
+def pin_keeper(card: Card) -> PinKeeper:
+    """The card as one whose codes can be checked and replaced. Raises NotSupportedError."""
+    if isinstance(card.token, PinKeeper):
+        return card.token
+    raise NotSupportedError("the codes of this token are kept elsewhere")
+
+
+def require_usable(key: KeyInfo) -> None:
+    """Raise KeyUnusableError for a key that the way to the card proved unable to use: before a code is asked."""
+    if not key.hashes:
+        raise KeyUnusableError
 
 
 def require_valid(key: KeyInfo, now: datetime | None = None) -> None:

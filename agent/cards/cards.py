@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,11 +13,9 @@ from agent.cards.card import Card, describe_card
 from agent.cards.errors import CardNotFoundError, KeyRefusedError, SeveralCardsError
 from agent.cards.events import Event, EventBus, EventType
 from agent.cards.monitor import ReaderMonitor
+from agent.cards.opening import CardOpener
 from agent.cards.slots import SlotQueue
-from drivers.base import Deadline, Readers, ReaderState, Slot
-from drivers.card.cps3 import Cps3Token
-from drivers.card.family import open_card
-from drivers.card.profile import ProfileStore
+from drivers.base import Deadline, Readers, ReaderState, Slot, Token
 from drivers.errors import (
     CardAbsentError,
     CardBusyError,
@@ -35,16 +34,19 @@ T = TypeVar("T")
 
 OPEN_TIMEOUT_S = 60.0  # a first read of a slow card: 48 exchanges of 260 ms, with gaps
 SETTLE_TIMEOUT_S = 20.0
-CALL_TIMEOUT_S = 10.0
 RETRIES_S = (0.5, 2.0, 5.0)  # a card just inserted may still be powered, or held by another program
 
 Failure = DriverError | KeyRefusedError
 
 
 class Place:
-    """A reader as it stands: its queue, and the card in it once it is open, or what failed."""
+    """A reader as it stands: its queue, and the card in it once it is open, or what failed.
 
-    def __init__(self, state: ReaderState, queue: SlotQueue) -> None:
+    `source` is the driver that shows it.
+    """
+
+    def __init__(self, source: Readers, state: ReaderState, queue: SlotQueue) -> None:
+        self.source = source
         self.state = state
         self.queue = queue
         self.card: Card | None = None
@@ -58,6 +60,8 @@ class Place:
             self.opening.cancel()
         if self.retry is not None:
             self.retry.cancel()
+        if self.card is not None:
+            self.card.token.close()
         self.card = self.failure = self.opening = self.retry = None
 
 
@@ -68,7 +72,7 @@ class CardPolicy:
     vouches_for: Callable[[bytes], bool]
     unattended: bool = False
 
-    def describe(self, reader: str, token: Cps3Token) -> Card:
+    def describe(self, reader: str, token: Token) -> Card:
         """Make a Card of the token. Raises KeyRefusedError for one that is not taken."""
         test_token = all(self.vouches_for(key.certificate_der) for key in token.keys)
         if self.unattended and not test_token:
@@ -82,37 +86,43 @@ Reading = Callable[[Card, int], None]
 class Cards:
     """Everything that is in the readers. All methods run in the event loop."""
 
-    def __init__(self, readers: Readers, store: ProfileStore, policy: CardPolicy, events: EventBus) -> None:
+    def __init__(self, sources: Sequence[Readers], opener: CardOpener, policy: CardPolicy, events: EventBus) -> None:
         self.places: dict[str, Place] = {}
         self.service_failure: ServiceStoppedError | None = None
         self.on_read: Reading | None = None
-        self._readers = readers
-        self._store = store
+        self._sources = tuple(sources)
+        self._opener = opener
         self._policy = policy
         self.events = events
-        self._monitor: ReaderMonitor | None = None
-        self._seen = asyncio.Event()
+        self._monitors: list[ReaderMonitor] = []
+        self._seen = {source: asyncio.Event() for source in self._sources}
 
     def start(self) -> None:
         """Watch the readers from now on."""
-        self._monitor = ReaderMonitor(self._readers, self._take_states)
-        self._monitor.start()
+        for source in self._sources:
+            monitor = ReaderMonitor(source, functools.partial(self._take_states, source))
+            monitor.start()
+            self._monitors.append(monitor)
 
     def stop(self) -> None:
         """Let go of every reader; threads that hang are left behind."""
-        if self._monitor is not None:
-            self._monitor.stop()
+        for monitor in self._monitors:
+            monitor.stop()
         for place in self.places.values():
             place.clear()
             place.queue.close()
         self.places.clear()
 
     async def list_cards(self) -> list[Card]:
-        """The cards that can be used, once those just inserted have been read. Raises ServiceStoppedError."""
+        """The cards that can be used, once those just inserted have been read; each once, however it was reached.
+
+        Raises ServiceStoppedError when there is none because the service is stopped.
+        """
         await self._settle()
-        if self.service_failure is not None:
+        cards = [place.card for place in self.places.values() if place.card is not None]
+        if self.service_failure is not None and not cards:
             raise self.service_failure
-        return [place.card for place in self.places.values() if place.card is not None]
+        return _each_once(cards)
 
     async def find(self, number: str | None = None) -> Card:
         """The card of that number, or the only one there is.
@@ -137,7 +147,7 @@ class Cards:
             return CardBusyError("the card is still being read")
         return CardAbsentError() if self.places else ReaderAbsentError()
 
-    async def run(self, card: Card, work: Callable[[Deadline], T], timeout_s: float = CALL_TIMEOUT_S) -> tuple[T, int]:
+    async def run(self, card: Card, work: Callable[[Deadline], T], timeout_s: float) -> tuple[T, int]:
         """Do something with the card on its reader's thread. Gives the result and the number of exchanges."""
         place = self.places.get(card.reader)
         if place is None or place.card is not card:
@@ -151,23 +161,22 @@ class Cards:
     def _reopen_later(self, place: Place, card: Card) -> None:
         """What was opened is stale; if a card is still there, it is opened anew by whoever asks next."""
         if place.card is card:
+            card.token.close()
             place.card, place.failure = None, CardRemovedError()
 
-    def _take_states(self, states: tuple[ReaderState, ...] | None) -> None:
+    def _take_states(self, source: Readers, states: tuple[ReaderState, ...] | None) -> None:
+        present = {state.name: state for state in states or ()}
+        for name in [name for name, place in self.places.items() if place.source is source and name not in present]:
+            self._remove(name)
         if states is None:
             self._lose_service()
-        else:
+        elif source is self._sources[0]:
             self._regain_service()
-            present = {state.name: state for state in states}
-            for name in self.places.keys() - present.keys():
-                self._remove(name)
-            for name, state in present.items():
-                self._update(name, state)
-        self._seen.set()
+        for name, state in present.items():
+            self._update(source, name, state)
+        self._seen[source].set()
 
     def _lose_service(self) -> None:
-        for name in list(self.places):
-            self._remove(name)
         if self.service_failure is None:
             self.service_failure = ServiceStoppedError()
             self.events.publish(Event(EventType.SERVICE_STOPPED))
@@ -189,11 +198,11 @@ class Cards:
             self.events.publish(Event(EventType.CARD_REMOVED, place.state.name, number))
         place.clear()
 
-    def _update(self, name: str, state: ReaderState) -> None:
+    def _update(self, source: Readers, name: str, state: ReaderState) -> None:
         place = self.places.get(name)
         if place is None:
-            queue = SlotQueue(name, lambda: self._readers.open_slot(name), lambda: self._restart(name))
-            place = self.places[name] = Place(ReaderState(name, None, state.events), queue)
+            queue = SlotQueue(name, lambda: source.open_slot(name), lambda: self._restart(name))
+            place = self.places[name] = Place(source, ReaderState(name, None, state.events), queue)
             self.events.publish(Event(EventType.READER_ADDED, name))
         before, place.state = place.state, state
         if (before.atr, before.events) == (state.atr, state.events):
@@ -235,7 +244,7 @@ class Cards:
         if place.state.mute:
             raise CardMuteError
         token, exchanges = await place.queue.run(
-            lambda slot, deadline: _counted(slot, lambda: open_card(slot, atr, self._store, deadline)), OPEN_TIMEOUT_S
+            lambda slot, deadline: _counted(slot, lambda: self._opener.open(slot, atr, deadline)), OPEN_TIMEOUT_S
         )
         return self._policy.describe(place.state.name, token), exchanges
 
@@ -248,16 +257,27 @@ class Cards:
 
     async def _settle(self) -> None:
         """Wait until the readers were seen once and every card was read, or tried again where that may help."""
-        try:
-            await asyncio.wait_for(self._seen.wait(), SETTLE_TIMEOUT_S)
-        except TimeoutError as error:
-            raise ServiceStoppedError("the smart card service does not answer") from error
+        looks = [asyncio.ensure_future(seen.wait()) for seen in self._seen.values() if not seen.is_set()]
+        if looks:
+            _, late = await asyncio.wait(looks, timeout=SETTLE_TIMEOUT_S)
+            for look in late:
+                look.cancel()
+            if not self._seen[self._sources[0]].is_set():
+                raise ServiceStoppedError("the smart card service does not answer")
         for place in self.places.values():
             if place.state.atr is not None and _may_work_now(place.failure):
                 self._open(place)
         opening = [place.opening for place in self.places.values() if place.opening is not None]
         if opening:
             await asyncio.wait(opening, timeout=SETTLE_TIMEOUT_S)
+
+
+def _each_once(cards: list[Card]) -> list[Card]:
+    """One card for each number; of two ways to it the direct one."""
+    chosen: dict[str, Card] = {}
+    for card in sorted(cards, key=lambda card: card.token.access != "direct"):
+        chosen.setdefault(card.number, card)
+    return [card for card in cards if chosen[card.number] is card]
 
 
 def _may_work_now(failure: Failure | None) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from agent.cards.card import Card, require_valid
-from agent.cards.cards import CALL_TIMEOUT_S, Cards
+from agent.cards.card import Card, pin_keeper, pin_reader, require_usable, require_valid
+from agent.cards.cards import Cards
 from agent.cards.events import Event, EventBus, EventType
 from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PinRequest, Prompt
 from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
@@ -15,8 +15,6 @@ from drivers.errors import CardRemovedError, PinBlockedError
 from drivers.pin import Pin
 
 T = TypeVar("T")
-
-LOOK_TIMEOUT_S = 5.0  # two exchanges, and other programs' turns before them
 
 
 @dataclass(slots=True)
@@ -75,40 +73,45 @@ class CardUses:
         card, status = await self._look(request)
         key = card.key(role)
         require_valid(key)
+        require_usable(key)
         with await self._ask(request, card, status, PinKind.USE) as answer:
             return await make(UnlockedKey(self, card, key, answer.code, request.record))
 
     async def verify_pin(self, request: UseRequest) -> PinStatus:
         """Have the person's code checked by the card."""
         card, status = await self._look(request)
+        keeper = pin_keeper(card)
         with await self._ask(request, card, status, PinKind.VERIFY) as answer:
-            await self.run(card, lambda deadline: card.token.verify_pin(answer.code, deadline), request.record)
+            await self.run(card, lambda deadline: keeper.verify_pin(answer.code, deadline), request.record)
         return await self.read_pin_status(card, request.record)
 
     async def change_pin(self, request: UseRequest) -> PinStatus:
         """Have the code replaced by one that the person chooses."""
         card, status = await self._look(request)
+        keeper = pin_keeper(card)
         with await self._ask(request, card, status, PinKind.CHANGE) as answer:
             old, new = _both(answer)
-            await self.run(card, lambda deadline: card.token.change_pin(old, new, deadline), request.record)
+            await self.run(card, lambda deadline: keeper.change_pin(old, new, deadline), request.record)
         return await self._changed(card, request.record)
 
     async def unblock_pin(self, request: UseRequest) -> PinStatus:
         """Have a new code set with the unblocking code."""
         card, status = await self._look(request)
+        keeper = pin_keeper(card)
         with await self._ask(request, card, status, PinKind.UNBLOCK) as answer:
             puk, new = _both(answer)
-            await self.run(card, lambda deadline: card.token.unblock_pin(puk, new, deadline), request.record)
+            await self.run(card, lambda deadline: keeper.unblock_pin(puk, new, deadline), request.record)
         return await self._changed(card, request.record)
 
     async def read_pin_status(self, card: Card, record: UseRecord | None = None) -> PinStatus:
         """Ask the card for its tries; costs none."""
-        return await self.run(card, card.token.read_pin_status, record, LOOK_TIMEOUT_S)
+        return await self._run(card, pin_reader(card).read_pin_status, record, card.token.look_timeout_s)
 
-    async def run(
-        self, card: Card, work: Callable[[Deadline], T], record: UseRecord | None, timeout_s: float = CALL_TIMEOUT_S
-    ) -> T:
+    async def run(self, card: Card, work: Callable[[Deadline], T], record: UseRecord | None) -> T:
         """Do one thing on the card's thread and add its exchanges to the record."""
+        return await self._run(card, work, record, card.token.use_timeout_s)
+
+    async def _run(self, card: Card, work: Callable[[Deadline], T], record: UseRecord | None, timeout_s: float) -> T:
         result, exchanges = await self._cards.run(card, work, timeout_s)
         if record is not None:
             record.exchanges += exchanges

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.people.translations import DOMAIN, LOCALE_DIR, translator
-from agent.settings import PROMPTS
+from agent.settings import CARD_ACCESSES, PROMPTS
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -103,6 +103,18 @@ def _add_running(commands: Commands) -> None:
     )
     serve.add_argument("--prompt", choices=PROMPTS, help=_("how to ask you for consent and codes"))
     serve.add_argument("--language", choices=("fr", "en"), help=_("language of the questions"))
+    serve.add_argument(
+        "--module",
+        dest="modules",
+        action="append",
+        metavar="PATH",
+        help=_("use this PKCS#11 library as well (may be given several times)"),
+    )
+    serve.add_argument(
+        "--card-access",
+        choices=CARD_ACCESSES,
+        help=_("way to the card: direct, by PKCS#11 modules, or modules only where there is no direct way (auto)"),
+    )
     serve.add_argument("--verbose", action="store_true", help=_("log more"))
     card = _add(
         commands, "virtual-card", _("put a test card into a virtual PC/SC reader"), "virtual_card:run_virtual_card"

@@ -18,7 +18,7 @@ from agent.people.translations import translator
 from agent.settings import Settings, SettingsError, load_settings
 from drivers.errors import DriverError
 
-FLAGS = ("data_dir", "port", "prompt", "language", "virtual", "unattended")
+FLAGS = ("data_dir", "port", "prompt", "language", "virtual", "unattended", "modules", "card_access")
 
 
 def run_serve(arguments: Namespace) -> int:

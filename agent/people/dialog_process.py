@@ -9,7 +9,7 @@ import subprocess
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from agent.people.environment import clean_environment
+from agent.children import WINDOWS, clean_environment
 from agent.people.frame import MAX_FRAME, Answer, FrameError, Verdict, read_frame
 from agent.people.pipe_reader import read_pipe
 from agent.people.prompt import (
@@ -92,7 +92,7 @@ async def _start(command: Sequence[str]) -> AsyncIterator[tuple[Process, int]]:
                 stdin=PIPE,
                 stdout=write_fd,
                 stderr=DEVNULL,
-                env=clean_environment(os.environ),
+                env=clean_environment(os.environ, WINDOWS),
                 creationflags=NO_CONSOLE,
                 start_new_session=True,  # a Ctrl-C meant for the daemon is no answer
             )

@@ -1,11 +1,11 @@
-"""The CPS3 as a token over any Slot: codes and signatures of an IAS-ECC card in T=0 terms."""
+"""The CPS3 as a token over any CardSlot: codes and signatures of an IAS-ECC card in T=0 terms."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from drivers.base import Deadline, Digest, KeyInfo, PinKeeper, PinReader, PinStatus, Slot, Token
+from drivers.base import CardSlot, Deadline, Digest, KeyInfo, PinKeeper, PinReader, PinStatus, Token
 from drivers.card import apdu
 from drivers.card.apdu import Answer, Channel
 from drivers.card.files import select, select_master_file
@@ -34,7 +34,7 @@ PSO_SIGNATURE, PSO_HASH_VALUE = 0x9E, 0x9A
 RESET_WITH_NEW_CODE = 0x02
 
 
-def open_cps3(slot: Slot, store: ProfileStore, deadline: Deadline) -> Cps3Token:
+def open_cps3(slot: CardSlot, store: ProfileStore, deadline: Deadline) -> Cps3Token:
     """Recognise or read the card in the slot. Raises what read_profile raises."""
     profile, events = read_profile(slot, store, deadline)
     return Cps3Token(slot, store, profile, events)
@@ -46,11 +46,12 @@ class Cps3Token(Token, PinReader, PinKeeper):
     A card found verified is left so; any other is reset when a code was sent to it.
     """
 
-    def __init__(self, slot: Slot, store: ProfileStore, profile: CardProfile, events: int) -> None:
+    def __init__(self, slot: CardSlot, store: ProfileStore, profile: CardProfile, events: int) -> None:
         self.slot = slot
         self.profile = profile
         self.number = profile.number
         self.label = profile.label
+        self.generation = profile.generation
         self.keys = tuple(key.info() for key in profile.keys)
         self._store = store
         self._events: int | None = events

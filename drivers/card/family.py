@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from drivers.base import Deadline, Slot
+from drivers.base import CardSlot, Deadline
 from drivers.card.atr import CardFamily, identify_atr
 from drivers.card.cps3 import Cps3Token, open_cps3
 from drivers.card.profile import ProfileStore
 from drivers.errors import CardUnknownError, NotSupportedError
 
 
-def open_card(slot: Slot, atr: bytes, store: ProfileStore, deadline: Deadline) -> Cps3Token:
+def open_card(slot: CardSlot, atr: bytes, store: ProfileStore, deadline: Deadline) -> Cps3Token:
     """Open the card as a token.
 
     Raises CardUnknownError for a card of another kind, NotSupportedError for one of the family without a dialect here.

@@ -6,7 +6,7 @@ import contextlib
 import time
 from typing import Self
 
-from drivers.base import Deadline, Slot
+from drivers.base import CardSlot, Deadline
 from drivers.card.apdu import (
     INS_READ_BINARY,
     INS_SELECT,
@@ -68,7 +68,7 @@ class CardReading:
     It gives up after MAX_EXCHANGES (CardUnknownError), so that no card can keep it busy for good.
     """
 
-    def __init__(self, slot: Slot, deadline: Deadline, slice_s: float = SLICE_S) -> None:
+    def __init__(self, slot: CardSlot, deadline: Deadline, slice_s: float = SLICE_S) -> None:
         self._slot = slot
         self._deadline = deadline
         self._slice_s = slice_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.base import HASH_LENGTHS, Deadline, KeyRole, Slot
+from drivers.base import HASH_LENGTHS, CardSlot, Deadline, KeyRole
 from drivers.card import pkcs15
 from drivers.card.apdu import SW_END_OF_FILE
 from drivers.card.files import MASTER_FILE, CardReading, application_path, read_binary, select_master_file
@@ -25,10 +25,10 @@ IAS_ECC_REFERENCES = {pkcs15.CKM_RSA_PKCS: 0x02, pkcs15.CKM_SHA1_RSA_PKCS: 0x12,
 CONTACTLESS_AID_SUFFIX = bytes.fromhex("FF0020")
 
 
-def read_profile(slot: Slot, store: ProfileStore, deadline: Deadline) -> tuple[CardProfile, int]:
+def read_profile(slot: CardSlot, store: ProfileStore, deadline: Deadline) -> tuple[CardProfile, int]:
     """Recognise the card in the slot, or read it whole. Gives its profile and the reader's event counter.
 
-    Raises CardUnknownError, CardUpdateUnfinishedError, CardRemovedError and the errors of Slot.transaction.
+    Raises CardUnknownError, CardUpdateUnfinishedError, CardRemovedError and the errors of CardSlot.transaction.
     """
     with CardReading(slot, deadline) as reading:
         number = read_number(reading)

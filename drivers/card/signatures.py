@@ -71,6 +71,17 @@ def certificate_role(certificate_der: bytes) -> KeyRole:
     return KeyRole.SIGNATURE if usage.content_commitment else KeyRole.AUTHENTICATION
 
 
+def is_authority(certificate_der: bytes) -> bool:
+    """Whether the certificate is one of a certification authority (RFC 5280 §4.2.1.9). Raises CardUnknownError."""
+    certificate, _ = _load(certificate_der)
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+    except CERTIFICATE_ERRORS as error:
+        raise CardUnknownError("a certificate of the card has extensions that cannot be read") from error
+
+
 def _load(certificate_der: bytes) -> tuple[x509.Certificate, rsa.RSAPublicKey]:
     try:
         certificate = x509.load_der_x509_certificate(certificate_der)

@@ -6,7 +6,7 @@ import threading
 
 from smartcard import scard
 
-from drivers.base import Readers, ReaderState, Slot
+from drivers.base import CardSlot, Readers, ReaderState
 from drivers.errors import ServiceStoppedError
 from drivers.pcsc.results import (
     SCARD_E_CANCELLED,
@@ -58,7 +58,7 @@ class PcscReaders(Readers):
             self._block(states)
         return known
 
-    def open_slot(self, name: str) -> Slot:
+    def open_slot(self, name: str) -> CardSlot:
         """See Readers."""
         return PcscSlot(name)
 

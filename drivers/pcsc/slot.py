@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from smartcard import scard
 
-from drivers.base import Connection, Deadline, Slot
+from drivers.base import CardSlot, Connection, Deadline
 from drivers.errors import CardMuteError, ServiceStoppedError
 from drivers.pcsc.results import (
     SCARD_E_PROTO_MISMATCH,
@@ -29,7 +29,7 @@ PROTOCOLS = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
 _epochs = itertools.count(1)
 
 
-class PcscSlot(Slot):
+class PcscSlot(CardSlot):
     """A reader by its PC/SC name, with a context of its own; made for one thread, which these calls may block for good.
 
     A PC/SC context goes stale when the service restarts: it is made anew once before ServiceStoppedError is raised.
@@ -46,7 +46,7 @@ class PcscSlot(Slot):
 
     @contextmanager
     def transaction(self, deadline: Deadline) -> Iterator[Connection]:
-        """See Slot. On the way out the card is reset if reset_at_end was asked for, else left as it is."""
+        """See CardSlot. On the way out the card is reset if reset_at_end was asked for, else left as it is."""
         self._leave_a_gap(deadline)
         handle, protocol = self._connect()
         try:

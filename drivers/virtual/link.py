@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from drivers.base import Connection, Deadline, Readers, ReaderState, Slot
+from drivers.base import CardSlot, Connection, Deadline, Readers, ReaderState
 from drivers.errors import CardAbsentError, CardBusyError, CardRemovedError, ReaderAbsentError
 from drivers.virtual.card_os import Chip
 
@@ -114,7 +114,7 @@ class VirtualConnection(Connection):
             self._reader.reset(self.events)
 
 
-class VirtualSlot(Slot):
+class VirtualSlot(CardSlot):
     """One user of a virtual reader; several exclude each other."""
 
     def __init__(self, reader: VirtualReader) -> None:
@@ -163,7 +163,7 @@ class VirtualReaders(Readers):
             self._changed.wait_for(lambda: self._stopped or self.list_states() != known)
             return self.list_states()
 
-    def open_slot(self, name: str) -> Slot:
+    def open_slot(self, name: str) -> CardSlot:
         """Give a fresh slot for that reader. Raises ReaderAbsentError."""
         return VirtualSlot(self._reader(name))
 

@@ -20,8 +20,8 @@ from support.openssl import openssl, verify_cms, verify_token, write_chain
 from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailable
 from support.processes import agent_program, answers, command, program, virtual_card
 
-from agent.cards.uses import LOOK_TIMEOUT_S
 from agent.client import AgentProblemError, AgentUnreachableError, Client
+from drivers.base import Token
 from drivers.virtual.store import open_card
 
 pytestmark = pytest.mark.skipif(
@@ -235,7 +235,7 @@ def test_a_card_in_another_programs_transaction_is_busy_and_then_works(desk: Des
     with another_program(desk, "transaction"):
         code, took = desk.refusal()
         assert code == "card-busy"
-        assert took < 2 * LOOK_TIMEOUT_S
+        assert took < 2 * Token.look_timeout_s
         assert desk.client.status()["name"] == "cps-agent"
     wait_until(desk.works, "the card, which the other program has let go")
     assert_closed(desk)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from people_values import CHANGE, CONSENT, LOGIN, UNBLOCK, digits
 
+from agent.children import WINDOWS, clean_environment
 from agent.people.dialog_process import DialogPrompt
-from agent.people.environment import clean_environment
 from agent.people.pipe_reader import read_pipe, read_pipe_in_thread
 from agent.people.prompt import (
     Notice,
@@ -178,9 +178,9 @@ def test_environment_is_an_allow_list():
         "LD_LIBRARY_PATH": "/tmp/_MEI",
     }
     kept = {"DISPLAY": ":0", "XDG_RUNTIME_DIR": "/run/user/1000", "LC_ALL": "fr_FR.UTF-8"}
-    assert clean_environment(given) == kept
+    assert clean_environment(given, WINDOWS) == kept
     original = given | {"LD_LIBRARY_PATH_ORIG": "/opt/lib"}
-    assert clean_environment(original) == kept | {"LD_LIBRARY_PATH": "/opt/lib"}
+    assert clean_environment(original, WINDOWS) == kept | {"LD_LIBRARY_PATH": "/opt/lib"}
 
 
 @pytest.mark.parametrize("read", [read_pipe, read_pipe_in_thread])

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo, Prehashed
 from cryptography.x509.oid import NameOID
 
-from drivers.base import Connection, Deadline, Digest, KeyInfo, Slot
+from drivers.base import CardSlot, Connection, Deadline, Digest, KeyInfo
 from drivers.card.profile import CardProfile
 from drivers.pin import Pin
 
@@ -41,7 +41,7 @@ class MemoryStore:
         self.texts.pop(number, None)
 
 
-class FakeSlot(Slot):
+class FakeSlot(CardSlot):
     """A slot around `process(apdu) -> answer`. `endings`: whether each transaction ended with a reset."""
 
     def __init__(self, process: Callable[[bytes], bytes], reset: Callable[[], object] = lambda: None) -> None:

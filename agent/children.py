@@ -1,0 +1,49 @@
+"""Our own child processes: hidden commands of this program, in an environment that loads no foreign code into them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+_COMMON: Final = frozenset(
+    {
+        "LANG", "LANGUAGE", "HOME", "PATH", "TZ", "TMPDIR",
+        # Windows, macOS: without these Python or the window system does not start
+        "SYSTEMROOT", "WINDIR", "TEMP", "TMP", "APPDATA", "LOCALAPPDATA", "USERPROFILE", "__CF_USER_TEXT_ENCODING",
+    }
+)  # fmt: skip
+_COMMON_PREFIXES: Final = ("XDG_", "LC_")
+
+WINDOWS: Final = frozenset(
+    {
+        "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "AT_SPI_BUS_ADDRESS",
+        "QT_QPA_PLATFORM", "QT_SCALE_FACTOR", "QT_SCREEN_SCALE_FACTORS", "QT_ENABLE_HIGHDPI_SCALING", "QT_FONT_DPI",
+        "QT_ACCESSIBILITY", "QT_LINUX_ACCESSIBILITY_ALWAYS_ON",
+    }
+)  # fmt: skip
+"""What a process that shows a window needs."""
+
+MODULES: Final = frozenset(
+    {
+        "PCSCLITE_CSOCK_NAME", "OPENSC_CONF", "SOFTHSM2_CONF", "CPS3_PKCS11_TRACES", "CPS3_PCS11_TRACES", "CPS3_DEBUG",
+        "PROGRAMFILES", "PROGRAMDATA", "ALLUSERSPROFILE",
+    }
+)  # fmt: skip
+"""Where PKCS#11 modules find their service and their settings."""
+
+
+def child_command(name: str) -> list[str]:
+    """How to start one of our own hidden commands, frozen or not."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, name]
+    return [sys.executable, "-I", "-m", "agent", name]
+
+
+def clean_environment(environment: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:
+    """Keep the common variables and those named; LD_LIBRARY_PATH becomes what it was before PyInstaller changed it."""
+    allowed = _COMMON | names
+    kept = {name: value for name, value in environment.items() if name in allowed or name.startswith(_COMMON_PREFIXES)}
+    if "LD_LIBRARY_PATH_ORIG" in environment:
+        kept["LD_LIBRARY_PATH"] = environment["LD_LIBRARY_PATH_ORIG"]
+    return kept

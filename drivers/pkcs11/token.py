@@ -1,0 +1,216 @@
+"""A token behind a PKCS#11 module; signatures are RSASSA-PKCS1-v1_5 by CKM_RSA_PKCS over a DigestInfo made here."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from drivers.base import (
+    HASH_LENGTHS,
+    CardSlot,
+    DataObject,
+    DataReader,
+    Deadline,
+    Digest,
+    KeyInfo,
+    KeyRole,
+    PinKeeper,
+    PinReader,
+    PinStatus,
+    Token,
+)
+from drivers.card.atr import identify_atr
+from drivers.card.signatures import certificate_role, encode_digest_info, is_authority, is_signature_of
+from drivers.errors import (
+    CardAbsentError,
+    CardBusyError,
+    CardRemovedError,
+    CardUnknownError,
+    DriverError,
+    KeyUnusableError,
+    NotSupportedError,
+    ReaderExclusiveError,
+    RetriableError,
+)
+from drivers.pin import Pin
+from drivers.pkcs11 import wire
+from drivers.pkcs11.process import Worker
+from drivers.pkcs11.results import tries_left
+
+A = TypeVar("A", bound=wire.Answer)
+
+RESET_TIMEOUT_S = 5.0
+CARD_HASHES = frozenset({"sha1", "sha256"})
+"""What the signature key of a CPS takes; a token that is none signs every hash."""
+
+OPENSC_SERIAL = re.compile(r"000001(\d{8})\dF", re.IGNORECASE)
+"""OpenSC tells the last 16 hex digits of EF.SN: the end of the issuer's number, the card's 8 digits, a check digit."""
+
+
+def card_number(serial: str) -> str:
+    """The key of a token: the 8 digits of EF.SN however a module spells them; anything else as it is."""
+    found = OPENSC_SERIAL.fullmatch(serial.strip())
+    return found[1] if found else serial.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A module's slot and the worker for it; `slot` is None when the module could not be listed.
+
+    `reader` is the PC/SC slot of a card, `events` its count, `generation` what its ATR says. Each call looks first
+    whether the card is still there and free, and resets it after a code, since modules leave cards verified.
+    """
+
+    worker: Worker
+    slot: int | None
+    reader: CardSlot | None = None
+    events: int | None = None
+    generation: str = ""
+
+
+class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
+    """One token as long as it stays where it is; every call goes to the worker of its place."""
+
+    def __init__(self, place: Place, slot: int, opened: wire.Opened, timeout_s: float) -> None:
+        self.number = card_number(opened.serial)
+        self.label = opened.label
+        self.generation = place.generation or opened.model
+        self.access = place.worker.module.name
+        self.look_timeout_s = self.use_timeout_s = timeout_s
+        self.keys = _keys(opened, of_card=place.reader is not None)
+        self._worker, self._slot = place.worker, slot
+        self._reader, self._events = place.reader, place.events
+
+    def read_pin_status(self, deadline: Deadline) -> PinStatus:
+        """C_GetTokenInfo: its flags tell only of the last try and of none."""
+        with self._use(deadline):
+            status = self._call(wire.TokenStatus, wire.ReadStatus(self._slot), deadline)
+        return PinStatus(tries_left(status), verified=False)
+
+    def verify_pin(self, pin: Pin, deadline: Deadline) -> None:
+        """C_Login, C_Logout, and the reset of a card."""
+        with self._use(deadline, secret=True):
+            self._call(wire.Done, wire.CheckPin(self._slot), deadline, pin)
+
+    def change_pin(self, old: Pin, new: Pin, deadline: Deadline) -> None:
+        """C_SetPIN."""
+        with self._use(deadline, secret=True):
+            self._call(wire.Done, wire.ChangePin(self._slot), deadline, old, new)
+
+    def unblock_pin(self, puk: Pin, new: Pin, deadline: Deadline) -> None:
+        """C_Login as CKU_SO with the PUK, then C_InitPIN; not every module offers it for a CPS."""
+        with self._use(deadline, secret=True):
+            self._call(wire.Done, wire.UnblockPin(self._slot), deadline, puk, new)
+
+    def sign(self, key: KeyInfo, digest: Digest, pin: Pin, deadline: Deadline) -> bytes:
+        """CKM_RSA_PKCS over the DigestInfo. A key that the module proves unable to use is not offered again."""
+        if digest.algorithm not in self._current(key).hashes:
+            raise NotSupportedError(f"{self.access} does not sign {digest.algorithm} with the {key.role} key")
+        request = wire.Sign(self._slot, key.key_id, encode_digest_info(digest))
+        with self._use(deadline, secret=True):
+            try:
+                signature = self._call(wire.Signature, request, deadline, pin).value
+            except NotSupportedError as error:
+                self._give_up(key)
+                raise KeyUnusableError(f"{self.access}: the {key.role} key: {error}") from error
+        if not is_signature_of(key.certificate_der, digest, signature):
+            self._worker.end()
+            raise CardUnknownError("the signature does not match the certificate that the module shows")
+        return signature
+
+    def read_data_objects(self, pin: Pin | None, deadline: Deadline) -> tuple[DataObject, ...]:
+        """Every CKO_DATA that the module shows."""
+        codes = () if pin is None else (pin,)
+        with self._use(deadline, secret=pin is not None):
+            items = self._call(wire.Data, wire.ReadData(self._slot), deadline, *codes).items
+        return tuple(DataObject(item.label, item.application, item.value, item.private) for item in items)
+
+    def close(self) -> None:
+        """End the worker."""
+        self._worker.end()
+
+    def _call(self, kind: type[A], request: wire.Request, deadline: Deadline, *codes: Pin) -> A:
+        answer = self._worker.call(request, deadline, codes)
+        if not isinstance(answer, kind):
+            raise self._worker.confused()
+        return answer
+
+    @contextmanager
+    def _use(self, deadline: Deadline, *, secret: bool = False) -> Iterator[None]:
+        """One call: the card is there and free before it; when a code went to it, it is closed behind it."""
+        self._look(deadline)
+        try:
+            yield
+        except BaseException:
+            if secret:
+                with contextlib.suppress(DriverError):
+                    self._reset()
+            raise
+        if secret:
+            self._reset()
+
+    def _look(self, deadline: Deadline) -> None:
+        if self._reader is None:
+            return
+        with self._reader.transaction(deadline) as connection:
+            if connection.events != self._events:
+                raise CardRemovedError
+
+    def _reset(self) -> None:
+        """Forget what was verified. A card that is gone has forgotten it; one that is kept from us is an error."""
+        if self._reader is None:
+            return
+        try:
+            with self._reader.transaction(Deadline(RESET_TIMEOUT_S)) as connection:
+                connection.reset_at_end(True)
+        except (CardBusyError, ReaderExclusiveError):
+            self._worker.end()
+            raise
+        except RetriableError:
+            self._worker.end()
+
+    def _current(self, key: KeyInfo) -> KeyInfo:
+        for known in self.keys:
+            if known.key_id == key.key_id:
+                return known
+        raise NotSupportedError("no such key on this token")
+
+    def _give_up(self, key: KeyInfo) -> None:
+        self.keys = tuple(replace(k, hashes=frozenset()) if k.key_id == key.key_id else k for k in self.keys)
+
+
+def open_token(place: Place, timeout_s: float, deadline: Deadline) -> Pkcs11Token:
+    """Open what is in that place now. Raises CardUnknownError when it shows no certificate of a key that signs."""
+    slot = place.slot
+    if slot is None:
+        raise CardAbsentError
+    if place.reader is not None:
+        with place.reader.transaction(deadline) as connection:
+            place = replace(place, events=connection.events, generation=str(identify_atr(connection.atr)))
+    opened = place.worker.call(wire.OpenToken(slot), deadline)
+    if not isinstance(opened, wire.Opened):
+        raise place.worker.confused()
+    token = Pkcs11Token(place, slot, opened, timeout_s)
+    if not token.keys:
+        raise CardUnknownError(f"{token.access} shows no certificate of a key that signs")
+    return token
+
+
+def _keys(opened: wire.Opened, *, of_card: bool) -> tuple[KeyInfo, ...]:
+    """A key for each certificate that is no authority's: private keys themselves show only after the code."""
+    keys: dict[bytes, KeyInfo] = {}
+    for found in opened.certificates:
+        with contextlib.suppress(CardUnknownError):
+            if not is_authority(found.value):
+                role = certificate_role(found.value)
+                hashes = _hashes(role, of_card=of_card) if opened.signs else frozenset()
+                keys.setdefault(found.key_id, KeyInfo(found.key_id, found.label, role, found.value, hashes))
+    return tuple(sorted(keys.values(), key=lambda key: (key.role is not KeyRole.AUTHENTICATION, key.key_id)))
+
+
+def _hashes(role: KeyRole, *, of_card: bool) -> frozenset[str]:
+    return CARD_HASHES if of_card and role is KeyRole.SIGNATURE else frozenset(HASH_LENGTHS)

@@ -1,0 +1,233 @@
+"""What the agent and a worker say to each other: length-capped frames of JSON, with codes beside it as raw bytes.
+
+Frame: four bytes length of the JSON, one byte length of the codes (both big-endian), the JSON, the codes. Each code is
+one byte length and its digits, so that it never becomes a `str` or `bytes`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import msgspec
+
+from drivers.errors import DriverError
+from drivers.pin import Pin
+
+HEADER_LENGTH = 5
+MAX_JSON = 4 * 1024 * 1024
+MAX_CODES = 2 * (1 + 8)
+CODE_LENGTHS = range(4, 9)
+
+
+class WireError(DriverError):
+    """The other side does not speak this protocol."""
+
+
+class _Message(msgspec.Struct, forbid_unknown_fields=True, tag_field="message"):
+    """Base of every message: strict, and known by its name."""
+
+
+class ListSlots(_Message, tag="list-slots"):
+    """Ask for Slots."""
+
+
+class OpenToken(_Message, tag="open-token"):
+    """Ask for Opened: what can be seen of a token without a code."""
+
+    slot: int
+
+
+class ReadStatus(_Message, tag="read-status"):
+    """Ask for TokenStatus."""
+
+    slot: int
+
+
+class CheckPin(_Message, tag="check-pin"):
+    """C_Login and C_Logout, with one code. Answer: Done."""
+
+    slot: int
+
+
+class ChangePin(_Message, tag="change-pin"):
+    """C_SetPIN, with the old and the new code. Answer: Done."""
+
+    slot: int
+
+
+class UnblockPin(_Message, tag="unblock-pin"):
+    """C_Login of the security officer and C_InitPIN, with the PUK and the new code. Answer: Done."""
+
+    slot: int
+
+
+class Sign(_Message, tag="sign"):
+    """CKM_RSA_PKCS over `data` with the private key of that CKA_ID, with one code. Answer: Signature."""
+
+    slot: int
+    key_id: bytes
+    data: bytes
+
+
+class ReadData(_Message, tag="read-data"):
+    """Ask for Data; with one code the private objects are among them."""
+
+    slot: int
+
+
+Request = ListSlots | OpenToken | ReadStatus | CheckPin | ChangePin | UnblockPin | Sign | ReadData
+
+
+class TokenStatus(_Message, tag="token-status"):
+    """Flags of CK_TOKEN_INFO about the user's code, and its lengths."""
+
+    count_low: bool
+    final_try: bool
+    locked: bool
+    initialized: bool
+
+
+class SlotState(msgspec.Struct, forbid_unknown_fields=True):
+    """CK_SLOT_INFO and CK_TOKEN_INFO in brief; `serial` is None where no token is."""
+
+    slot: int
+    description: str
+    removable: bool
+    label: str = ""
+    serial: str | None = None
+
+
+class Slots(_Message, tag="slots"):
+    """All slots of the module, and who made it (CK_INFO)."""
+
+    manufacturer: str
+    slots: list[SlotState]
+
+
+class CertificateObject(msgspec.Struct, forbid_unknown_fields=True):
+    """A CKO_CERTIFICATE."""
+
+    key_id: bytes
+    label: str
+    value: bytes
+
+
+class Opened(_Message, tag="opened"):
+    """A token: CK_TOKEN_INFO, its certificates, and whether it has CKM_RSA_PKCS."""
+
+    label: str
+    serial: str
+    model: str
+    signs: bool
+    certificates: list[CertificateObject]
+
+
+class Signature(_Message, tag="signature"):
+    """A finished signature."""
+
+    value: bytes
+
+
+class DataItem(msgspec.Struct, forbid_unknown_fields=True):
+    """A CKO_DATA."""
+
+    label: str
+    application: str
+    value: bytes
+    private: bool
+
+
+class Data(_Message, tag="data"):
+    """The data objects that could be read."""
+
+    items: list[DataItem]
+
+
+class Done(_Message, tag="done"):
+    """It is done."""
+
+
+class Failed(_Message, tag="failed"):
+    """The module refused: name of the CKR_ code as python-pkcs11 spells it, and the call's step.
+
+    `status`: what the token says of its code then, for refused codes.
+    """
+
+    error: str
+    step: str = ""
+    status: TokenStatus | None = None
+
+
+Answer = TokenStatus | Slots | Opened | Signature | Data | Done | Failed
+
+_requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_answers: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
+
+
+def write_frame(message: Request | Answer, codes: Sequence[Pin] = ()) -> bytearray:
+    """Build a frame; the caller wipes it if it carries codes. Raises WireError when it is too long."""
+    text = msgspec.json.encode(message)
+    if len(text) > MAX_JSON:
+        raise WireError("a message is too long")
+    frame = bytearray(len(text).to_bytes(4) + bytes([sum(1 + len(code) for code in codes)]) + text)
+    for code in codes:
+        frame.append(len(code))
+        code.append_to(frame)
+    return frame
+
+
+def read_header(header: bytes | bytearray) -> tuple[int, int]:
+    """Lengths of the JSON and of the codes that follow. Raises WireError."""
+    json_length, codes_length = int.from_bytes(header[:4]), header[4]
+    if json_length > MAX_JSON or codes_length > MAX_CODES:
+        raise WireError("a message is too long")
+    return json_length, codes_length
+
+
+def read_answer(text: bytes | bytearray) -> Answer:
+    """Parse the JSON of an answer. Raises WireError."""
+    try:
+        return _answers.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError("an answer that cannot be understood") from error
+
+
+def read_request(stream: io.FileIO) -> tuple[Request, list[bytearray]] | None:
+    """Read one request with its codes from a blocking stream; None at its end. Raises WireError."""
+    header = _read_exactly(stream, HEADER_LENGTH)
+    if header is None:
+        return None
+    json_length, codes_length = read_header(header)
+    text, codes = _read_exactly(stream, json_length), _read_exactly(stream, codes_length)
+    if text is None or codes is None:
+        return None
+    try:
+        return _requests.decode(text), _split_codes(codes)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise WireError("a request that cannot be understood") from error
+    finally:
+        codes[:] = bytes(len(codes))
+
+
+def _split_codes(buffer: bytearray) -> list[bytearray]:
+    codes: list[bytearray] = []
+    at = 0
+    while at < len(buffer):
+        length = buffer[at]
+        if length not in CODE_LENGTHS or at + 1 + length > len(buffer):
+            raise WireError("codes that do not add up")
+        codes.append(bytearray(memoryview(buffer)[at + 1 : at + 1 + length]))
+        at += 1 + length
+    return codes
+
+
+def _read_exactly(stream: io.FileIO, count: int) -> bytearray | None:
+    buffer = bytearray(count)
+    filled = 0
+    while filled < count:
+        part = stream.readinto(memoryview(buffer)[filled:])
+        if not part:
+            return None
+        filled += part
+    return buffer
