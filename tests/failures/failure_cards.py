@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from drivers.base import KeyRole
+from drivers.base import KeyRole, ReaderState
 from drivers.card.apdu import INS_READ_BINARY, INS_SELECT, INS_VERIFY
 from drivers.virtual.card_os import VirtualCard
 from drivers.virtual.image import build_image
@@ -154,7 +154,17 @@ class FaultyReaders(VirtualReaders):
         super().__init__([])
         self.reader = FaultyReader(reader_name(0), self._changed, card)
         self._readers = [self.reader]
+        self.watched: tuple[ReaderState, ...] | None = None
         self.begin(None)
+
+    def wait_for_change(self, known: tuple[ReaderState, ...]) -> tuple[ReaderState, ...]:
+        self.watched = known
+        return super().wait_for_change(known)
+
+    @property
+    def all_told(self) -> bool:
+        """Whether whoever watches has been told of every insertion and removal."""
+        return self.watched == self.list_states()
 
     def begin(self, plan: Plan | None) -> None:
         """Count from here, and let the plan happen."""
