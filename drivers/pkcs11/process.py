@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from drivers.base import Deadline
-from drivers.errors import ModuleAbsentError, ModuleCrashedError, ModuleTimeoutError
+from drivers.errors import CardRemovedError, DriverError, ModuleAbsentError, ModuleCrashedError, ModuleTimeoutError
 from drivers.pin import Pin
 from drivers.pkcs11 import wire
+from drivers.pkcs11.pipes import wait_readable
 from drivers.pkcs11.results import error_of
 from drivers.pkcs11.workers import ModuleWorkers
 
@@ -50,7 +50,7 @@ class Worker:
         """Have a request answered. Raises what the module's refusal means, and the three Module…Errors."""
         frame = wire.write_frame(request, codes)
         try:
-            answer = self._exchange(frame, _Call(deadline))
+            answer = self._exchange(frame, deadline)
         finally:
             frame[:] = bytes(len(frame))
         if isinstance(answer, wire.Failed):
@@ -63,96 +63,91 @@ class Worker:
         with self._lock:
             running, self._running = self._running, None
         if running is not None:
-            running.calls.put(None)
+            running.released.set()
 
     def confused(self) -> ModuleCrashedError:
         """End a process that answered another question than was asked, and give the error to raise."""
         self.end()
         return ModuleCrashedError(f"{self.module.name}: an answer to another question")
 
-    def _exchange(self, frame: bytearray, call: _Call) -> wire.Answer:
-        running = self._begin(call)
+    def _exchange(self, frame: bytearray, deadline: Deadline) -> wire.Answer:
+        running = self._begin(deadline)
         try:
-            return running.exchange(frame)
-        except (OSError, EOFError, wire.WireError) as error:
+            return running.exchange(frame, deadline)
+        except TimeoutError as error:
             self.end()
-            raise self._reason(call, running.end()) from error
+            running.kill()
+            raise ModuleTimeoutError(f"{self.module.name} did not answer in time") from error
+        except (OSError, EOFError, wire.WireError) as error:
+            raise self._why_ended(running) from error
         finally:
-            call.done.set()
+            running.rest()
 
-    def _begin(self, call: _Call) -> _Running:
-        """Hand the call to the process's watch, of a new process if there is none."""
-        call.deadline.check()
+    def _begin(self, deadline: Deadline) -> _Running:
+        """The process, a new one if there is none."""
+        deadline.check()
         with self._lock:
             if self._running is None:
                 self._running = _Running(_start(self.module, self._workers))
                 threading.Thread(target=self._watch, args=(self._running,), name="module watch", daemon=True).start()
-            self._running.calls.put(call)
+            self._running.busy = True
             return self._running
 
-    def _reason(self, call: _Call, code: int) -> ModuleTimeoutError | ModuleCrashedError:
-        if call.expired:
-            return ModuleTimeoutError(f"{self.module.name} did not answer in time")
+    def _why_ended(self, running: _Running) -> DriverError:
+        if running.released.is_set():
+            return CardRemovedError(f"{self.module.name} was let go of while it was used")
+        self.end()
+        code = running.end()
         return ModuleCrashedError(f"{self.module.name}: its process ended ({_describe_exit(code)})", native=code)
 
     def _watch(self, running: _Running) -> None:
-        """Kill the process when a call outlives its deadline, and end it when none comes for a while."""
-        while (call := running.next_call(self._workers.idle_s)) is not None or not self._let_go(running):
-            if call is not None:
-                running.guard(call)
+        """End the process when it is let go of, or when no call comes for a while."""
+        while not running.released.wait(max(0.0, running.rested_at + self._workers.idle_s - time.monotonic())):
+            with self._lock:
+                if not running.busy and running.rested_at + self._workers.idle_s <= time.monotonic():
+                    self._running = None
+                    running.released.set()
+                elif running.busy:
+                    running.rested_at = time.monotonic()
         running.end()
-
-    def _let_go(self, running: _Running) -> bool:
-        """Take the process out of use, unless a call came at the last moment."""
-        with self._lock:
-            if self._running is running:
-                if not running.calls.empty():
-                    return False
-                self._running = None
-            return True
-
-
-@dataclass(slots=True)
-class _Call:
-    """One call under way. `expired`: its process was killed at the deadline."""
-
-    deadline: Deadline
-    done: threading.Event = field(default_factory=threading.Event)
-    expired: bool = False
 
 
 class _Running:
-    """A started process and the calls that its watch is told of."""
+    """A started process. `released`: nobody will call it again."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
-        self.calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self.released = threading.Event()
+        self.busy = True
+        self.rested_at = time.monotonic()
         self._ending = threading.Lock()
 
-    def next_call(self, idle_s: float) -> _Call | None:
-        """The next call, or None when the process is to end."""
-        with contextlib.suppress(queue.Empty):
-            return self.calls.get(timeout=idle_s)
-        return None
+    def rest(self) -> None:
+        """A call has ended."""
+        self.rested_at = time.monotonic()
+        self.busy = False
 
-    def guard(self, call: _Call) -> None:
-        """Wait until the call is done; kill the process, and all that it started, once the deadline has passed."""
-        while not call.done.wait(SLICE_S):
-            if not call.deadline.remaining_s:
-                call.expired = True
-                _kill(self.process)
-                call.done.wait()
+    def exchange(self, frame: bytearray, deadline: Deadline) -> wire.Answer:
+        """Send a frame and read the answer.
 
-    def exchange(self, frame: bytearray) -> wire.Answer:
-        """Send a frame and read the answer. Raises EOFError when the process ends before."""
+        Raises TimeoutError at the deadline, EOFError when the process ends before, WireError, OSError.
+        """
         assert self.process.stdin
-        view = memoryview(frame)
+        view = memoryview(frame)  # shorter than a pipe holds: a process that hangs does not stop us here
         while view:
             view = view[self.process.stdin.write(view) :]
-        json_length, codes_length = wire.read_header(self._read(wire.HEADER_LENGTH))
+        json_length, codes_length = wire.read_header(self._read(wire.HEADER_LENGTH, deadline))
         if codes_length:
             raise wire.WireError("an answer with codes")
-        return wire.read_answer(self._read(json_length))
+        return wire.read_answer(self._read(json_length, deadline))
+
+    def kill(self) -> None:
+        """Kill the process and all that it started."""
+        if sys.platform == "win32":
+            self.process.kill()
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def end(self) -> int:
         """Close its input, which ends it; kill it if that does not; reap it. Gives its exit code."""
@@ -164,20 +159,23 @@ class _Running:
             try:
                 self.process.wait(END_S)
             except subprocess.TimeoutExpired:
-                _kill(self.process)
+                self.kill()
             code = self.process.wait()
             self.process.stdout.close()
             return code
 
-    def _read(self, count: int) -> bytearray:
+    def _read(self, count: int, deadline: Deadline) -> bytearray:
         assert self.process.stdout
-        buffer = bytearray(count)
-        filled = 0
-        while filled < count:
-            part = self.process.stdout.readinto(memoryview(buffer)[filled:])  # type: ignore[attr-defined]
+        pipe = self.process.stdout.fileno()
+        buffer = bytearray()
+        while len(buffer) < count:
+            while not wait_readable(pipe, min(SLICE_S, deadline.remaining_s)):
+                if not deadline.remaining_s:
+                    raise TimeoutError
+            part = os.read(pipe, count - len(buffer))
             if not part:
                 raise EOFError
-            filled += part
+            buffer += part
         return buffer
 
 
@@ -195,14 +193,6 @@ def _start(module: Path, workers: ModuleWorkers) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         raise ModuleAbsentError(f"no process for {module.name}: {error.strerror}") from error
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if sys.platform == "win32":
-        process.kill()
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _describe_exit(code: int) -> str:

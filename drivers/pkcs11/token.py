@@ -28,10 +28,12 @@ from drivers.card.signatures import certificate_role, encode_digest_info, is_aut
 from drivers.errors import (
     CardAbsentError,
     CardBusyError,
+    CardError,
     CardRemovedError,
     CardUnknownError,
     DriverError,
     KeyUnusableError,
+    ModuleCrashedError,
     NotSupportedError,
     ReaderExclusiveError,
     RetriableError,
@@ -145,10 +147,12 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
         self._look(deadline)
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             if secret:
                 with contextlib.suppress(DriverError):
                     self._reset()
+            if isinstance(error, CardError | ModuleCrashedError):
+                self._look_again(error)
             raise
         if secret:
             self._reset()
@@ -159,6 +163,15 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
         with self._reader.transaction(deadline) as connection:
             if connection.events != self._events:
                 raise CardRemovedError
+
+    def _look_again(self, error: DriverError) -> None:
+        """Modules say little when a card is pulled (OpenSC: CKR_GENERAL_ERROR): raise what PC/SC says instead."""
+        try:
+            self._look(Deadline(RESET_TIMEOUT_S))
+        except (CardBusyError, ReaderExclusiveError):
+            return
+        except RetriableError as gone:
+            raise gone from error
 
     def _reset(self) -> None:
         """Forget what was verified. A card that is gone has forgotten it; one that is kept from us is an error."""
