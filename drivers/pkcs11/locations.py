@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,7 +23,6 @@ MACOS = (
     "/usr/local/lib/libcps3_pkcs11_osx.dylib",
     "/usr/lib/libcps3_pkcs11_osx.dylib",  # older packages
     "/Library/OpenSC/lib/opensc-pkcs11.so",
-    "/opt/homebrew/lib/opensc-pkcs11.so",
 )
 WINDOWS = (
     r"{system}\cps3_pkcs11_w64.dll",
@@ -39,11 +39,21 @@ def find_modules(named: Iterable[Path] = ()) -> tuple[Path, ...]:
 
     The named ones are given whether they are there or not, so that a wrong name is noticed.
     """
-    installed = (Path(place) for place in known_places(sys.platform) if os.path.isfile(place))  # noqa: PTH113
+    installed = (place for place in map(Path, known_places(sys.platform)) if _is_installed(place))
     found: dict[str, Path] = {}
     for module in (*named, *installed):
         found.setdefault(os.path.realpath(module), module)
     return tuple(found.values())
+
+
+def _is_installed(module: Path) -> bool:
+    """Whether the file is there and only an administrator can write it: a module is given codes."""
+    try:
+        status = module.stat()
+    except OSError:
+        return False
+    writable = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISREG(status.st_mode) and (sys.platform == "win32" or (status.st_uid == 0 and not writable))
 
 
 def known_places(platform: str, bits: int = 64 if sys.maxsize > 2**32 else 32) -> tuple[str, ...]:
