@@ -27,6 +27,7 @@ async def read_status(request: web.Request) -> web.Response:
     body: dict[str, object] = {"name": NAME, "version": __version__}
     if await _may_identify(request):
         served = services(request).cards
+        await served.look_for_service()
         body["service"] = "stopped" if served.service_failure else "running"
         body["readers"] = [reader_view(place) for place in served.places.values()]
     return web.json_response(body)

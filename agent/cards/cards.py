@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ T = TypeVar("T")
 
 OPEN_TIMEOUT_S = 60.0  # a first read of a slow card: 48 exchanges of 260 ms, with gaps
 SETTLE_TIMEOUT_S = 20.0
+LOOK_TIMEOUT_S = 1.0
 RETRIES_S = (0.5, 2.0, 5.0)  # a card just inserted may still be powered, or held by another program
 
 Failure = DriverError | KeyRefusedError
@@ -95,6 +97,7 @@ class Cards:
         self._policy = policy
         self.events = events
         self._monitors: list[ReaderMonitor] = []
+        self._looked = asyncio.Event()
         self._seen = {source: asyncio.Event() for source in self._sources}
 
     def start(self) -> None:
@@ -123,6 +126,15 @@ class Cards:
         if self.service_failure is not None and not cards:
             raise self.service_failure
         return _each_once(cards)
+
+    async def look_for_service(self) -> None:
+        """Ask a service that was stopped once more, now."""
+        if self.service_failure is None:
+            return
+        self._looked.clear()
+        self._monitors[0].look_now()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._looked.wait(), LOOK_TIMEOUT_S)
 
     async def find(self, number: str | None = None) -> Card:
         """The card of that number, or the only one there is.
@@ -175,6 +187,7 @@ class Cards:
         for name, state in present.items():
             self._update(source, name, state)
         self._seen[source].set()
+        self._looked.set()
 
     def _lose_service(self) -> None:
         if self.service_failure is None:
@@ -264,6 +277,7 @@ class Cards:
                 look.cancel()
             if not self._seen[self._sources[0]].is_set():
                 raise ServiceStoppedError("the smart card service does not answer")
+        await self.look_for_service()
         for place in self.places.values():
             if place.state.atr is not None and _may_work_now(place.failure):
                 self._open(place)

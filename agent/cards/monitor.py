@@ -9,7 +9,9 @@ from collections.abc import Callable
 from drivers.base import Readers, ReaderState
 from drivers.errors import ServiceStoppedError
 
-RETRY_S = 1.0  # while the PC/SC service is stopped nothing can be waited for
+RETRY_S = 1.0
+MAX_RETRY_S = 60.0
+"""While the PC/SC service is stopped nothing can be waited for: it is asked less and less often, and by look_now."""
 
 
 class ReaderMonitor:
@@ -18,7 +20,9 @@ class ReaderMonitor:
     def __init__(self, readers: Readers, on_change: Callable[[tuple[ReaderState, ...] | None], None]) -> None:
         self._readers = readers
         self._on_change = on_change
-        self._stop = threading.Event()
+        self._stopped = False
+        self._wake = threading.Event()
+        self._retry_s = RETRY_S
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._watch, name="reader monitor", daemon=True)
 
@@ -28,8 +32,13 @@ class ReaderMonitor:
 
     def stop(self) -> None:
         """End the watching; the thread is not waited for."""
-        self._stop.set()
+        self._stopped = True
+        self._wake.set()
         self._readers.stop()
+
+    def look_now(self) -> None:
+        """Ask a stopped service at once, and tell what it says though it be the same: somebody wants to know."""
+        self._wake.set()
 
     def _watch(self) -> None:
         known: tuple[ReaderState, ...] | None = ()
@@ -39,22 +48,29 @@ class ReaderMonitor:
         except ServiceStoppedError:
             known = None
             self._tell(None)
-        while not self._stop.is_set():
+        while not self._stopped:
             known = self._watch_once(known)
 
     def _watch_once(self, known: tuple[ReaderState, ...] | None) -> tuple[ReaderState, ...] | None:
+        asked = known is None and self._rest()
         try:
             states = self._readers.list_states() if known is None else self._readers.wait_for_change(known)
+            self._retry_s = RETRY_S
         except ServiceStoppedError:
             states = None
-        if states != known and not self._stop.is_set():
+        if (states != known or asked) and not self._stopped:
             self._tell(states)
-        if states is None:
-            self._stop.wait(RETRY_S)
         return states
+
+    def _rest(self) -> bool:
+        """Leave a stopped service alone for a while. Gives whether somebody asked meanwhile."""
+        asked = self._wake.wait(self._retry_s)
+        self._wake.clear()
+        self._retry_s = RETRY_S if asked else min(2 * self._retry_s, MAX_RETRY_S)
+        return asked
 
     def _tell(self, states: tuple[ReaderState, ...] | None) -> None:
         try:
             self._loop.call_soon_threadsafe(self._on_change, states)
         except RuntimeError:  # the loop is closed
-            self._stop.set()
+            self._stopped = True
