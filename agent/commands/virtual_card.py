@@ -33,7 +33,8 @@ def run_virtual_card(arguments: Namespace) -> int:
     except (SettingsError, DriverError, OSError, ValueError) as error:
         complain(str(error))
         return Exit.FAILED
-    say(_("Exchanges: {count}").format(count=traced.exchanges))
+    counts = {"count": traced.exchanges, "sent": traced.bytes_to_card, "received": traced.bytes_from_card}
+    say(_("Exchanges: {count}, bytes to the card: {sent}, from it: {received}").format(**counts))
     return Exit.OK
 
 

@@ -18,7 +18,7 @@ HIDDEN = "****"
 
 
 class TracedCard(Chip):
-    """Pass everything to a card; `exchanges` counts the APDUs. `write` gets lines without their end."""
+    """Pass everything to a card and count the APDUs and their bytes. `write` gets lines without their end."""
 
     def __init__(self, card: Chip, write: Callable[[str], None] | None = None, delay_s: float = 0.0) -> None:
         self._card = card
@@ -26,6 +26,8 @@ class TracedCard(Chip):
         self._delay_s = delay_s
         self.atr = card.atr
         self.exchanges = 0
+        self.bytes_to_card = 0
+        self.bytes_from_card = 0
 
     def power_on(self) -> bytes:
         """Start afresh and give the ATR."""
@@ -45,10 +47,12 @@ class TracedCard(Chip):
     def process(self, apdu: bytes) -> bytes:
         """Answer one APDU, written down and counted."""
         self.exchanges += 1
+        self.bytes_to_card += len(apdu)
         self._note(f"> {describe_command(apdu)}")
         if self._delay_s:
             time.sleep(self._delay_s)
         answer = self._card.process(apdu)
+        self.bytes_from_card += len(answer)
         self._note(f"< {answer.hex(' ').upper()}")
         return answer
 

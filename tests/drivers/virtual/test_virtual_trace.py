@@ -22,6 +22,8 @@ def test_codes_are_hidden_and_the_rest_is_shown(card):
         "< 90 00",
     ]
     assert traced.exchanges == 4
+    assert traced.bytes_to_card == 9 + 13 + 5 + 5
+    assert traced.bytes_from_card == 2 + 2 + 2 + 3
     assert not any("31 32 33" in line for line in lines)
     traced.reset()
     traced.power_off()
