@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from smartcard import scard
 
 from drivers.base import CardSlot, Connection, Deadline
-from drivers.errors import CardMuteError, ServiceStoppedError
+from drivers.errors import CardMuteError, CardRemovedError, ServiceStoppedError
 from drivers.pcsc.results import (
     SCARD_E_PROTO_MISMATCH,
     SCARD_S_SUCCESS,
@@ -138,6 +138,8 @@ class PcscConnection(Connection):
         hresult, answer = scard.SCardTransmit(self._handle, self._pci, list(apdu))
         if code_of(hresult) != SCARD_S_SUCCESS:
             raise_result(hresult, "SCardTransmit")
+        if not answer:  # a card says at least a status word: vpcd 3.3 calls it a success when the card is torn out
+            raise CardRemovedError("the reader gave no answer of the card")
         return bytes(b & 0xFF for b in answer)
 
     def reset_at_end(self, wanted: bool) -> None:  # noqa: FBT001

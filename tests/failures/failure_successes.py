@@ -132,7 +132,6 @@ SUCCESSES = (
         DAMAGE, ("a bit flipped", "noise", "noise for ever", "the answer before", *LONG, "60 nested objects"), FIRST_READS,
         (*_reads(FIRST, *PIECES, 2048), *_reads(LAST, *PIECES, 2048)), believed=True, either=True,
     ),
-    Success(DAMAGE, ("noise for ever",), SLICES, (f"SELECT {FIRST}*", f"SELECT {LAST}*"), believed=True, either=True),
     # Reset by whoever may
     Success(
         "it was open before, and is told as it is now", RESET, ("read tries, found open",), ("SELECT 3F00", "STATUS PIN"),
