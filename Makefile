@@ -5,7 +5,7 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON ?= python3
 
-.PHONY: demo test check package translations clean
+.PHONY: demo test check bench package translations clean
 
 demo: $(VENV)/demo.stamp
 	@$(VENV)/bin/cps-agent demo $(ARGS)
@@ -15,6 +15,9 @@ test: $(VENV)/test.stamp
 
 check: $(VENV)/test.stamp
 	@installer/linux/test --checks-only
+
+bench: $(VENV)/test.stamp
+	@cd tests && ../$(VENV)/bin/python -m benchmarks $(ARGS)
 
 package: $(VENV)/package.stamp
 	@installer/linux/package $(ARGS)
