@@ -19,7 +19,11 @@ SHUTDOWN_S = 1.0
 
 
 class PortTakenError(Exception):
-    """No port that the agent may use is free on both loopback families."""
+    """No port that the agent may use is free on both loopback families; `ports` are those that were tried."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        super().__init__(f"taken by another program: {', '.join(map(str, ports))}")
+        self.ports = tuple(ports)
 
 
 class Server:
@@ -72,7 +76,7 @@ def bind_loopback(ports: Sequence[int]) -> list[socket.socket]:
             sockets = _bind_both(port)
             if sockets:
                 return sockets
-    raise PortTakenError(f"taken by another program: {', '.join(map(str, ports))}")
+    raise PortTakenError(ports)
 
 
 def _bind_both(port: int) -> list[socket.socket]:

@@ -12,6 +12,7 @@ from typing import Any
 from agent.client import AgentProblemError, AgentUnreachableError, Json
 from agent.commands.exits import BY_LAYER, Exit
 from agent.people.translations import choose_language, translator
+from agent.settings import SettingsError
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _HIDDEN_IN_JSON = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -51,6 +52,9 @@ def report(command: Callable[[], int], *, as_json: bool) -> int:
     except AgentUnreachableError as error:
         complain(_("No agent answers for this data folder. Start it first: cps-agent serve") + f" ({error})")
         return Exit.UNREACHABLE
+    except SettingsError as error:
+        complain(str(error))
+        return Exit.FAILED
 
 
 def in_language(problem: Json) -> str:

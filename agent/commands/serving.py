@@ -29,10 +29,20 @@ def run_serve(arguments: Namespace) -> int:
         settings = load_settings({name: getattr(arguments, name) for name in FLAGS})
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(Daemon(settings).run(lambda port: _announce(settings, port)))
-    except (SettingsError, StoreError, PortTakenError, DriverError) as error:
+    except PortTakenError as error:
+        complain(_name_ports(error))
+        return Exit.FAILED
+    except (SettingsError, StoreError, DriverError, OSError) as error:  # OSError: a file of the data folder
         complain(str(error))
         return Exit.FAILED
     return Exit.OK
+
+
+def _name_ports(error: PortTakenError) -> str:
+    _ = translator()
+    ports = ", ".join(map(str, error.ports))
+    words = _("Another program has taken the agent's ports ({ports}). End it, or choose one: cps-agent serve --port N")
+    return words.format(ports=ports)
 
 
 def _announce(settings: Settings, port: int) -> None:
