@@ -63,6 +63,8 @@ def _show_card(card: Json) -> None:
     test = _(" (test card)") if card["test"] else ""
     say(f"{card['kind']} {card['number']} {card['generation']}{test}: {name}")
     say("  " + _("Reader: {name}").format(name=card["reader"]))
+    if card["access"] != "direct":
+        say("  " + _("Used through: {module}").format(module=card["access"]))
     say("  " + _("National identifier: {value}").format(value=holder["nationalId"]))
     for coded in filter(None, (holder["profession"], holder["speciality"])):
         say(f"  {coded['label']} ({coded['code']})")
