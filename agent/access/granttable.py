@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from agent.access.callers import Ability, Caller, CallerKind, possible_abilities
 from agent.access.clock import from_ms, to_ms
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class Grant:
 def list_grants(connection: sqlite3.Connection) -> list[Grant]:
     """Read all of them; what this version does not know, or such a caller can never have, is left out."""
     columns = "id, kind, name, through, abilities, created_at, expires_at"
-    return [_read_row(row) for row in connection.execute(f"SELECT {columns} FROM grants")]  # noqa: S608 - a constant
+    rows = connection.execute(f"SELECT {columns} FROM grants")  # noqa: S608 - a constant
+    return [grant for grant in map(_read_if_possible, rows) if grant is not None]
 
 
 def save_grant(connection: sqlite3.Connection, grant: Grant) -> None:
@@ -40,6 +45,14 @@ def save_grant(connection: sqlite3.Connection, grant: Grant) -> None:
 def delete_grants(connection: sqlite3.Connection, grant_ids: Iterable[str]) -> None:
     """Delete grants by their ids; one that is gone already is no error."""
     connection.executemany("DELETE FROM grants WHERE id = ?", [(grant_id,) for grant_id in grant_ids])
+
+
+def _read_if_possible(row: tuple[Any, ...]) -> Grant | None:
+    try:
+        return _read_row(row)
+    except (ValueError, OverflowError):
+        log.warning("a grant cannot be understood and does not count: its caller has to ask again")
+        return None
 
 
 def _read_row(row: tuple[str, str, str, str | None, str, int, int]) -> Grant:

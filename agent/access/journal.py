@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agent.access.clock import Clock, from_ms, to_ms, utc_now
@@ -181,4 +181,12 @@ def _clean_optional(text: str | None, max_chars: int) -> str | None:
 def _read_row(row: tuple[Any, ...]) -> JournalRecord:
     action, caller, through, outcome, card_number, subject, exchanges, duration_ms = row[4:]
     entry = JournalEntry(action, caller, outcome, through, card_number, subject, exchanges, duration_ms)
-    return JournalRecord(id=row[0], at=from_ms(row[1]), last_at=from_ms(row[2]), count=row[3], entry=entry)
+    return JournalRecord(id=row[0], at=_moment(row[1]), last_at=_moment(row[2]), count=row[3], entry=entry)
+
+
+def _moment(milliseconds: int) -> datetime:
+    """A moment that no calendar has, in a damaged row, is shown as the first one: the rest of the entry is readable."""
+    try:
+        return from_ms(milliseconds)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
