@@ -122,7 +122,7 @@ async def running_agent(
     folder: Path, prompt: Prompt | None = None, readers: Readers | None = None, **settings: Any
 ) -> AsyncIterator[RunningAgent]:
     """An agent in this process, on a port of its own."""
-    daemon = Daemon(Settings(data_dir=folder, port=0, **settings), prompt, readers)
+    daemon = Daemon(Settings(**{"data_dir": folder, "port": 0, **settings}), prompt, readers)
     ready = asyncio.Event()
     run = asyncio.create_task(daemon.run(lambda _: ready.set()))
     waiting = asyncio.create_task(ready.wait())
