@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from failure_cards import LIMIT, Moment, RamCard
 
+from drivers import errors
 from drivers.errors import (
     CardBusyError,
     CardError,
@@ -24,6 +25,8 @@ from drivers.errors import (
 SEED = 20_260
 
 Errors = frozenset[type[DriverError]]
+UNCERTAIN: Errors = frozenset(filter(None, [getattr(errors, "PinUncertainError", None)]))
+"""Besides, where the card was to set a code: test_failures_codes says when exactly."""
 STRANGE: Errors = frozenset({CardError, CardUnknownError, CardUpdateUnfinishedError})
 """What nonsense may end in: the card's layer, never another one."""
 

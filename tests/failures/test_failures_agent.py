@@ -66,6 +66,8 @@ class Case:
     def codes(self) -> set[str]:
         """How it may end. Nobody was asked before the first part is over: then the reader is looked at again."""
         codes = {CODES[error] for error in self.fault.errors}
+        if self.exchange in ("CHANGE", "RESET RETRY"):
+            codes.add("pin-uncertain")  # when exactly: test_failures_codes
         return codes | set(BEFORE_READY) if self.fault.moves and self.part == 0 else codes
 
     @property
@@ -74,7 +76,12 @@ class Case:
         known = find_success(operation, self.fault, self.exchange) is not None
         looked_again = self.part == 0 and self.fault.moves
         told_without_tries = self.request.name == "cards" and "card-busy" in self.codes
-        return known or looked_again or told_without_tries or self.opens
+        return known or looked_again or told_without_tries or self.opens or self.is_done
+
+    @property
+    def is_done(self) -> bool:
+        """The code is checked or set, and the tries are looked at."""
+        return self.part == 2 and self.request.name.startswith("pin ")
 
     @property
     def opens(self) -> bool:
@@ -84,7 +91,7 @@ class Case:
     @property
     def other_result(self) -> bool:
         row = find_success(BY_NAME[self.request.parts[self.part]], self.fault, self.exchange)
-        return row is not None and row.believed
+        return self.is_done or (row is not None and row.believed)
 
 
 def list_cases(request: Request) -> Iterator[Case]:

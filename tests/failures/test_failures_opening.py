@@ -35,7 +35,7 @@ async def test_one_answer_that_went_wrong_while_a_card_was_read_does_not_cost_th
         await talk.succeed()
         desk.readers.begin(Plan(FIRST_READ.exchanges.index("READ 3F0000017001 0+121"), FAULT[fault].happen))
         desk.insert_unknown()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(2.5):
             while (await talk.request.call(desk)).status != 200:
                 await asyncio.sleep(0.05)
 
