@@ -1,34 +1,18 @@
-"""A pcscd of our own for all tests of this folder, a card to insert and pull, and another program's raw handle.
-
-libpcsclite reads PCSCLITE_CSOCK_NAME once per process (1.9.9), so there is one pcscd for the whole run, and no other
-test may call PC/SC within this process.
-"""
+"""A card to insert and pull in the reader of a pcscd of our own, and another program's raw handle."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from contextlib import contextmanager
 
 import pytest
-from support.pcscd import private_pcscd, wait_until, why_unavailable
+from support.pcsc_reader import empty_reader
 
 from drivers.virtual.store import open_card
 from drivers.virtual.trace import TracedCard
-from drivers.virtual.vpcd import serve
 
 JOIN_S = 10
-
-
-@pytest.fixture(scope="session")
-def pcscd():
-    reason = why_unavailable()
-    if reason:
-        pytest.skip(reason)
-    with private_pcscd() as handle, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PCSCLITE_CSOCK_NAME", str(handle.socket_path))
-        yield handle
 
 
 @pytest.fixture(scope="session")
@@ -51,49 +35,15 @@ def card(template_dir, tmp_path, trace):
         yield TracedCard(card, trace.append)
 
 
-class Reader:
-    """The virtual reader of the pcscd; at most one card is in it."""
-
-    def __init__(self, pcscd, readers):
-        self.pcscd = pcscd
-        self.name = pcscd.reader_names[0]
-        self._readers = readers
-        self._stop = threading.Event()
-        self._thread = None
-
-    @property
-    def has_card(self):
-        return any(state.name == self.name and state.atr for state in self._readers.list_states())
-
-    def insert(self, card, *, wait=True):
-        self._stop = threading.Event()
-        arguments = (card, "127.0.0.1", self.pcscd.vpcd_port, self._stop)
-        self._thread = threading.Thread(target=serve, args=arguments, daemon=True)
-        self._thread.start()
-        if wait:
-            wait_until(lambda: self.has_card, "the card in its reader")
-
-    def pull(self, *, wait=True):
-        self._stop.set()
-        if self._thread:
-            self._thread.join(JOIN_S)
-            assert not self._thread.is_alive()
-        self._thread = None
-        if wait:
-            wait_until(lambda: not self.has_card, "the reader without its card")
+@pytest.fixture
+def pcscd(process_pcscd):
+    return process_pcscd
 
 
 @pytest.fixture
 def reader(pcscd):
-    from drivers.pcsc.readers import PcscReaders  # noqa: PLC0415 - after the environment is set
-
-    os.environ["PCSCLITE_CSOCK_NAME"] = str(pcscd.socket_path)
-    reader = Reader(pcscd, PcscReaders())
-    assert not reader.has_card, "another test of this process has used PC/SC before"
-    yield reader
-    if not pcscd.socket_path.exists():  # a test that failed while it was stopped
-        pcscd.start()
-    reader.pull()
+    with empty_reader(pcscd) as reader:
+        yield reader
 
 
 @pytest.fixture

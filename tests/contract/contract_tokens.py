@@ -1,0 +1,170 @@
+"""The tokens that the contract suite runs on, and what each is able to do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+from support.pcsc_reader import empty_reader
+from support.softhsm import SoftHsm
+
+from drivers.base import CardSlot, Deadline, Token
+from drivers.card.family import open_card as open_direct
+from drivers.card.profile import CardProfile
+from drivers.pkcs11.modules import CardModules, ModuleTokens
+from drivers.pkcs11.workers import ModuleWorkers
+from drivers.virtual.card_os import VirtualCard
+from drivers.virtual.link import VirtualReaders
+from drivers.virtual.personalisation import DEFAULT
+from drivers.virtual.store import open_card
+
+OPENSC = "opensc-pkcs11.so"
+VERIFY_STATUS = bytes.fromhex("0020000100")
+SELECT_MASTER_FILE = bytes.fromhex("00A4090C023F00")
+
+
+class Ability(StrEnum):
+    """What a test may need."""
+
+    SIGNATURE_KEY = "signs with its signature key"
+    LONG_HASHES = "signs SHA-512 with its authentication key"
+    TRIES = "tells how many tries are left"
+    BLOCKING = "blocks its code"
+    UNBLOCKING = "sets a new code with the PUK"
+    DATA = "has data objects that can be read"
+    CARD = "is a card, which can be pulled"
+
+
+class Memory:
+    """A ProfileStore for one test."""
+
+    def __init__(self) -> None:
+        self.profiles: dict[str, CardProfile] = {}
+
+    def load(self, number: str) -> CardProfile | None:
+        return self.profiles.get(number)
+
+    def save(self, profile: CardProfile) -> None:
+        self.profiles[profile.number] = profile
+
+    def forget(self, number: str) -> None:
+        self.profiles.pop(number, None)
+
+
+@dataclass
+class Subject:
+    """A token under test. `card` and `pull` are there for cards."""
+
+    open: Callable[[], Token]
+    number: str
+    card: VirtualCard | None = None
+    pull: Callable[[], None] | None = None
+    opened: list[Token] = field(default_factory=list)
+
+    def token(self) -> Token:
+        """Open the token, anew each time."""
+        token = self.open()
+        self.opened.append(token)
+        return token
+
+    def close(self) -> None:
+        for token in self.opened:
+            token.close()
+
+    @property
+    def stands_verified(self) -> bool:
+        """What the card itself says; a token that is none has nothing to leave open."""
+        if self.card is None:
+            return False
+        self.card.process(SELECT_MASTER_FILE)
+        return self.card.process(VERIFY_STATUS) == b"\x90\x00"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What makers may ask the test run for."""
+
+    request: pytest.FixtureRequest
+    folder: Path
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(shutil.copytree(self.request.getfixturevalue("made_folder"), self.folder / "data"))
+
+
+@contextmanager
+def virtual(given: Given) -> Iterator[Subject]:
+    """The card in this process, directly."""
+    with open_card(given.data_dir) as card:
+        readers = VirtualReaders([card])
+        slot, atr, store = readers.open_slot(readers.list_states()[0].name), card.atr, Memory()
+        yield Subject(lambda: open_direct(slot, atr, store, Deadline(10)), DEFAULT.serial, card, readers.remove)
+
+
+@contextmanager
+def in_pcscd(given: Given) -> Iterator[tuple[VirtualCard, CardSlot, Callable[[], None]]]:
+    pcscd = given.request.getfixturevalue("process_pcscd")
+    from drivers.pcsc.readers import PcscReaders  # noqa: PLC0415 - after the environment is set
+
+    with open_card(given.data_dir) as card, empty_reader(pcscd) as reader:
+        reader.insert(card)
+        yield card, PcscReaders().open_slot(reader.name), reader.pull
+
+
+@contextmanager
+def pcsc(given: Given) -> Iterator[Subject]:
+    """The card behind pcscd, directly."""
+    store = Memory()
+    with in_pcscd(given) as (card, slot, pull):
+        yield Subject(lambda: open_direct(slot, card.atr, store, Deadline(20)), DEFAULT.serial, card, pull)
+
+
+@contextmanager
+def opensc(given: Given) -> Iterator[Subject]:
+    """The card behind pcscd, through OpenSC."""
+    module = next((path for path in Path("/usr/lib").glob(f"*/{OPENSC}")), Path(OPENSC))
+    with in_pcscd(given) as (card, slot, pull):
+        modules = CardModules(ModuleWorkers(named=(module,)))
+        yield Subject(lambda: modules.open(slot, Deadline(20)), DEFAULT.serial, card, pull)
+
+
+@contextmanager
+def softhsm(given: Given) -> Iterator[Subject]:
+    """A SoftHSM2 token."""
+    made: SoftHsm = given.request.getfixturevalue("made_softhsm")
+    token = SoftHsm(Path(shutil.copytree(made.folder, given.folder / "token")), made.serial)
+    token.configuration.write_text(token.configuration.read_text().replace(str(made.folder), str(token.folder)))
+    tokens = ModuleTokens(ModuleWorkers(named=(token.module,), environment=token.env))
+    (state,) = tokens.list_states()
+    yield Subject(lambda: tokens.open_slot(state.name).open_token(Deadline(10)), token.serial)
+
+
+Maker = Callable[[Given], AbstractContextManager[Subject]]
+MAKERS: dict[Maker, frozenset[Ability]] = {
+    virtual: frozenset(Ability) - {Ability.DATA},
+    pcsc: frozenset(Ability) - {Ability.DATA},
+    softhsm: frozenset({Ability.SIGNATURE_KEY, Ability.LONG_HASHES, Ability.UNBLOCKING}),
+    opensc: frozenset({Ability.LONG_HASHES, Ability.BLOCKING, Ability.DATA, Ability.CARD}),
+}
+"""DATA is not offered by the direct way yet; SoftHSM2 neither counts tries nor is a card; of a CPS's keys OpenSC can use
+the authentication key only, and it tells of the last try alone."""
+
+
+def make(maker: Maker, given: Given) -> AbstractContextManager[Subject]:
+    """Make the subject, with every token that it opened closed at its end."""
+
+    @contextmanager
+    def made() -> Iterator[Subject]:
+        with maker(given) as subject:
+            try:
+                yield subject
+            finally:
+                with suppress(Exception):
+                    subject.close()
+
+    return made()

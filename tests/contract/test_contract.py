@@ -1,0 +1,301 @@
+"""What every token promises, whatever the way to it (drivers.base)."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+
+import pytest
+from contract_tokens import MAKERS, Ability
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+
+from drivers.base import DataReader, Deadline, Digest, KeyInfo, KeyRole, PinKeeper, PinReader, Token
+from drivers.errors import (
+    CardAbsentError,
+    CardBusyError,
+    CardRemovedError,
+    DriverError,
+    KeyUnusableError,
+    NotSupportedError,
+    PinBlockedError,
+    PinError,
+    PinFormatError,
+    PinWrongError,
+)
+from drivers.pin import Pin
+
+MESSAGE = b"content"
+PIN, OTHER_PIN, WRONG_PIN, PUK = "1234", "567890", "9999", "12345678"
+SIGNED_HASHES = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
+
+needs = pytest.mark.needs
+
+
+def pin(digits: str = PIN) -> Pin:
+    return Pin(bytearray(digits.encode()))
+
+
+def soon() -> Deadline:
+    return Deadline(20)
+
+
+def key_of(token: Token, role: KeyRole) -> KeyInfo:
+    return next(key for key in token.keys if key.role is role)
+
+
+def digest(algorithm: str = "sha256", message: bytes = MESSAGE) -> Digest:
+    return Digest(algorithm, hashlib.new(algorithm, message).digest())
+
+
+def sign(token: Token, role: KeyRole = KeyRole.AUTHENTICATION, algorithm: str = "sha256", digits: str = PIN) -> bytes:
+    return token.sign(key_of(token, role), digest(algorithm), pin(digits), soon())
+
+
+def verify(key: KeyInfo, signature: bytes, algorithm: str = "sha256") -> None:
+    """Somebody else's code agrees that the certificate's key signed. Raises InvalidSignature."""
+    public = x509.load_der_x509_certificate(key.certificate_der).public_key()
+    public.verify(signature, digest(algorithm).value, padding.PKCS1v15(), Prehashed(SIGNED_HASHES[algorithm]))
+
+
+def require_pin(token: Token, digits: str) -> None:
+    assert isinstance(token, PinKeeper)
+    token.verify_pin(pin(digits), soon())
+
+
+def test_it_says_who_it_is_the_same_each_time(subject):
+    first, second = subject.token(), subject.token()
+    assert first.number == second.number == subject.number
+    assert first.keys == second.keys
+    assert first.label
+    assert first.generation
+    assert [key.role for key in sorted(first.keys, key=lambda key: key.role)] == ["authentication", "signature"]
+    for key in first.keys:
+        assert x509.load_der_x509_certificate(key.certificate_der)
+        assert key.key_id
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def test_the_authentication_key_signs(subject, token, algorithm):
+    verify(key_of(token, KeyRole.AUTHENTICATION), sign(token, algorithm=algorithm), algorithm)
+    assert not subject.stands_verified
+
+
+@needs(Ability.LONG_HASHES)
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+def test_the_authentication_key_signs_longer_hashes(token, algorithm):
+    verify(key_of(token, KeyRole.AUTHENTICATION), sign(token, algorithm=algorithm), algorithm)
+
+
+@needs(Ability.SIGNATURE_KEY)
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def test_the_signature_key_signs(subject, token, algorithm):
+    verify(key_of(token, KeyRole.SIGNATURE), sign(token, KeyRole.SIGNATURE, algorithm), algorithm)
+    assert not subject.stands_verified
+
+
+@needs(Ability.CARD)
+def test_what_the_signature_key_of_a_card_does_not_take_is_refused_before_the_code_is_sent(subject, token):
+    spent = pin(WRONG_PIN)
+    with pytest.raises(NotSupportedError):
+        token.sign(key_of(token, KeyRole.SIGNATURE), digest("sha512"), spent, soon())
+    require_pin(token, PIN)
+
+
+def test_a_key_that_cannot_sign_says_so_once_and_is_known_for_it(subject, token):
+    key = key_of(token, KeyRole.SIGNATURE)
+    try:
+        verify(key, sign(token, KeyRole.SIGNATURE))
+    except KeyUnusableError:
+        assert key_of(token, KeyRole.SIGNATURE).hashes == frozenset()
+        with pytest.raises(NotSupportedError):
+            token.sign(key, digest(), pin(WRONG_PIN), soon())
+        verify(key_of(token, KeyRole.AUTHENTICATION), sign(token))
+    assert not subject.stands_verified
+
+
+def test_many_signatures_in_a_row(token):
+    key = key_of(token, KeyRole.AUTHENTICATION)
+    for _ in range(5):
+        verify(key, sign(token))
+
+
+def test_a_wrong_code_is_named_and_the_right_one_works_afterwards(subject, token):
+    with pytest.raises(PinWrongError) as raised:
+        sign(token, digits=WRONG_PIN)
+    assert raised.value.tries_left in (None, 2)
+    assert not subject.stands_verified
+    verify(key_of(token, KeyRole.AUTHENTICATION), sign(token))
+
+
+@needs(Ability.TRIES)
+def test_tries_are_counted(token):
+    assert isinstance(token, PinReader)
+    assert token.read_pin_status(soon()).tries_left == 3
+    with pytest.raises(PinWrongError) as raised:
+        require_pin(token, WRONG_PIN)
+    assert raised.value.tries_left == token.read_pin_status(soon()).tries_left == 2
+    require_pin(token, PIN)
+    assert token.read_pin_status(soon()).tries_left == 3
+
+
+@needs(Ability.BLOCKING)
+def test_the_last_try_is_told_and_a_blocked_code_is_named(token):
+    assert isinstance(token, PinReader)
+    for _ in range(2):
+        with pytest.raises(PinWrongError):
+            require_pin(token, WRONG_PIN)
+    assert token.read_pin_status(soon()).tries_left == 1
+    with pytest.raises(PinBlockedError):
+        require_pin(token, WRONG_PIN)
+    assert token.read_pin_status(soon()).blocked
+    with pytest.raises(PinBlockedError):
+        sign(token)
+
+
+def test_the_state_of_the_code_costs_no_try(token):
+    assert isinstance(token, PinReader)
+    for _ in range(4):
+        assert not token.read_pin_status(soon()).blocked
+    require_pin(token, PIN)
+
+
+def test_the_code_is_checked_and_nothing_stays_open(subject, token):
+    require_pin(token, PIN)
+    assert not subject.stands_verified
+
+
+def test_the_code_is_changed(subject, token):
+    assert isinstance(token, PinKeeper)
+    token.change_pin(pin(), pin(OTHER_PIN), soon())
+    assert not subject.stands_verified
+    with pytest.raises(PinWrongError):
+        require_pin(token, PIN)
+    require_pin(subject.token(), OTHER_PIN)
+    token.change_pin(pin(OTHER_PIN), pin(), soon())
+    verify(key_of(token, KeyRole.AUTHENTICATION), sign(token))
+
+
+def test_a_code_is_not_changed_by_who_does_not_know_it(subject, token):
+    assert isinstance(token, PinKeeper)
+    with pytest.raises(PinWrongError):
+        token.change_pin(pin(WRONG_PIN), pin(OTHER_PIN), soon())
+    require_pin(subject.token(), PIN)
+
+
+@needs(Ability.UNBLOCKING)
+def test_a_new_code_is_set_with_the_puk(subject, token):
+    assert isinstance(token, PinKeeper)
+    token.unblock_pin(pin(PUK), pin(OTHER_PIN), soon())
+    require_pin(subject.token(), OTHER_PIN)
+    assert not subject.stands_verified
+
+
+@needs(Ability.UNBLOCKING, Ability.BLOCKING)
+def test_a_blocked_code_is_unblocked(token):
+    assert isinstance(token, PinKeeper)
+    for _ in range(3):
+        with pytest.raises(PinError):
+            require_pin(token, WRONG_PIN)
+    token.unblock_pin(pin(PUK), pin(OTHER_PIN), soon())
+    require_pin(token, OTHER_PIN)
+
+
+@needs(Ability.UNBLOCKING)
+def test_a_wrong_puk_sets_nothing(subject, token):
+    assert isinstance(token, PinKeeper)
+    with pytest.raises(PinWrongError):
+        token.unblock_pin(pin("87654321"), pin(OTHER_PIN), soon())
+    require_pin(subject.token(), PIN)
+
+
+def test_an_unblocking_that_is_not_offered_is_an_error_of_the_drivers(subject, token):
+    assert isinstance(token, PinKeeper)
+    try:
+        token.unblock_pin(pin(PUK), pin(), soon())
+    except DriverError:
+        assert not subject.stands_verified
+    require_pin(token, PIN)
+
+
+def test_a_code_that_was_wiped_is_never_sent(token):
+    gone = pin()
+    gone.wipe()
+    with pytest.raises(PinFormatError):
+        token.sign(key_of(token, KeyRole.AUTHENTICATION), digest(), gone, soon())
+    require_pin(token, PIN)
+
+
+def test_nothing_is_begun_after_the_deadline(token):
+    late = Deadline(10)
+    late.cancel()
+    with pytest.raises(CardBusyError):
+        token.sign(key_of(token, KeyRole.AUTHENTICATION), digest(), pin(WRONG_PIN), late)
+    require_pin(token, PIN)
+
+
+def test_a_key_of_another_token_is_refused(token):
+    own = key_of(token, KeyRole.AUTHENTICATION)
+    foreign = KeyInfo(b"\x00\x01", own.label, own.role, own.certificate_der, own.hashes)
+    with pytest.raises(NotSupportedError):
+        token.sign(foreign, digest(), pin(WRONG_PIN), soon())
+    require_pin(token, PIN)
+
+
+def test_two_users_of_one_token_take_turns(subject):
+    """Each in a thread of its own, with a token of its own."""
+    tokens, results = (subject.token(), subject.token()), []
+
+    def work(token):
+        results.extend((key_of(token, KeyRole.AUTHENTICATION), sign(token)) for _ in range(2))
+
+    threads = [threading.Thread(target=work, args=(token,)) for token in tokens]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(results) == 4
+    for key, signature in results:
+        verify(key, signature)
+    assert not subject.stands_verified
+
+
+@needs(Ability.CARD)
+def test_a_pulled_card_is_named_by_every_call(subject, token):
+    subject.pull()
+    calls = (
+        lambda: token.read_pin_status(soon()),
+        lambda: sign(token),
+        lambda: require_pin(token, PIN),
+        lambda: token.change_pin(pin(), pin(), soon()),
+    )
+    for call in calls:
+        with pytest.raises((CardRemovedError, CardAbsentError)):
+            call()
+
+
+@needs(Ability.DATA)
+def test_data_objects_are_read_the_private_ones_with_the_code(subject, token):
+    assert isinstance(token, DataReader)
+    public = token.read_data_objects(None, soon())
+    assert "CPS_INFO_PS" in {item.label for item in public}
+    assert not any(item.private for item in public)
+    private = {item.label: item for item in token.read_data_objects(pin(), soon()) if item.private}
+    assert b"CABINET DU DR VIRTUEL" in private["CPS_ACTIVITY_01_PS"].value
+    assert not subject.stands_verified
+    with pytest.raises(PinWrongError):
+        token.read_data_objects(pin(WRONG_PIN), soon())
+
+
+def test_every_token_runs_most_of_the_contract(request):
+    """Abilities that are taken away would empty the suite without a word."""
+    here = [item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
+    names = {item.originalname for item in here}
+    if len(names) < 20:  # a part of the suite was asked for
+        return
+    counts = Counter(item.callspec.params["subject"].__name__ for item in here if "subject" in item.callspec.params)
+    assert set(counts) == {maker.__name__ for maker in MAKERS}
+    assert min(counts.values()) >= 20, counts
