@@ -15,7 +15,6 @@ from drivers.pkcs11.results import KEY_ABSENT, MODULE_UNLOADABLE
 
 MAX_OBJECTS = 200
 MAX_VALUE = 16 * 1024
-MAX_REASON = 300
 
 
 def load(path: str) -> Module | wire.Failed:
@@ -23,7 +22,7 @@ def load(path: str) -> Module | wire.Failed:
     try:
         return Module(path)
     except pkcs11.PKCS11Error as error:
-        return wire.Failed(MODULE_UNLOADABLE, str(error)[:MAX_REASON] or _name(error))
+        return wire.Failed(MODULE_UNLOADABLE, str(error)[: wire.MAX_REASON] or _name(error))
 
 
 class _Code:
@@ -88,7 +87,7 @@ class Module:
 
     def _list_slots(self) -> wire.Slots:
         self._step = "C_GetSlotList"
-        slots = [_slot_state(slot) for slot in self._lib.get_slots()]
+        slots = [_slot_state(slot) for slot in self._lib.get_slots()[: wire.MAX_SLOTS]]
         return wire.Slots(self._lib.manufacturer_id, slots)
 
     def _open_token(self, slot: int) -> wire.Opened:

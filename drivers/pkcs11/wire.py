@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -18,6 +19,11 @@ HEADER_LENGTH = 5
 MAX_JSON = 4 * 1024 * 1024
 MAX_CODES = 2 * (1 + 8)
 CODE_LENGTHS = range(4, 9)
+MAX_SLOTS = 64
+MAX_REASON = 300
+
+Text = Annotated[str, msgspec.Meta(max_length=64)]
+"""As long as the longest of PKCS#11's fixed texts (CK_SLOT_INFO.slotDescription)."""
 
 
 class WireError(DriverError):
@@ -80,7 +86,7 @@ Request = ListSlots | OpenToken | ReadStatus | CheckPin | ChangePin | UnblockPin
 
 
 class TokenStatus(_Message, tag="token-status"):
-    """Flags of CK_TOKEN_INFO about the user's code, and its lengths."""
+    """Flags of CK_TOKEN_INFO about the user's code."""
 
     count_low: bool
     final_try: bool
@@ -92,17 +98,17 @@ class SlotState(msgspec.Struct, forbid_unknown_fields=True):
     """CK_SLOT_INFO and CK_TOKEN_INFO in brief; `serial` is None where no token is."""
 
     slot: int
-    description: str
+    description: Text
     removable: bool
-    label: str = ""
-    serial: str | None = None
+    label: Text = ""
+    serial: Text | None = None
 
 
 class Slots(_Message, tag="slots"):
-    """All slots of the module, and who made it (CK_INFO)."""
+    """The module's first slots, and who made it (CK_INFO)."""
 
-    manufacturer: str
-    slots: list[SlotState]
+    manufacturer: Text
+    slots: Annotated[list[SlotState], msgspec.Meta(max_length=MAX_SLOTS)]
 
 
 class CertificateObject(msgspec.Struct, forbid_unknown_fields=True):
@@ -116,9 +122,9 @@ class CertificateObject(msgspec.Struct, forbid_unknown_fields=True):
 class Opened(_Message, tag="opened"):
     """A token: CK_TOKEN_INFO, its certificates, and whether it has CKM_RSA_PKCS."""
 
-    label: str
-    serial: str
-    model: str
+    label: Text
+    serial: Text
+    model: Text
     signs: bool
     certificates: list[CertificateObject]
 
@@ -154,8 +160,8 @@ class Failed(_Message, tag="failed"):
     `status`: what the token says of its code then, for refused codes.
     """
 
-    error: str
-    step: str = ""
+    error: Text
+    step: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] = ""
     status: TokenStatus | None = None
 
 
@@ -204,7 +210,7 @@ def read_request(stream: io.FileIO) -> tuple[Request, list[bytearray]] | None:
         return None
     try:
         return _requests.decode(text), _split_codes(codes)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WireError("a request that cannot be understood") from error
     finally:
         codes[:] = bytes(len(codes))

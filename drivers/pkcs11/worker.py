@@ -64,7 +64,7 @@ def _load(path: str) -> Module | wire.Failed:
     try:
         from drivers.pkcs11.module import load  # noqa: PLC0415 - needs python-pkcs11, whose absence is an answer
     except ImportError as error:
-        return wire.Failed(MODULE_UNLOADABLE, str(error))
+        return wire.Failed(MODULE_UNLOADABLE, str(error)[: wire.MAX_REASON])
     return load(path)
 
 
