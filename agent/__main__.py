@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         forbid_core_dumps()
         return run_worker(words[1:])
+    _write_any_text()
     from agent.commands.parser import make_parser  # noqa: PLC0415 - a child needs no parser
 
     parsed = make_parser().parse_args(words)
@@ -31,6 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return Exit.FAILED
+
+
+def _write_any_text() -> None:
+    """Names and signs that the terminal's encoding lacks become question marks; programs on Windows get UTF-8 too."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8" if sys.platform == "win32" else None, errors="replace")
 
 
 if __name__ == "__main__":

@@ -33,11 +33,11 @@ MODULES: Final = frozenset(
 """Where PKCS#11 modules find their service and their settings."""
 
 
-def child_command(name: str) -> list[str]:
-    """How to start one of our own hidden commands, frozen or not."""
+def child_command(*words: str) -> list[str]:
+    """How to run this program again, frozen or not; -I: not whatever is called agent in the current folder."""
     if getattr(sys, "frozen", False):
-        return [sys.executable, name]
-    return [sys.executable, "-I", "-m", "agent", name]
+        return [sys.executable, *words]
+    return [sys.executable, "-I", "-m", "agent", *words]
 
 
 def clean_environment(environment: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:

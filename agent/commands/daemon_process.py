@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from agent.children import child_command
 from agent.client import AgentUnreachableError, Client
 
 START_S = 60.0  # the first start of a virtual card makes its keys
 LOOK_S = 0.02
-
-
-def own_command(*arguments: str) -> list[str]:
-    """How to run this program again, frozen or not."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable, *arguments]
-    return [sys.executable, "-P", "-m", "agent", *arguments]  # -P: not whatever is called agent in this folder
 
 
 @contextmanager
@@ -27,14 +20,15 @@ def embedded_agent(data_dir: Path, port: int = 0) -> Iterator[Client]:
     """An agent on the embedded test card, unattended, until the block ends. Raises AgentUnreachableError."""
     flags = ["--virtual", "--unattended", "--port", str(port), "--data-dir", str(data_dir)]
     process = subprocess.Popen(
-        own_command("serve", *flags), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        child_command("serve", *flags), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     try:
         with _connect(process, data_dir) as client:
             yield client
     finally:
-        process.terminate()
-        process.communicate()
+        if process.returncode is None:
+            process.terminate()
+            process.communicate()
 
 
 def _connect(process: subprocess.Popen[bytes], data_dir: Path) -> Client:

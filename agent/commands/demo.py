@@ -32,9 +32,10 @@ FAILURES = (AgentProblemError, AgentUnreachableError, CheckFailedError, LookupEr
 
 @dataclass
 class Demo:
-    """The steps so far, and what was learnt in them."""
+    """The steps so far, and what was learnt in them; `finished`: there are no more."""
 
     quiet: bool
+    finished: bool = False
     steps: list[Json] = field(default_factory=list)
     card: Json | None = None
     exchanges: Json = field(default_factory=dict)
@@ -61,7 +62,7 @@ class Demo:
 
     def to_json(self) -> Json:
         """The result for a program."""
-        ok = bool(self.steps) and all(step["ok"] for step in self.steps)
+        ok = self.finished and all(step["ok"] for step in self.steps)
         return {"ok": ok, "steps": self.steps, "card": self.card, "exchanges": self.exchanges}
 
 
@@ -73,6 +74,7 @@ def run_demo(arguments: Namespace) -> int:
         data_dir = Path(arguments.data_dir or folder)
         try:
             _main_job(demo, data_dir, Path(folder))
+            demo.finished = True
         except FAILURES:
             _conclude(demo, arguments)
             return Exit.FAILED

@@ -16,7 +16,7 @@ from support.agent import NONCE, Person, RunningAgent, running_agent
 from agent.access.errors import PeerRefusedError, StoreError
 from agent.access.peer import Endpoint
 from agent.access.procfs import LinuxPeerFinder
-from agent.commands.daemon_process import own_command
+from agent.children import child_command
 from agent.commands.output import complain, say, say_json
 from agent.settings import load_settings, policy_file
 from drivers.virtual.link import VirtualReaders
@@ -62,7 +62,7 @@ def test_attack_folder_with_a_program_called_agent_is_not_run(tmp_path: Path, mo
     (planted / "__init__.py").touch()
     (planted / "__main__.py").write_text("print('planted')")
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    answer = subprocess.run(own_command("--help"), cwd=tmp_path, capture_output=True, text=True, check=False)
+    answer = subprocess.run(child_command("--help"), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "planted" not in answer.stdout
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import urllib.request
@@ -58,3 +59,21 @@ def test_the_demo_keeps_serving_and_ends_with_its_agent() -> None:
 def fetch(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=20) as answer:
         return bytes(answer.read())
+
+
+def test_the_demo_says_why_its_agent_does_not_start(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.write_text("a file where a folder belongs")
+    result = run("demo", "--json", "--data-dir", str(folder))
+    assert result.returncode == 1
+    error = json.loads(result.stdout)["steps"][-1]["error"]
+    assert str(folder) in error
+    assert "closed file" not in error
+
+
+def test_a_terminal_that_lacks_a_sign_gets_another_one() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+    result = run("demo", env=environment)
+    assert result.returncode == 0, result.stderr
+    assert "It works" in result.stdout
+    assert "?" in result.stdout
