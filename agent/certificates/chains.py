@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from importlib import resources
+from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding
+if TYPE_CHECKING:
+    from cryptography import x509
 
 MAX_LENGTH = 4
 
@@ -21,6 +21,9 @@ class Chains:
 
     def find(self, certificate: x509.Certificate) -> tuple[bytes, ...] | None:
         """DER of the issuers from the certificate's own up to the root; None when no root is reached."""
+        from cryptography import x509  # noqa: PLC0415 - at the first card
+        from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+
         authorities = [*igc_sante(), *map(x509.load_der_x509_certificate, self._test_authorities_der())]
         chain: list[x509.Certificate] = []
         subject = certificate
@@ -36,12 +39,16 @@ class Chains:
 @functools.cache
 def igc_sante() -> tuple[x509.Certificate, ...]:
     """The nine production authorities of IGC-Santé (2013 to 2033), as the ANS publishes them."""
+    from cryptography import x509  # noqa: PLC0415 - at the first card
+
     folder = resources.files(__package__).joinpath("igc-sante")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".pem")), key=lambda file: file.name)
     return tuple(x509.load_pem_x509_certificate(file.read_bytes()) for file in files)
 
 
 def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - at the first card
+
     if authority.subject != certificate.issuer:
         return False
     try:

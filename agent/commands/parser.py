@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import gettext
 import importlib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from agent import __version__
@@ -75,10 +77,20 @@ def _add(commands: Commands, name: str, description: str, runner: str) -> Argume
 def _lazy(runner: str) -> Callable[[Namespace], int]:
     def run(arguments: Namespace) -> int:
         module, function = runner.split(":")
-        command: Callable[[Namespace], int] = getattr(importlib.import_module(f"agent.commands.{module}"), function)
+        command: Callable[[Namespace], int] = getattr(_load(f"agent.commands.{module}"), function)
         return command(arguments)
 
     return run
+
+
+def _load(name: str) -> ModuleType:
+    """Import with the garbage collector off: what imports make lasts, and walking through it takes a good while."""
+    gc.disable()
+    try:
+        return importlib.import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _add_json(parser: ArgumentParser) -> None:
