@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
 import tempfile
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="tiny counts: see that it works; the numbers say nothing")
     parser.add_argument("--json", action="store_true", help="print JSON for a program")
     chosen = parser.parse_args(arguments)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # programs start as they are installed: compiled
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # every program that was started is ended on the way out
     with contextlib.suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="bench-") as folder:
         bench = Bench(Path(folder), chosen.quick)

@@ -128,6 +128,13 @@ def bare_handler_that_logs_in(bench: Bench, token: Token) -> Iterator[Sign]:
 
 
 @contextlib.contextmanager
+def bare_handler_that_promises(bench: Bench, token: Token) -> Iterator[Sign]:
+    """The same with what else the agent promises: the signature checked, and its entry on the disk before it leaves."""
+    with bare_handler(bench, token, "--journal", str(bench.folder / "journal.db")) as sign:
+        yield sign
+
+
+@contextlib.contextmanager
 def through_the_agent(_bench: Bench, token: Token) -> Iterator[Sign]:
     """The agent through its API, in the format raw."""
     env = {**token.hsm.env, "PCSCLITE_CSOCK_NAME": NO_SERVICE["PCSCLITE_CSOCK_NAME"]}
@@ -178,11 +185,13 @@ Contender = Callable[[Bench, Token], contextlib.AbstractContextManager[Sign]]
 
 OURS = "through the agent's API"
 BARE = "bare aiohttp handler and worker thread"
+PROMISES = "the same, checked and noted on disk as well"
 CONTENDERS: Sequence[tuple[str, Contender]] = (
     ("in-process python-pkcs11", in_process),
     ("ssh-agent", through_ssh_agent),
     ("p11-kit server", through_p11_kit),
     (BARE, bare_handler),
     ("the same, logged in for each signature", bare_handler_that_logs_in),
+    (PROMISES, bare_handler_that_promises),
     (OURS, through_the_agent),
 )
