@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from drivers.base import KeyRole
@@ -36,6 +36,13 @@ class SoftHsm:
     @property
     def env(self) -> dict[str, str]:
         return {**os.environ, "SOFTHSM2_CONF": str(self.configuration)}
+
+    def copy(self, folder: Path) -> SoftHsm:
+        """A token that a test may change."""
+        shutil.copytree(self.folder, folder)
+        copy = replace(self, folder=folder)
+        copy.configuration.write_text(self.configuration.read_text().replace(str(self.folder), str(folder)))
+        return copy
 
 
 def why_unavailable() -> str | None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from pathlib import Path
-
 import pytest
-from support.softhsm import SoftHsm, softhsm_token, why_unavailable
+from support.faulty import FaultyModule, compile_faulty
+from support.softhsm import softhsm_token, why_unavailable
 
 from drivers.pkcs11.workers import ModuleWorkers
 
@@ -23,10 +20,7 @@ def softhsm(tmp_path_factory):
 @pytest.fixture
 def token_copy(softhsm, tmp_path):
     """A token that a test may change."""
-    folder = Path(shutil.copytree(softhsm.folder, tmp_path / "token"))
-    configuration = (folder / "softhsm2.conf").read_text()
-    (folder / "softhsm2.conf").write_text(configuration.replace(str(softhsm.folder), str(folder)))
-    return SoftHsm(folder, softhsm.serial)
+    return softhsm.copy(tmp_path / "token")
 
 
 @pytest.fixture
@@ -36,44 +30,9 @@ def workers(token_copy):
 
 @pytest.fixture(scope="session")
 def faulty_library(tmp_path_factory):
-    """The faulty module, compiled."""
-    library = tmp_path_factory.mktemp("faulty") / "faulty.so"
-    source = Path(__file__).with_name("faulty.c")
-    command = ["gcc", "-shared", "-fPIC", "-w", "-o", str(library), str(source), "-ldl"]
-    subprocess.run(command, check=True, capture_output=True)
-    return library
-
-
-class FaultyModule:
-    """The compiled module with a log of what is called, and a fault to come."""
-
-    def __init__(self, library: Path, folder: Path, token: SoftHsm) -> None:
-        self.library = library
-        self.log, self.at = folder / "log", folder / "at"
-        self.at.touch()
-        self.environment = {
-            **token.env,
-            "FAULTY_REAL": str(token.module),
-            "FAULTY_LOG": str(self.log),
-            "FAULTY_AT": str(self.at),
-        }
-
-    def workers(self, **options) -> ModuleWorkers:
-        return ModuleWorkers(named=(self.library,), environment=self.environment, **options)
-
-    def calls(self) -> list[str]:
-        """The functions called since the last time this was asked."""
-        names = self.log.read_text().split() if self.log.exists() else []
-        self.log.unlink(missing_ok=True)
-        return names
-
-    def fail(self, function: str, fault: str) -> None:
-        self.at.write_text(f"{function} {fault}")
-
-    def mend(self) -> None:
-        self.at.write_text("")
+    return compile_faulty(tmp_path_factory.mktemp("faulty"))
 
 
 @pytest.fixture
 def faulty(faulty_library, tmp_path, token_copy):
-    return FaultyModule(faulty_library, tmp_path, token_copy)
+    return FaultyModule(faulty_library, tmp_path / "module", token_copy)

@@ -1,6 +1,8 @@
-/* A PKCS#11 module in front of another one (FAULTY_REAL). It writes the name of each function called to FAULTY_LOG,
- * and where the file FAULTY_AT says "C_Name fault" it does that instead: crash, kill, exit, hang, orphan, refuse, lie.
- * Functions are forwarded as eight words, which the calling conventions of Linux on amd64 and arm64 allow. */
+/* A PKCS#11 module in front of SoftHSM2. It writes the name of each function called to the file beside it that ends in
+ * .log, and where the one that ends in .at says "C_Name fault" it does that instead: crash, kill, exit, hang, orphan,
+ * refuse, lie, a return value (0x..), or it does it besides: print, spawn, flood, close, and lengths that are huge or
+ * negative. Functions are forwarded as eight words, which the calling conventions of Linux on amd64 and arm64 allow. */
+#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,17 +32,29 @@ static struct {
   function functions[COUNT];
 } *real, list;
 
+#define FLOOD "\0\0\0\x12\0{\"message\":\"done\"}" /* the frame of an answer */
+
+static word length; /* to tell instead of the real one */
+
+static FILE *open_beside(const char *end, const char *mode) {
+  Dl_info self;
+  char path[4096];
+  if (!dladdr(&list, &self)) return NULL;
+  snprintf(path, sizeof path, "%s%s", self.dli_fname, end);
+  return fopen(path, mode);
+}
+
 static int fault_is(const char *name, char *fault) {
   char at[64] = "";
-  FILE *file = fopen(getenv("FAULTY_AT"), "r");
-  int found = file && fscanf(file, "%63s %15s", at, fault) == 2 && !strcmp(at, name);
+  FILE *file = open_beside(".at", "r");
+  int found = file && fscanf(file, "%63s %23s", at, fault) == 2 && !strcmp(at, name);
   if (file) fclose(file);
   return found;
 }
 
 static word enter(const char *name) {
-  char fault[16];
-  FILE *log = fopen(getenv("FAULTY_LOG"), "a");
+  char fault[24];
+  FILE *log = open_beside(".log", "a");
   if (log) fprintf(log, "%s\n", name), fclose(log);
   if (!fault_is(name, fault)) return 0;
   if (!strcmp(fault, "crash")) raise(SIGSEGV);
@@ -49,18 +63,35 @@ static word enter(const char *name) {
   if (!strcmp(fault, "hang")) for (;;) pause();
   if (!strcmp(fault, "orphan")) { if (!fork()) for (;;) pause(); raise(SIGKILL); }
   if (!strcmp(fault, "print")) { write(1, "GARBAGE", 7); printf("GARBAGE\n"); fflush(stdout); return 0; }
+  if (!strcmp(fault, "spawn")) { if (!fork()) for (;;) pause(); return 0; }
+  if (!strcmp(fault, "flood")) { for (int fd = 3; fd < 16; fd++) write(fd, FLOOD, sizeof FLOOD - 1); return 0; }
+  if (!strcmp(fault, "close")) { for (int fd = 0; fd < 16; fd++) close(fd); return 0; }
+  if (!strcmp(fault, "abort")) abort();
+  if (!strcmp(fault, "quit")) exit(0);
+  if (!strcmp(fault, "huge")) { length = 1UL << 62; return 0; }
+  if (!strcmp(fault, "negative")) { length = -1; return 0; }
+  if (!strncmp(fault, "0x", 2)) return strtoul(fault, NULL, 16);
   return !strcmp(fault, "refuse") ? 0x05 : 0xDEADBEEF; /* CKR_GENERAL_ERROR; a code that nobody knows */
+}
+
+/* Where a function tells a length: its argument, or the first attribute's ulValueLen. */
+static void tell(int index, word c, word d, word e) {
+  word at = index == 4 || index == 7 ? c : index == 24 ? c + 2 * sizeof(word) : index == 27 ? d : index == 43 ? e : 0;
+  if (length && at) *(word *)at = length;
 }
 
 #define WRAPPER(index, name) \
   static word wrapped_##index(word a, word b, word c, word d, word e, word f, word g, word h) { \
+    length = 0; \
     word result = enter(#name); \
-    return result ? result : real->functions[index](a, b, c, d, e, f, g, h); \
+    if (!result) result = real->functions[index](a, b, c, d, e, f, g, h); \
+    tell(index, c, d, e); \
+    return result; \
   }
 FUNCTIONS(WRAPPER)
 
 word C_GetFunctionList(void *result) {
-  void *library = dlopen(getenv("FAULTY_REAL"), RTLD_NOW | RTLD_LOCAL);
+  void *library = dlopen(REAL, RTLD_NOW | RTLD_LOCAL);
   word (*get_list)(void *) = library ? (word (*)(void *))dlsym(library, "C_GetFunctionList") : NULL;
   if (!get_list || get_list(&real)) return 0x05;
   memcpy(&list, real, sizeof list);
