@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from agent.access.database import Database
@@ -83,7 +84,10 @@ class Daemon:
             log.warning("the database was damaged and has been moved aside: grants and journal begin anew")
         journal, grants = Journal(database), Grants(database)
         await grants.load()
-        cards = await self._make_cards(database, journal, stack)
+        root = TestRoot(folder)
+        chains = Chains(root.authorities_der)
+        policy = CardPolicy(root.vouches_for, chains.refutes, self.settings.unattended)
+        cards = await self._make_cards(database, journal, policy, stack)
         token = LocalToken.create(folder)
         stack.callback(remove_token, folder)
         prompt = Desk(self._prompt or self._choose_prompt())
@@ -97,7 +101,7 @@ class Daemon:
                 cards=cards,
                 uses=CardUses(cards, prompt, cards.events),
                 events=cards.events,
-                chains=Chains(TestRoot(folder).authorities_der),
+                chains=chains,
                 ephemeral_grants=self.settings.unattended,
             ),
             stack,
@@ -105,11 +109,12 @@ class Daemon:
         cards.start()
         self._spawn(_prune(grants))
 
-    async def _make_cards(self, database: Database, journal: Journal, stack: contextlib.AsyncExitStack) -> Cards:
+    async def _make_cards(
+        self, database: Database, journal: Journal, policy: CardPolicy, stack: contextlib.AsyncExitStack
+    ) -> Cards:
         cache = CardCache(database)
         await cache.open()
         stack.push_async_callback(cache.close)
-        policy = CardPolicy(TestRoot(self.settings.data_dir).vouches_for, self.settings.unattended)
         workers = self._module_workers()
         opener = CardOpener(cache, lambda: open_card_modules(workers), self.settings.card_access)
         cards = Cards(await asyncio.to_thread(self._open_sources, workers), opener, policy, EventBus())
@@ -149,7 +154,7 @@ class Daemon:
         self.port = server.port
         path = self.settings.data_dir / PORT_FILE
         write_private(path, f"{self.port}\n")
-        stack.callback(path.unlink, missing_ok=True)
+        stack.callback(_remove, path)
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -166,6 +171,11 @@ class Daemon:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # somebody has put something else there
+        path.unlink(missing_ok=True)
 
 
 async def _note_reading(journal: Journal, card: Card, exchanges: int) -> None:

@@ -15,6 +15,7 @@ import platformdirs
 APP = "cps-agent"
 ENVIRONMENT_PREFIX = "CPS_AGENT_"
 SHELL_FOLDERS = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Explorer\Shell Folders"
+MAX_FILE = 65_536
 PROMPTS = ("dialog", "terminal", "none")
 CARD_ACCESSES = ("auto", "direct", "modules")
 
@@ -76,10 +77,12 @@ def _program_data() -> Path:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
+        if path.stat().st_size > MAX_FILE:
+            raise SettingsError(f"{path} is larger than settings can be")
         return {"": str(path), **tomllib.loads(path.read_text("utf-8"))}
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no text, no TOML, endless digits
         raise SettingsError(f"{path} cannot be read: {error}") from error
 
 
@@ -107,15 +110,31 @@ def _apply(settings: Settings, source: Mapping[str, Any]) -> Settings:
 def _convert(name: str, value: Any, source: str) -> Any:
     try:
         return CONVERTERS[name](value)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:  # RuntimeError: the home of nobody
         raise SettingsError(f"{source}: {name} cannot be {value!r}") from error
 
 
 def _port(value: Any) -> int:
+    if isinstance(value, bool | float):
+        raise TypeError(value)
     port = int(value)
     if not 0 <= port <= 65535:
         raise ValueError(value)
     return port
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _folder(value: Any) -> Path:
+    """A folder that is named: an empty name would be the current one, which would be closed to others and filled."""
+    text = str(value) if isinstance(value, Path) else _text(value)
+    if not text or "\0" in text:
+        raise ValueError(value)
+    return Path(text).expanduser()
 
 
 def _prompt(value: Any) -> str:
@@ -150,10 +169,10 @@ def _boolean(value: Any) -> bool:
 
 
 CONVERTERS: dict[str, Callable[[Any], Any]] = {
-    "data_dir": lambda value: Path(str(value)).expanduser(),
+    "data_dir": _folder,
     "port": _port,
     "prompt": _prompt,
-    "language": str,
+    "language": _text,
     "virtual": _boolean,
     "unattended": _boolean,
     "modules": _modules,

@@ -94,6 +94,10 @@ class PinBlockedError(PinError):
         super().__init__(message, tries_left=0, sw=sw)
 
 
+class PinUncertainError(DriverError):
+    """The card may have taken the new code, or may not: its answer was lost."""
+
+
 class PinFormatError(DriverError):
     """The code has the wrong length or holds something else than digits; it never reached the card."""
 

@@ -185,6 +185,11 @@ TABLE: dict[type[BaseException], Problem] = {
         "The code is blocked after too many wrong tries. Unblock it with the card's unblocking code (8 digits).",
         "Le code est bloqué après trop d'essais erronés. Débloquez-le avec le code de déblocage (8 chiffres).",
     ),
+    drivers.PinUncertainError: _row(
+        409, "pin-uncertain", "card", "Code perhaps changed",
+        "The card may have the new code already: its answer was lost. Try the new code first.",
+        "La carte a peut-être déjà le nouveau code : sa réponse s'est perdue. Essayez d'abord le nouveau code.",
+    ),
     drivers.PinFormatError: _row(
         403, "pin-refused", "person", "Code of a wrong form",
         "A code is 4 to 8 digits; it was not sent to the card. Try again.",

@@ -20,6 +20,7 @@ from drivers.base import Deadline, Readers, ReaderState, Slot, Token
 from drivers.errors import (
     CardAbsentError,
     CardBusyError,
+    CardError,
     CardMuteError,
     CardRemovedError,
     CardUnknownError,
@@ -69,9 +70,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class CardPolicy:
-    """Which cards are taken: in unattended mode test tokens alone, since nobody is there to ask."""
+    """Which cards are taken: in unattended mode test tokens alone, since nobody is there to ask.
+
+    `vouches_for` and `refutes` look at a certificate: made by this folder's test root; damaged.
+    """
 
     vouches_for: Callable[[bytes], bool]
+    refutes: Callable[[bytes], bool]
     unattended: bool = False
 
     def describe(self, reader: str, token: Token) -> Card:
@@ -259,12 +264,15 @@ class Cards:
         token, exchanges = await place.queue.run(
             lambda slot, deadline: _counted(slot, lambda: self._opener.open(slot, atr, deadline)), OPEN_TIMEOUT_S
         )
+        if any(self._policy.refutes(key.certificate_der) for key in token.keys):
+            self._opener.store.forget(token.number)
+            raise CardError("a certificate was damaged while it was read")
         return self._policy.describe(place.state.name, token), exchanges
 
     def _fail(self, place: Place, failure: Failure, retries_s: tuple[float, ...]) -> None:
         place.failure = failure
         self.events.publish(Event(EventType.CARD_TROUBLE, place.state.name))
-        if isinstance(failure, RetriableError) and retries_s:
+        if _may_pass(failure) and retries_s:
             loop = asyncio.get_running_loop()
             place.retry = loop.call_later(retries_s[0], lambda: self._open(place, retries_s[1:]))
 
@@ -281,9 +289,14 @@ class Cards:
         for place in self.places.values():
             if place.state.atr is not None and _may_work_now(place.failure):
                 self._open(place)
-        opening = [place.opening for place in self.places.values() if place.opening is not None]
-        if opening:
-            await asyncio.wait(opening, timeout=SETTLE_TIMEOUT_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                while opening := self._opening():  # a card inserted again meanwhile is opened by another task
+                    await asyncio.wait(opening)
+
+    def _opening(self) -> list[asyncio.Task[None]]:
+        tasks = (place.opening for place in self.places.values())
+        return [task for task in tasks if task is not None and not task.done()]
 
 
 def _each_once(cards: list[Card]) -> list[Card]:
@@ -292,6 +305,11 @@ def _each_once(cards: list[Card]) -> list[Card]:
     for card in sorted(cards, key=lambda card: card.token.access != "direct"):
         chosen.setdefault(card.number, card)
     return [card for card in cards if chosen[card.number] is card]
+
+
+def _may_pass(failure: Failure) -> bool:
+    """A card that is busy or just powered, a garbled answer, a hiccup of the reader: read again, a few times."""
+    return isinstance(failure, RetriableError) or type(failure) in (CardError, DriverError)
 
 
 def _may_work_now(failure: Failure | None) -> bool:

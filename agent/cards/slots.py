@@ -17,6 +17,10 @@ GRACE_S = 0.5  # a driver that minds its deadline says better than we what went 
 Job = Callable[[Slot], None]
 
 
+class CardStuckError(CardBusyError):
+    """A call did not come back from the card in time: nobody knows what was done."""
+
+
 class SlotQueue:
     """Run work on a slot, one after the other, from the event loop.
 
@@ -31,7 +35,7 @@ class SlotQueue:
         self._worker = self._start()
 
     async def run(self, work: Callable[[Slot, Deadline], T], timeout_s: float) -> T:
-        """Run `work` on the slot's thread. Raises CardBusyError at the deadline, and what `work` raises."""
+        """Run `work` on the slot's thread. Raises CardBusyError, CardStuckError once begun, and its own errors."""
         deadline = Deadline(timeout_s)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         job = _job(work, deadline, future)
@@ -40,8 +44,8 @@ class SlotQueue:
         try:
             return await asyncio.wait_for(future, timeout_s + GRACE_S)
         except TimeoutError:
-            self._replace_if_stuck(worker, job)
-            raise CardBusyError from None
+            stuck = self._replace_if_stuck(worker, job)
+            raise (CardStuckError if stuck else CardBusyError) from None
         finally:
             deadline.cancel()
 
@@ -54,12 +58,13 @@ class SlotQueue:
         threading.Thread(target=worker.work, name=f"slot {self.name}", daemon=True).start()
         return worker
 
-    def _replace_if_stuck(self, worker: _Worker, job: Job) -> None:
+    def _replace_if_stuck(self, worker: _Worker, job: Job) -> bool:
         if worker is not self._worker or worker.running is not job:
-            return
+            return False
         self._worker = self._start()
         worker.hand_over(self._worker)
         self._on_replaced()
+        return True
 
 
 class _Worker:

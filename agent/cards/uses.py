@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from agent.cards.card import Card, pin_keeper, pin_reader, require_usable, require_valid
 from agent.cards.cards import Cards
 from agent.cards.events import Event, EventBus, EventType
+from agent.cards.slots import CardStuckError
 from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PinRequest, Prompt
 from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
-from drivers.errors import CardRemovedError, PinBlockedError
+from drivers.errors import CardRemovedError, DriverError, PinBlockedError, PinUncertainError
 from drivers.pin import Pin
 
 T = TypeVar("T")
@@ -83,7 +85,7 @@ class CardUses:
         keeper = pin_keeper(card)
         with await self._ask(request, card, status, PinKind.VERIFY) as answer:
             await self.run(card, lambda deadline: keeper.verify_pin(answer.code, deadline), request.record)
-        return await self.read_pin_status(card, request.record)
+        return await self._status_if_possible(card, request.record)
 
     async def change_pin(self, request: UseRequest) -> PinStatus:
         """Have the code replaced by one that the person chooses."""
@@ -91,7 +93,8 @@ class CardUses:
         keeper = pin_keeper(card)
         with await self._ask(request, card, status, PinKind.CHANGE) as answer:
             old, new = _both(answer)
-            await self.run(card, lambda deadline: keeper.change_pin(old, new, deadline), request.record)
+            with _doubt():
+                await self.run(card, lambda deadline: keeper.change_pin(old, new, deadline), request.record)
         return await self._changed(card, request.record)
 
     async def unblock_pin(self, request: UseRequest) -> PinStatus:
@@ -100,7 +103,8 @@ class CardUses:
         keeper = pin_keeper(card)
         with await self._ask(request, card, status, PinKind.UNBLOCK) as answer:
             puk, new = _both(answer)
-            await self.run(card, lambda deadline: keeper.unblock_pin(puk, new, deadline), request.record)
+            with _doubt():
+                await self.run(card, lambda deadline: keeper.unblock_pin(puk, new, deadline), request.record)
         return await self._changed(card, request.record)
 
     async def read_pin_status(self, card: Card, record: UseRecord | None = None) -> PinStatus:
@@ -151,7 +155,23 @@ class CardUses:
 
     async def _changed(self, card: Card, record: UseRecord) -> PinStatus:
         self._events.publish(Event(EventType.PIN_CHANGED, card.reader, card.number))
-        return await self.read_pin_status(card, record)
+        return await self._status_if_possible(card, record)
+
+    async def _status_if_possible(self, card: Card, record: UseRecord) -> PinStatus:
+        """What was asked is done: that the card cannot be looked at afterwards does not undo it."""
+        try:
+            return await self.read_pin_status(card, record)
+        except DriverError:
+            return PinStatus(tries_left=None, verified=False)
+
+
+@contextmanager
+def _doubt() -> Iterator[None]:
+    """A new code that went to a card which did not answer may be the card's code by now."""
+    try:
+        yield
+    except CardStuckError as error:
+        raise PinUncertainError from error
 
 
 def _both(answer: PinAnswer) -> tuple[Pin, Pin]:

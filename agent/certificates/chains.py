@@ -21,10 +21,9 @@ class Chains:
 
     def find(self, certificate: x509.Certificate) -> tuple[bytes, ...] | None:
         """DER of the issuers from the certificate's own up to the root; None when no root is reached."""
-        from cryptography import x509  # noqa: PLC0415 - at the first card
         from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
 
-        authorities = [*igc_sante(), *map(x509.load_der_x509_certificate, self._test_authorities_der())]
+        authorities = self._authorities()
         chain: list[x509.Certificate] = []
         subject = certificate
         while subject.issuer != subject.subject or not chain:
@@ -34,6 +33,17 @@ class Chains:
             chain.append(issuer)
             subject = issuer
         return tuple(authority.public_bytes(Encoding.DER) for authority in chain)
+
+    def refutes(self, certificate_der: bytes) -> bool:
+        """Whether a known issuer has not signed this: its bytes are damaged."""
+        from agent.certificates.damage import is_damaged  # noqa: PLC0415 - at the first card
+
+        return is_damaged(certificate_der, self._authorities())
+
+    def _authorities(self) -> list[x509.Certificate]:
+        from cryptography import x509  # noqa: PLC0415
+
+        return [*igc_sante(), *map(x509.load_der_x509_certificate, self._test_authorities_der())]
 
 
 @functools.cache

@@ -57,9 +57,13 @@ class Channel:
         self.connection = connection
         self._deadline = deadline
 
+    def require_time(self) -> None:
+        """Raise CardBusyError once the deadline has passed."""
+        self._deadline.check()
+
     def send(self, apdu: bytes | bytearray) -> Answer:
         """Exchange one command and gather its whole answer."""
-        self._deadline.check()
+        self.require_time()
         data, sw = self._exchange(apdu)
         gathered = bytearray(data)
         for _ in range(MAX_PARTS):

@@ -17,9 +17,11 @@ from drivers.errors import (
     CardError,
     CardRemovedError,
     CardUnknownError,
+    DriverError,
     NotSupportedError,
     PinBlockedError,
     PinFormatError,
+    PinUncertainError,
     PinWrongError,
 )
 from drivers.pin import Pin
@@ -32,6 +34,8 @@ TAG_KEY_REFERENCE, TAG_ALGORITHM = 0x84, 0x80
 PSO_SIGNATURE, PSO_HASH_VALUE = 0x9E, 0x9A
 # RESET RETRY COUNTER: new reference data only (ISO 7816-4 §11.5.10)
 RESET_WITH_NEW_CODE = 0x02
+# Status words after which the card's memory may have changed (ISO 7816-4 §5.6: 65xx) or nothing is known (6Fxx)
+SW1_STATE_UNKNOWN = (0x65, 0x6F)
 
 
 def open_cps3(slot: CardSlot, store: ProfileStore, deadline: Deadline) -> Cps3Token:
@@ -78,8 +82,8 @@ class Cps3Token(Token, PinReader, PinKeeper):
         _require_length(new, code)
         with self._transaction(deadline) as channel:
             self._verify(channel, old)
-            answer = _send_codes(channel, (apdu.INS_CHANGE_REFERENCE_DATA, 0x00, code.reference), (old, new), code)
-            _require_code_accepted(answer)
+            change = (apdu.INS_CHANGE_REFERENCE_DATA, 0x00, code.reference)
+            _require_code_set(channel, change, (old, new), code)
 
     def unblock_pin(self, puk: Pin, new: Pin, deadline: Deadline) -> None:
         """SELECT MF, VERIFY of the PUK, RESET RETRY COUNTER with the new code, reset."""
@@ -94,7 +98,7 @@ class Cps3Token(Token, PinReader, PinKeeper):
             answer = _send_codes(channel, (apdu.INS_VERIFY, 0x00, unblocking.reference), (puk,), unblocking)
             _require_code_accepted(answer)
             reset = (apdu.INS_RESET_RETRY_COUNTER, RESET_WITH_NEW_CODE, code.reference)
-            _require_code_accepted(_send_codes(channel, reset, (new,), code))
+            _require_code_set(channel, reset, (new,), code)
 
     def sign(self, key: KeyInfo, digest: Digest, pin: Pin, deadline: Deadline) -> bytes:
         """Six exchanges: SELECT MF, VERIFY, SELECT DF, MSE, the signing command and its GET RESPONSE."""
@@ -171,6 +175,20 @@ def _require_code_accepted(answer: Answer) -> None:
     if not tries:
         raise PinBlockedError(sw=answer.sw)
     raise PinWrongError(tries_left=tries, sw=answer.sw)
+
+
+def _require_code_set(channel: Channel, header: tuple[int, int, int], codes: tuple[Pin, ...], code: PinFile) -> None:
+    """Send a command that sets a code. Raises PinUncertainError when nobody can tell whether the card has done it."""
+    channel.require_time()  # nothing was sent then
+    try:
+        answer = _send_codes(channel, header, codes, code)
+        if answer.sw >> 8 in SW1_STATE_UNKNOWN:
+            raise CardError(f"the card answered {answer.sw:04X}", sw=answer.sw)
+    except PinFormatError:
+        raise  # wiped before it was sent
+    except DriverError as error:
+        raise PinUncertainError(native=error.native) from error
+    _require_code_accepted(answer)
 
 
 def _require_length(pin: Pin, code: PinFile) -> None:

@@ -34,7 +34,9 @@ from drivers.errors import (
     DriverError,
     KeyUnusableError,
     ModuleCrashedError,
+    ModuleTimeoutError,
     NotSupportedError,
+    PinUncertainError,
     ReaderExclusiveError,
     RetriableError,
 )
@@ -100,12 +102,12 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
 
     def change_pin(self, old: Pin, new: Pin, deadline: Deadline) -> None:
         """C_SetPIN."""
-        with self._use(deadline, secret=True):
+        with self._use(deadline, secret=True), _doubt():
             self._call(wire.Done, wire.ChangePin(self._slot), deadline, old, new)
 
     def unblock_pin(self, puk: Pin, new: Pin, deadline: Deadline) -> None:
         """C_Login as CKU_SO with the PUK, then C_InitPIN; not every module offers it for a CPS."""
-        with self._use(deadline, secret=True):
+        with self._use(deadline, secret=True), _doubt():
             self._call(wire.Done, wire.UnblockPin(self._slot), deadline, puk, new)
 
     def sign(self, key: KeyInfo, digest: Digest, pin: Pin, deadline: Deadline) -> bytes:
@@ -194,6 +196,15 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
 
     def _give_up(self, key: KeyInfo) -> None:
         self.keys = tuple(replace(k, hashes=frozenset()) if k.key_id == key.key_id else k for k in self.keys)
+
+
+@contextmanager
+def _doubt() -> Iterator[None]:
+    """A module that fails while it sets a code may have set it."""
+    try:
+        yield
+    except (ModuleCrashedError, ModuleTimeoutError, CardRemovedError) as error:
+        raise PinUncertainError(native=error.native) from error
 
 
 def open_token(place: Place, timeout_s: float, deadline: Deadline) -> Pkcs11Token:

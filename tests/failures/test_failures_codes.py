@@ -12,7 +12,6 @@ from failure_operations import OPERATIONS, Operation, fresh_session
 from support.agent import Answer
 from test_failures_agent import Talk, faulty_desk
 
-from drivers import errors
 from drivers.errors import CardMuteError, CardRemovedError, CardUnknownError, DriverError
 from drivers.virtual.memory import Code, Codes
 
@@ -97,9 +96,6 @@ async def fail_at(desk: FaultyDesk, request: Request, exchange: str, fault: Faul
     return await talk.ask()
 
 
-@pytest.mark.xfail(
-    not hasattr(errors, "PinUncertainError"), strict=True, reason="drivers.errors has no word for it yet"
-)
 @pytest.mark.parametrize("fault", ANSWER_LOST)
 @pytest.mark.parametrize("name", SETS_CODE)
 async def test_a_new_code_whose_answer_was_lost_is_said_to_be_uncertain(tmp_path: Path, name: str, fault: str) -> None:
@@ -125,7 +121,6 @@ async def test_a_new_code_that_the_card_refuses_is_not_uncertain(tmp_path: Path,
     assert answer.code == ("pin-wrong" if fault == "63C2" else "card-unknown")
 
 
-@pytest.mark.xfail(strict=True, reason="agent.cards.uses tells the failure of its last look instead of the success")
 @pytest.mark.parametrize("fault", ["card pulled", "card mute, late", "taken over by another program, late", "6F00"])
 @pytest.mark.parametrize(
     ("name", "operation"), [("pin change", "change"), ("pin unblock", "unblock"), ("pin verify", "verify")]

@@ -228,11 +228,8 @@ REPLACED = {
 @pytest.mark.parametrize("change", REPLACED.values(), ids=REPLACED)
 @pytest.mark.parametrize("name", ["token", "port"])
 async def test_token_and_port_file_are_for_those_who_come_the_agent_goes_on(
-    tmp_path: Path, name: str, change: Callable[[Path], None], request: pytest.FixtureRequest
+    tmp_path: Path, name: str, change: Callable[[Path], None]
 ) -> None:
-    if (name, change) == ("port", replace_by_folder):
-        reason = "agent.daemon fails at its end when the port file is a folder"
-        request.applymarker(pytest.mark.xfail(strict=True, raises=OSError, reason=reason))
     folder = tmp_path / "data"
     async with faulty_desk(folder) as desk:
         token, port = desk.agent.token, desk.agent.port

@@ -24,7 +24,6 @@ FAULT = {fault.name: fault for fault in FAULTS}
 FIRST_READ = next(operation for operation in OPERATIONS if operation.name == FIRST_READS[0])
 
 
-@pytest.mark.xfail(strict=True, reason="agent.cards tries again only what is retriable by its class")
 @pytest.mark.parametrize("fault", ["6F00", "no answer", "unlisted PC-SC result"])
 async def test_one_answer_that_went_wrong_while_a_card_was_read_does_not_cost_the_card(
     tmp_path: Path, fault: str
@@ -40,7 +39,6 @@ async def test_one_answer_that_went_wrong_while_a_card_was_read_does_not_cost_th
                 await asyncio.sleep(0.05)
 
 
-@pytest.mark.xfail(strict=True, reason="agent.cards gives up when a second insertion replaces the reading it waits for")
 async def test_who_asks_while_a_card_is_inserted_twice_gets_the_card(tmp_path: Path) -> None:
     reading, go_on = threading.Event(), threading.Event()
 
@@ -65,7 +63,6 @@ async def test_who_asks_while_a_card_is_inserted_twice_gets_the_card(tmp_path: P
         assert len((await asking).body["certificates"]) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="agent.cards takes a certificate without asking its issuer's key")
 async def test_a_certificate_damaged_while_it_was_read_is_not_kept(tmp_path: Path) -> None:
     """Its issuer is known, so anybody can tell: else every site refuses the card until its renewal."""
 
