@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import NO_SERVICE, Bench, bare_server, free_port, running, running_agent
+from benchmarks.bench import Bench, bare_server, free_port, running, running_agent
 from benchmarks.ssh_agent import ssh_agent
-from support.pcscd import wait_until
+from support.pcscd import private_pcscd, wait_until
 from support.softhsm import SoftHsm
 
 from drivers.virtual.personalisation import DEFAULT
@@ -136,10 +136,12 @@ def bare_handler_that_promises(bench: Bench, token: Token) -> Iterator[Sign]:
 
 @contextlib.contextmanager
 def through_the_agent(_bench: Bench, token: Token) -> Iterator[Sign]:
-    """The agent through its API, in the format raw."""
-    env = {**token.hsm.env, "PCSCLITE_CSOCK_NAME": NO_SERVICE["PCSCLITE_CSOCK_NAME"]}
-    flags = ("--module", str(token.hsm.module))
-    with running_agent(token.data_dir, *flags, env=env) as agent, _connection(agent.client.port) as connection:
+    """The agent through its API, in the format raw, beside an empty PC/SC reader."""
+    with contextlib.ExitStack() as stack:
+        pcscd = stack.enter_context(private_pcscd())
+        env = {**token.hsm.env, "PCSCLITE_CSOCK_NAME": str(pcscd.socket_path)}
+        agent = stack.enter_context(running_agent(token.data_dir, "--module", str(token.hsm.module), env=env))
+        connection = stack.enter_context(_connection(agent.client.port))
         headers = {"Authorization": f"Bearer {agent.client.token}"}
         document = {"name": "a", "digest": base64.b64encode(DIGEST).decode(), "digestAlgorithm": "sha256"}
         body = {"format": "raw", "documents": [document], "cardNumber": token.hsm.serial}

@@ -12,6 +12,7 @@ from benchmarks.table import Row, figure
 from support.pcscd import private_pcscd
 
 SETTLE_S, SPAN_S = 12.0, 30.0
+NO_SERVICE_NAME = "no PC/SC service"
 
 
 def measure(bench: Bench) -> list[Row]:
@@ -26,12 +27,13 @@ def measure(bench: Bench) -> list[Row]:
     counts = {name: _count(bench, name, before[name], after[name]) for name in processes}
     bare = counts.pop("bare")
     span = f"{bench.wait_s(SPAN_S):g} s"
-    return [
-        figure(
-            f"context switches in {span}, idle, {name}", ours, "", "bare aiohttp server", bare, aim="0", met=ours == 0
-        )
-        for name, ours in counts.items()
-    ]
+    return [_row(f"context switches in {span}, idle, {name}", name, ours, bare) for name, ours in counts.items()]
+
+
+def _row(title: str, name: str, ours: int, bare: int) -> Row:
+    if name == NO_SERVICE_NAME:  # nothing tells when a service starts: it is asked again, up to a minute apart
+        return figure(title, ours, "", "bare aiohttp server", bare)
+    return figure(title, ours, "", "bare aiohttp server", bare, aim="0", met=ours == 0)
 
 
 def _start_all(bench: Bench, stack: contextlib.ExitStack) -> dict[str, int]:
@@ -41,7 +43,7 @@ def _start_all(bench: Bench, stack: contextlib.ExitStack) -> dict[str, int]:
     agents = {
         "card in the reader": stack.enter_context(running_agent(data_dir, env=with_card.env)),
         "reader without card": stack.enter_context(running_agent(bench.data_folder("waking-empty"), env=empty.env)),
-        "no PC/SC service": stack.enter_context(running_agent(bench.data_folder("waking-none"), env=NO_SERVICE)),
+        NO_SERVICE_NAME: stack.enter_context(running_agent(bench.data_folder("waking-none"), env=NO_SERVICE)),
     }
     card.insert()
     agents["card in the reader"].wait_for_card()
