@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections.abc import Container
 from pathlib import Path
 
 from drivers.base import CardSlot, Deadline, Readers, ReaderState, TokenSlot
@@ -47,9 +49,12 @@ class CardModules:
 
 
 def is_description_of(description: str, reader: str) -> bool:
-    """Whether a slot's description is the PC/SC reader's name, which the module may have cut to 64 bytes."""
-    name = reader.encode()[:DESCRIPTION_LENGTH].decode(errors="ignore")
-    return description.strip() == name.strip()
+    """Whether a slot's description is the PC/SC reader's name, which the module may have cut to 64 bytes.
+
+    python-pkcs11 puts U+FFFD for a character that was cut in two; the module may have left it out.
+    """
+    name = reader.encode()[:DESCRIPTION_LENGTH]
+    return description.strip() in {name.decode(errors=way).strip() for way in ("replace", "ignore")}
 
 
 def list_slots(worker: Worker, deadline: Deadline) -> list[wire.SlotState]:
@@ -117,15 +122,20 @@ class ModuleTokens(Readers):
         try:
             slots = list_slots(worker, Deadline(self._workers.list_timeout_s))
         except DriverError:
-            places[module.name] = (module, None)
+            places[_free_name(module.name, places)] = (module, None)
             return
         finally:
             worker.end()
         for state in slots:
             if state.serial is not None and not state.removable:
                 name = f"{state.label or state.serial} ({module.name})"
-                count = sum(known == name or known.startswith(f"{name} #") for known in places)
-                places[f"{name} #{count + 1}" if count else name] = (module, state.slot)
+                places[_free_name(name, places)] = (module, state.slot)
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    """The name, numbered from the second on."""
+    numbered = (f"{name} #{number}" for number in itertools.count(2))
+    return next(free for free in itertools.chain([name], numbered) if free not in taken)
 
 
 class ModuleSlot(TokenSlot):

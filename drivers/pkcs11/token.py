@@ -51,7 +51,7 @@ RESET_TIMEOUT_S = 5.0
 CARD_HASHES = frozenset({"sha1", "sha256"})
 """What the signature key of a CPS takes; a token that is none signs every hash."""
 
-OPENSC_SERIAL = re.compile(r"000001(\d{8})\dF", re.IGNORECASE)
+OPENSC_SERIAL = re.compile("000001([0-9]{8})[0-9]F", re.IGNORECASE)
 """OpenSC tells the last 16 hex digits of EF.SN: the end of the issuer's number, the card's 8 digits, a check digit."""
 
 
