@@ -109,9 +109,14 @@ class ModuleTokens(Readers):
 
     def open(self, place: Place, deadline: Deadline) -> Pkcs11Token:
         """Open the token of a place. Raises the three Module…Errors, CardUnknownError, CardAbsentError."""
-        if place.slot is not None:
-            return open_token(place, self._workers.use_timeout_s, deadline)
-        list_slots(place.worker, deadline)
+        try:
+            if place.slot is not None:
+                return open_token(place, self._workers.use_timeout_s, deadline)
+            list_slots(place.worker, deadline)
+        except DriverError:
+            place.worker.end()
+            raise
+        place.worker.end()
         with self._changed:
             self._places = None
             self._changed.notify_all()

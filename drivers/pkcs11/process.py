@@ -150,16 +150,15 @@ class _Running:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def end(self) -> int:
-        """Close its input, which ends it; kill it if that does not; reap it. Gives its exit code."""
+        """Close its input, which ends it; kill it if that does not, and all that it started. Gives its exit code."""
         with self._ending:
             assert self.process.stdin
             assert self.process.stdout
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                self.kill()
+            self.kill()
             code = self.process.wait()
             self.process.stdout.close()
             return code

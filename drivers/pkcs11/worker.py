@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import os
 import select
+import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 from drivers.errors import DriverError
 from drivers.pkcs11 import wire
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 EXIT_CALLER_GONE = 3
 EXIT_PROTOCOL = 4
 GRACE_S = 1.0
+LOAD_LIMIT_S = 60
+"""More than any call may take: a library that hangs while it is loaded stops every thread of the interpreter."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -33,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
             answers.write(wire.write_frame(worker.answer(*read)))
     except (DriverError, BrokenPipeError):
         return EXIT_PROTOCOL
-    os._exit(0)  # no C_Finalize: what a module does at its end must not look like a crash of ours
+    return _end(0)  # no C_Finalize: what a module does at its end must not look like a crash of ours
 
 
 class Worker:
@@ -53,11 +57,23 @@ class Worker:
 
     def _answer(self, request: wire.Request, codes: list[bytearray]) -> wire.Answer:
         if self._module is None:
-            loaded = _load(self._path)
+            with _time_limit():
+                loaded = _load(self._path)
             if isinstance(loaded, wire.Failed):
                 return loaded
             self._module = loaded
         return self._module.answer(request, codes)
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    """End the process at the limit, by a signal that needs no interpreter (POSIX only)."""
+    if sys.platform == "win32":
+        yield
+        return
+    signal.alarm(LOAD_LIMIT_S)
+    yield
+    signal.alarm(0)
 
 
 def _load(path: str) -> Module | wire.Failed:
@@ -88,7 +104,14 @@ def _watch_caller() -> None:
     poll.register(0, 0)  # hang-up is told without being asked for
     poll.poll()
     time.sleep(GRACE_S)
-    os._exit(EXIT_CALLER_GONE)
+    _end(EXIT_CALLER_GONE)
+
+
+def _end(code: int) -> NoReturn:
+    """End at once, with all that the module has started."""
+    if sys.platform != "win32" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,8 @@ static void tell(int index, word c, word d, word e) {
 FUNCTIONS(WRAPPER)
 
 word C_GetFunctionList(void *result) {
+  word refused = enter("C_GetFunctionList");
+  if (refused) return refused;
   void *library = dlopen(REAL, RTLD_NOW | RTLD_LOCAL);
   word (*get_list)(void *) = library ? (word (*)(void *))dlsym(library, "C_GetFunctionList") : NULL;
   if (!get_list || get_list(&real)) return 0x05;

@@ -126,7 +126,7 @@ def cancel_when_called(deadline: Deadline, faulty: FaultyModule, function: str) 
     deadline.cancel()
 
 
-LOADING = ("C_Initialize", "C_GetInfo")
+LOADING = ("C_GetFunctionList", "C_Initialize", "C_GetInfo")
 
 
 def leftovers(faulty: FaultyModule) -> list[int]:
