@@ -52,19 +52,21 @@ class Module:
             return wire.Failed(_name(error), self._step)
 
     def _status_after(self, request: wire.Request) -> wire.TokenStatus | None:
-        """How many tries the token still gives, with a refused code."""
+        """How many tries the token still gives, with a refused code: the holder's, or the security officer's."""
         if isinstance(request, wire.ListSlots):
             return None
         try:
-            return self._read_status(request.slot)
+            flags = self._token(request).flags
         except pkcs11.PKCS11Error:
             return None
+        return officer_status(flags) if isinstance(request, wire.UnblockPin) else user_status(flags)
 
     def _answer(self, request: wire.Request, codes: Sequence[bytearray]) -> wire.Answer:
         if isinstance(request, wire.ListSlots):
             return self._list_slots()
+        token = self._token(request)
         if isinstance(request, wire.Sign):
-            return self._sign(request, *codes)
+            return self._sign(request, token, *codes)
         ways: dict[type, Callable[..., wire.Answer]] = {
             wire.OpenToken: self._open_token,
             wire.ReadStatus: self._read_status,
@@ -73,25 +75,17 @@ class Module:
             wire.UnblockPin: self._unblock_pin,
             wire.ReadData: self._read_data,
         }
-        return ways[type(request)](request.slot, *codes)
+        return ways[type(request)](token, *codes)
 
-    def _read_status(self, slot: int) -> wire.TokenStatus:
-        """The flags of the token's code, asked afresh (C_GetTokenInfo)."""
-        flags = self._token(slot).flags
-        return wire.TokenStatus(
-            count_low=TokenFlag.USER_PIN_COUNT_LOW in flags,
-            final_try=TokenFlag.USER_PIN_FINAL_TRY in flags,
-            locked=TokenFlag.USER_PIN_LOCKED in flags,
-            initialized=TokenFlag.USER_PIN_INITIALIZED in flags,
-        )
+    def _read_status(self, token: Any) -> wire.TokenStatus:
+        return user_status(token.flags)
 
     def _list_slots(self) -> wire.Slots:
         self._step = "C_GetSlotList"
         slots = [_slot_state(slot) for slot in self._lib.get_slots()[: wire.MAX_SLOTS]]
         return wire.Slots(self._lib.manufacturer_id, slots)
 
-    def _open_token(self, slot: int) -> wire.Opened:
-        token = self._token(slot)
+    def _open_token(self, token: Any) -> wire.Opened:
         self._step = "C_GetMechanismList"
         signs = Mechanism.RSA_PKCS in token.slot.get_mechanisms()
         with self._session(token) as session:
@@ -100,30 +94,31 @@ class Module:
             found = [_certificate(each) for each in _objects(session, wanted)]
         return wire.Opened(
             label=token.label,
-            serial=token.serial.decode("ascii", "replace"),
+            serial=_serial(token),
             model=token.model,
             signs=signs,
             certificates=[each for each in found if each.key_id and each.value],
+            mark=_mark(token),
         )
 
-    def _check_pin(self, slot: int, code: bytearray) -> wire.Done:
-        with self._session(self._token(slot), user_pin=_Code(code)):
+    def _check_pin(self, token: Any, code: bytearray) -> wire.Done:
+        with self._session(token, user_pin=_Code(code)):
             return wire.Done()
 
-    def _change_pin(self, slot: int, old: bytearray, new: bytearray) -> wire.Done:
-        with self._session(self._token(slot), rw=True, user_pin=_Code(old)) as session:
+    def _change_pin(self, token: Any, old: bytearray, new: bytearray) -> wire.Done:
+        with self._session(token, rw=True, user_pin=_Code(old)) as session:
             self._step = "C_SetPIN"
             session.set_pin(_Code(old), _Code(new))
         return wire.Done()
 
-    def _unblock_pin(self, slot: int, puk: bytearray, new: bytearray) -> wire.Done:
-        with self._session(self._token(slot), rw=True, so_pin=_Code(puk)) as session:
+    def _unblock_pin(self, token: Any, puk: bytearray, new: bytearray) -> wire.Done:
+        with self._session(token, rw=True, so_pin=_Code(puk)) as session:
             self._step = "C_InitPIN"
             session.init_pin(_Code(new))
         return wire.Done()
 
-    def _sign(self, request: wire.Sign, code: bytearray) -> wire.Signature | wire.Failed:
-        with self._session(self._token(request.slot), user_pin=_Code(code)) as session:
+    def _sign(self, request: wire.Sign, token: Any, code: bytearray) -> wire.Signature | wire.Failed:
+        with self._session(token, user_pin=_Code(code)) as session:
             self._step = "C_FindObjects"
             wanted = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.ID: request.key_id}
             key = next(iter(session.get_objects(wanted)), None)
@@ -132,20 +127,26 @@ class Module:
             self._step = "C_Sign"
             return wire.Signature(key.sign(request.data, mechanism=Mechanism.RSA_PKCS))
 
-    def _read_data(self, slot: int, *codes: bytearray) -> wire.Data:
+    def _read_data(self, token: Any, *codes: bytearray) -> wire.Data:
         login = {"user_pin": _Code(codes[0])} if codes else {}
-        with self._session(self._token(slot), **login) as session:
+        with self._session(token, **login) as session:
             self._step = "C_FindObjects"
             return wire.Data([_data_item(each) for each in _objects(session, {Attribute.CLASS: ObjectClass.DATA})])
 
-    def _token(self, slot: int) -> Any:
-        """C_GetSlotList first: without it OpenSC does not notice a card that is back."""
+    def _token(self, request: wire.TokenRequest) -> Any:
+        """The token that is meant, with its flags of now (C_GetTokenInfo).
+
+        C_GetSlotList first: without it OpenSC does not notice a card that is back.
+        """
         self._step = "C_GetSlotList"
-        found = next((each for each in self._lib.get_slots() if each.slot_id == slot), None)
+        found = next((each for each in self._lib.get_slots() if each.slot_id == request.slot), None)
         if found is None:
             raise pkcs11.SlotIDInvalid
         self._step = "C_GetTokenInfo"
-        return found.get_token()
+        token = found.get_token()
+        if request.mark not in ("", _mark(token)):
+            raise pkcs11.SlotIDInvalid
+        return token
 
     @contextmanager
     def _session(self, token: Any, **login: Any) -> Iterator[Any]:
@@ -158,10 +159,38 @@ class Module:
             session.close()
 
 
+def user_status(flags: TokenFlag) -> wire.TokenStatus:
+    """What a token's flags say of the holder's code."""
+    return wire.TokenStatus(
+        count_low=TokenFlag.USER_PIN_COUNT_LOW in flags,
+        final_try=TokenFlag.USER_PIN_FINAL_TRY in flags,
+        locked=TokenFlag.USER_PIN_LOCKED in flags,
+        initialized=TokenFlag.USER_PIN_INITIALIZED in flags,
+    )
+
+
+def officer_status(flags: TokenFlag) -> wire.TokenStatus:
+    """The same of the security officer's, a card's PUK: the holder's is blocked when it is asked for."""
+    return wire.TokenStatus(
+        count_low=TokenFlag.SO_PIN_COUNT_LOW in flags,
+        final_try=TokenFlag.SO_PIN_FINAL_TRY in flags,
+        locked=TokenFlag.SO_PIN_LOCKED in flags,
+        initialized=True,
+    )
+
+
 def _name(error: pkcs11.PKCS11Error) -> str:
     """Name of the CKR_ code; python-pkcs11 has only the number of those that it does not know."""
     number = re.search(r"0x[0-9a-f]+", str(error))
     return number.group() if number else type(error).__name__
+
+
+def _serial(token: Any) -> str:
+    return str(token.serial.decode("ascii", "replace"))
+
+
+def _mark(token: Any) -> str:
+    return "\n".join((token.slot.slot_description, token.label, _serial(token)))
 
 
 def _slot_state(slot: Any) -> wire.SlotState:
@@ -178,9 +207,7 @@ def _slot_state(slot: Any) -> wire.SlotState:
         return state
     if TokenFlag.TOKEN_INITIALIZED not in token.flags:
         return state
-    return wire.SlotState(
-        state.slot, state.description, state.removable, token.label, token.serial.decode("ascii", "replace")
-    )
+    return wire.SlotState(state.slot, state.description, state.removable, token.label, _serial(token))
 
 
 def _objects(session: Any, wanted: dict[Attribute, Any]) -> list[Any]:

@@ -15,7 +15,9 @@ from drivers.errors import (
     ModuleAbsentError,
     NotSupportedError,
     PinBlockedError,
+    PinError,
     PinFormatError,
+    PinUncertainError,
     PinWrongError,
 )
 from drivers.pkcs11.wire import Failed, TokenStatus
@@ -74,11 +76,17 @@ ERRORS: dict[str, type[DriverError]] = {
 }  # fmt: skip
 
 
+SETTING_STEPS = ("C_SetPIN", "C_InitPIN")
+"""After another refusal of these than of the code itself, the token may have the new code."""
+
+
 def error_of(failed: Failed, module: str) -> DriverError:
     """The error that a refusal of `module` means; `native` is the CKR_ number where it is known."""
     number = int(failed.error, 16) if re.fullmatch("0x[0-9a-f]{1,16}", failed.error) else CODES.get(failed.error)
     name = failed.error if number is None else NAMES.get(number, failed.error)
     error = _error(name, number, failed.status, module)(f"{module}: {failed.step or 'call'}: {name}")
+    if failed.step in SETTING_STEPS and not isinstance(error, PinError | PinFormatError | NotSupportedError):
+        error = PinUncertainError(str(error))
     error.native = number
     return error
 

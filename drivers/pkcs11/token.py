@@ -86,35 +86,35 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
         self.access = place.worker.module.name
         self.look_timeout_s = self.use_timeout_s = timeout_s
         self.keys = _keys(opened, of_card=place.reader is not None)
-        self._worker, self._slot = place.worker, slot
+        self._worker, self._slot, self._mark = place.worker, slot, opened.mark
         self._reader, self._events = place.reader, place.events
 
     def read_pin_status(self, deadline: Deadline) -> PinStatus:
         """C_GetTokenInfo: its flags tell only of the last try and of none."""
         with self._use(deadline):
-            status = self._call(wire.TokenStatus, wire.ReadStatus(self._slot), deadline)
+            status = self._call(wire.TokenStatus, wire.ReadStatus(self._slot, self._mark), deadline)
         return PinStatus(tries_left(status), verified=False)
 
     def verify_pin(self, pin: Pin, deadline: Deadline) -> None:
         """C_Login, C_Logout, and the reset of a card."""
         with self._use(deadline, secret=True):
-            self._call(wire.Done, wire.CheckPin(self._slot), deadline, pin)
+            self._call(wire.Done, wire.CheckPin(self._slot, self._mark), deadline, pin)
 
     def change_pin(self, old: Pin, new: Pin, deadline: Deadline) -> None:
         """C_SetPIN."""
         with self._use(deadline, secret=True), _doubt():
-            self._call(wire.Done, wire.ChangePin(self._slot), deadline, old, new)
+            self._call(wire.Done, wire.ChangePin(self._slot, self._mark), deadline, old, new)
 
     def unblock_pin(self, puk: Pin, new: Pin, deadline: Deadline) -> None:
         """C_Login as CKU_SO with the PUK, then C_InitPIN; not every module offers it for a CPS."""
         with self._use(deadline, secret=True), _doubt():
-            self._call(wire.Done, wire.UnblockPin(self._slot), deadline, puk, new)
+            self._call(wire.Done, wire.UnblockPin(self._slot, self._mark), deadline, puk, new)
 
     def sign(self, key: KeyInfo, digest: Digest, pin: Pin, deadline: Deadline) -> bytes:
         """CKM_RSA_PKCS over the DigestInfo. A key that the module proves unable to use is not offered again."""
         if digest.algorithm not in self._current(key).hashes:
             raise NotSupportedError(f"{self.access} does not sign {digest.algorithm} with the {key.role} key")
-        request = wire.Sign(self._slot, key.key_id, encode_digest_info(digest))
+        request = wire.Sign(self._slot, key.key_id, encode_digest_info(digest), self._mark)
         with self._use(deadline, secret=True):
             try:
                 signature = self._call(wire.Signature, request, deadline, pin).value
@@ -130,7 +130,7 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
         """Every CKO_DATA that the module shows."""
         codes = () if pin is None else (pin,)
         with self._use(deadline, secret=pin is not None):
-            items = self._call(wire.Data, wire.ReadData(self._slot), deadline, *codes).items
+            items = self._call(wire.Data, wire.ReadData(self._slot, self._mark), deadline, *codes).items
         return tuple(DataObject(item.label, item.application, item.value, item.private) for item in items)
 
     def close(self) -> None:
@@ -200,10 +200,12 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
 
 @contextmanager
 def _doubt() -> Iterator[None]:
-    """A module that fails while it sets a code may have set it."""
+    """A module that fails while it sets a code may have set it; of one that refuses we know at which step."""
     try:
         yield
     except (ModuleCrashedError, ModuleTimeoutError, CardRemovedError) as error:
+        if isinstance(error, CardRemovedError) and error.native is not None:
+            raise
         raise PinUncertainError(native=error.native) from error
 
 

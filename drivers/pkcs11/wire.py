@@ -25,13 +25,19 @@ MAX_REASON = 300
 Text = Annotated[str, msgspec.Meta(max_length=64)]
 """As long as the longest of PKCS#11's fixed texts (CK_SLOT_INFO.slotDescription)."""
 
+Mark = Annotated[str, msgspec.Meta(max_length=200)]
+"""What a token is known by again: its slot's description, its label and its serial number."""
+
 
 class WireError(DriverError):
     """The other side does not speak this protocol."""
 
 
 class _Message(msgspec.Struct, forbid_unknown_fields=True, tag_field="message"):
-    """Base of every message: strict, and known by its name."""
+    """Base of every message: strict, and known by its name.
+
+    A `mark` is the token that is meant: a module that was loaded anew may give a slot's number to another.
+    """
 
 
 class ListSlots(_Message, tag="list-slots"):
@@ -42,30 +48,35 @@ class OpenToken(_Message, tag="open-token"):
     """Ask for Opened: what can be seen of a token without a code."""
 
     slot: int
+    mark: Mark = ""
 
 
 class ReadStatus(_Message, tag="read-status"):
     """Ask for TokenStatus."""
 
     slot: int
+    mark: Mark = ""
 
 
 class CheckPin(_Message, tag="check-pin"):
     """C_Login and C_Logout, with one code. Answer: Done."""
 
     slot: int
+    mark: Mark = ""
 
 
 class ChangePin(_Message, tag="change-pin"):
     """C_SetPIN, with the old and the new code. Answer: Done."""
 
     slot: int
+    mark: Mark = ""
 
 
 class UnblockPin(_Message, tag="unblock-pin"):
     """C_Login of the security officer and C_InitPIN, with the PUK and the new code. Answer: Done."""
 
     slot: int
+    mark: Mark = ""
 
 
 class Sign(_Message, tag="sign"):
@@ -74,15 +85,18 @@ class Sign(_Message, tag="sign"):
     slot: int
     key_id: bytes
     data: bytes
+    mark: Mark = ""
 
 
 class ReadData(_Message, tag="read-data"):
     """Ask for Data; with one code the private objects are among them."""
 
     slot: int
+    mark: Mark = ""
 
 
-Request = ListSlots | OpenToken | ReadStatus | CheckPin | ChangePin | UnblockPin | Sign | ReadData
+TokenRequest = OpenToken | ReadStatus | CheckPin | ChangePin | UnblockPin | Sign | ReadData
+Request = ListSlots | TokenRequest
 
 
 class TokenStatus(_Message, tag="token-status"):
@@ -127,6 +141,7 @@ class Opened(_Message, tag="opened"):
     model: Text
     signs: bool
     certificates: list[CertificateObject]
+    mark: Mark = ""
 
 
 class Signature(_Message, tag="signature"):
