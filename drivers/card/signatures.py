@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -82,6 +84,7 @@ def is_authority(certificate_der: bytes) -> bool:
         raise CardUnknownError("a certificate of the card has extensions that cannot be read") from error
 
 
+@functools.lru_cache(maxsize=32)
 def _load(certificate_der: bytes) -> tuple[x509.Certificate, rsa.RSAPublicKey]:
     try:
         certificate = x509.load_der_x509_certificate(certificate_der)
