@@ -13,9 +13,6 @@ from pkcs11 import Attribute, CertificateType, Mechanism, ObjectClass, SlotFlag,
 from drivers.pkcs11 import wire
 from drivers.pkcs11.results import KEY_ABSENT, MODULE_UNLOADABLE
 
-MAX_OBJECTS = 200
-MAX_VALUE = 16 * 1024
-
 
 def load(path: str) -> Module | wire.Failed:
     """Load a library (C_Initialize), or say why it cannot be."""
@@ -97,7 +94,7 @@ class Module:
             serial=_serial(token),
             model=token.model,
             signs=signs,
-            certificates=[each for each in found if each.key_id and each.value],
+            certificates=[each for each in found if 0 < len(each.key_id) <= wire.MAX_KEY_ID and each.value],
             mark=_mark(token),
         )
 
@@ -214,7 +211,7 @@ def _objects(session: Any, wanted: dict[Attribute, Any]) -> list[Any]:
     found = []
     for each in session.get_objects(wanted):
         found.append(each)
-        if len(found) == MAX_OBJECTS:
+        if len(found) == wire.MAX_OBJECTS:
             break
     return found
 
@@ -243,5 +240,9 @@ def _read(each: Any, attribute: Attribute, default: Any) -> Any:
     except (pkcs11.PKCS11Error, UnicodeDecodeError):
         return default
     return (
-        value if isinstance(value, type(default)) and (isinstance(value, bool) or len(value) <= MAX_VALUE) else default
-    )
+        value
+        if isinstance(value, type(default)) and (isinstance(value, bool) or len(value) <= wire.MAX_VALUE)
+        else default
+    )    if isinstance(value, bytes | str) and len(value) > wire.MAX_VALUE:
+        return default
+    return value if isinstance(value, type(default)) else default

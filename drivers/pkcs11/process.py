@@ -121,6 +121,8 @@ class _Running:
         self.busy = True
         self.rested_at = time.monotonic()
         self._ending = threading.Lock()
+        self._writing = threading.Lock()
+        self._calling = threading.Lock()
 
     def rest(self) -> None:
         """A call has ended."""
@@ -132,14 +134,12 @@ class _Running:
 
         Raises TimeoutError at the deadline, EOFError when the process ends before, WireError, OSError.
         """
-        assert self.process.stdin
-        view = memoryview(frame)  # shorter than a pipe holds: a process that hangs does not stop us here
-        while view:
-            view = view[self.process.stdin.write(view) :]
-        json_length, codes_length = wire.read_header(self._read(wire.HEADER_LENGTH, deadline))
-        if codes_length:
-            raise wire.WireError("an answer with codes")
-        return wire.read_answer(self._read(json_length, deadline))
+        with self._calling:
+            self._write(frame)
+            json_length, codes_length = wire.read_header(self._read(wire.HEADER_LENGTH, deadline))
+            if codes_length:
+                raise wire.WireError("an answer with codes")
+            return wire.read_answer(self._read(json_length, deadline))
 
     def kill(self) -> None:
         """Kill the process and all that it started."""
@@ -150,21 +150,36 @@ class _Running:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def end(self) -> int:
-        """Close its input, which ends it; kill it if that does not, and all that it started. Gives its exit code."""
+        """Close its input, which ends it; kill it if that does not, and all that it started. Gives its exit code.
+
+        A pipe that a call still uses is not closed under it: its number would soon be that of another file.
+        """
         with self._ending:
             assert self.process.stdin
             assert self.process.stdout
-            with contextlib.suppress(OSError):
+            with self._writing, contextlib.suppress(OSError):
                 self.process.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(END_S)
             self.kill()
             code = self.process.wait()
-            self.process.stdout.close()
+            with self._calling:
+                self.process.stdout.close()
             return code
+
+    def _write(self, frame: bytearray) -> None:
+        assert self.process.stdin
+        with self._writing:
+            if self.process.stdin.closed:
+                raise EOFError
+            view = memoryview(frame)  # shorter than a pipe holds: a process that hangs does not stop us here
+            while view:
+                view = view[self.process.stdin.write(view) :]
 
     def _read(self, count: int, deadline: Deadline) -> bytearray:
         assert self.process.stdout
+        if self.process.stdout.closed:
+            raise EOFError
         pipe = self.process.stdout.fileno()
         buffer = bytearray()
         while len(buffer) < count:

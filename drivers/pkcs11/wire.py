@@ -21,6 +21,10 @@ MAX_CODES = 2 * (1 + 8)
 CODE_LENGTHS = range(4, 9)
 MAX_SLOTS = 64
 MAX_REASON = 300
+MAX_OBJECTS = 200
+MAX_VALUE = 16 * 1024
+MAX_KEY_ID = 1024
+"""With it a request is shorter than the smallest pipe holds (4 KB), so that writing one never waits."""
 
 Text = Annotated[str, msgspec.Meta(max_length=64)]
 """As long as the longest of PKCS#11's fixed texts (CK_SLOT_INFO.slotDescription)."""
@@ -128,9 +132,9 @@ class Slots(_Message, tag="slots"):
 class CertificateObject(msgspec.Struct, forbid_unknown_fields=True):
     """A CKO_CERTIFICATE."""
 
-    key_id: bytes
-    label: str
-    value: bytes
+    key_id: Annotated[bytes, msgspec.Meta(max_length=MAX_KEY_ID)]
+    label: Annotated[str, msgspec.Meta(max_length=MAX_VALUE)]
+    value: Annotated[bytes, msgspec.Meta(max_length=MAX_VALUE)]
 
 
 class Opened(_Message, tag="opened"):
@@ -140,7 +144,7 @@ class Opened(_Message, tag="opened"):
     serial: Text
     model: Text
     signs: bool
-    certificates: list[CertificateObject]
+    certificates: Annotated[list[CertificateObject], msgspec.Meta(max_length=MAX_OBJECTS)]
     mark: Mark = ""
 
 
