@@ -239,10 +239,6 @@ def _read(each: Any, attribute: Attribute, default: Any) -> Any:
         value = each[attribute]
     except (pkcs11.PKCS11Error, UnicodeDecodeError):
         return default
-    return (
-        value
-        if isinstance(value, type(default)) and (isinstance(value, bool) or len(value) <= wire.MAX_VALUE)
-        else default
-    )    if isinstance(value, bytes | str) and len(value) > wire.MAX_VALUE:
+    if isinstance(value, bytes | str) and len(value) > wire.MAX_VALUE:
         return default
     return value if isinstance(value, type(default)) else default
