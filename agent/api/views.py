@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
-from typing import Any
-
-from cryptography import x509
-from cryptography.x509.oid import NameOID
+from typing import TYPE_CHECKING, Any
 
 from agent.access.granttable import Grant
 from agent.access.journal import JournalRecord
@@ -16,12 +13,13 @@ from agent.cards.card import Card, load_certificate
 from agent.cards.cards import Place
 from agent.cards.events import Event
 from agent.certificates.chains import Chains
-from agent.certificates.holder import Coded, Holder
 from agent.signing.documents import Signature
 from drivers.base import KeyInfo, PinStatus
 
-# Short names that RFC 4514 has no table for (RFC 4519)
-NAMES = {NameOID.SURNAME: "SN", NameOID.GIVEN_NAME: "GN", NameOID.TITLE: "title"}
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from agent.certificates.holder import Coded, Holder
 
 
 def base64_text(value: bytes) -> str:
@@ -94,15 +92,15 @@ def _reader_state(place: Place) -> str:
 
 def certificate_view(card: Card, key: KeyInfo, chains: Chains) -> dict[str, Any]:
     """A certificate of a card with its chain; `chain` is null when no known root is reached."""
-    certificate = load_certificate(key.certificate_der)
+    certificate, names = load_certificate(key.certificate_der), _short_names()
     chain = chains.find(certificate)
     return {
         "cardNumber": card.number,
         "role": str(key.role),
         "label": key.label,
         "keyId": key.key_id.hex(),
-        "subject": certificate.subject.rfc4514_string(NAMES),
-        "issuer": certificate.issuer.rfc4514_string(NAMES),
+        "subject": certificate.subject.rfc4514_string(names),
+        "issuer": certificate.issuer.rfc4514_string(names),
         "serialNumber": f"{certificate.serial_number:X}",
         "notBefore": moment(certificate.not_valid_before_utc),
         "notAfter": moment(certificate.not_valid_after_utc),
@@ -110,6 +108,13 @@ def certificate_view(card: Card, key: KeyInfo, chains: Chains) -> dict[str, Any]
         "certificate": base64_text(key.certificate_der),
         "chain": [base64_text(issuer) for issuer in chain] if chain is not None else None,
     }
+
+
+def _short_names() -> dict[x509.ObjectIdentifier, str]:
+    """Those that RFC 4514 has no table for (RFC 4519)."""
+    from cryptography.x509.oid import NameOID  # noqa: PLC0415 - at the first card
+
+    return {NameOID.SURNAME: "SN", NameOID.GIVEN_NAME: "GN", NameOID.TITLE: "title"}
 
 
 def _validity(certificate: x509.Certificate) -> str:

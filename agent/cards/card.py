@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from cryptography import x509
+from typing import TYPE_CHECKING
 
 from agent.cards.errors import CertificateExpiredError, KeyRefusedError
-from agent.certificates.holder import Holder, read_holder
 from agent.people.prompt import CardSummary
 from drivers.base import KeyInfo, KeyRole, PinKeeper, PinReader, Token
 from drivers.errors import CardUnknownError, KeyUnusableError, NotSupportedError
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from agent.certificates.holder import Holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Card:
 
 def describe_card(reader: str, token: Token, *, test_token: bool) -> Card:
     """Read holder and expiry from the certificates. Raises CardUnknownError when they cannot be parsed."""
+    from agent.certificates.holder import read_holder  # noqa: PLC0415 - at the first card
+
     certificates = [load_certificate(key.certificate_der) for key in token.keys]
     try:
         holder = read_holder(certificates[0])
@@ -61,6 +66,8 @@ def describe_card(reader: str, token: Token, *, test_token: bool) -> Card:
 @functools.lru_cache(maxsize=64)
 def load_certificate(certificate_der: bytes) -> x509.Certificate:
     """Parse a certificate of a card. Raises CardUnknownError."""
+    from cryptography import x509  # noqa: PLC0415 - at the first card
+
     try:
         return x509.load_der_x509_certificate(certificate_der)
     except ValueError as error:

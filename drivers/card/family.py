@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from drivers.base import CardSlot, Deadline
 from drivers.card.atr import CardFamily, identify_atr
-from drivers.card.cps3 import Cps3Token, open_cps3
 from drivers.card.profile import ProfileStore
 from drivers.errors import CardUnknownError, NotSupportedError
+
+if TYPE_CHECKING:
+    from drivers.card.cps3 import Cps3Token
 
 
 def open_card(slot: CardSlot, atr: bytes, store: ProfileStore, deadline: Deadline) -> Cps3Token:
@@ -16,6 +20,8 @@ def open_card(slot: CardSlot, atr: bytes, store: ProfileStore, deadline: Deadlin
     """
     family = identify_atr(atr)
     if family is CardFamily.CPS3:
+        from drivers.card.cps3 import open_cps3  # noqa: PLC0415 - `cryptography` is heavy, and needed at the first card
+
         return open_cps3(slot, store, deadline)
     if family in (CardFamily.CPS4, CardFamily.CPS3_CONTACTLESS):
         raise NotSupportedError(f"{family} cards cannot be used by this version yet")
