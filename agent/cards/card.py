@@ -50,6 +50,12 @@ class Card:
         return CardSummary(self.number, self.holder.display_name, test=self.test, test_token=self.test_token)
 
 
+def is_seen_again(card: Card, other: Card) -> bool:
+    """Whether a module shows a card that is reached another way: its number alone may be anybody's claim."""
+    mine, others = ({key.certificate_der for key in each.token.keys} for each in (card, other))
+    return card.number == other.number and card.token.access != other.token.access and bool(mine & others)
+
+
 def describe_card(reader: str, token: Token, *, test_token: bool) -> Card:
     """Read holder and expiry from the certificates. Raises CardUnknownError when they cannot be parsed."""
     from agent.certificates.holder import read_holder  # noqa: PLC0415 - at the first card

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from agent.cards.card import Card, describe_card
+from agent.cards.card import Card, describe_card, is_seen_again
 from agent.cards.errors import CardNotFoundError, KeyRefusedError, SeveralCardsError
 from agent.cards.events import Event, EventBus, EventType
 from agent.cards.monitor import ReaderMonitor
@@ -122,15 +122,24 @@ class Cards:
         self.places.clear()
 
     async def list_cards(self) -> list[Card]:
-        """The cards that can be used, once those just inserted have been read; each once, however it was reached.
+        """The cards that can be used, once those just inserted have been read; one that modules show as well is one.
 
         Raises ServiceStoppedError when there is none because the service is stopped.
         """
         await self._settle()
-        cards = [place.card for place in self.places.values() if place.card is not None]
-        if self.service_failure is not None and not cards:
+        places = [place for place in self.places.values() if place.card is not None]
+        if self.service_failure is not None and not places:
             raise self.service_failure
-        return _each_once(cards)
+        return self._each_once(places)
+
+    def _each_once(self, places: list[Place]) -> list[Card]:
+        """Of two ways to one card the reader's. Two readers hold two cards, whatever these say of themselves."""
+        chosen: list[Card] = []
+        for place in sorted(places, key=lambda place: place.source is not self._sources[0]):
+            in_reader, card = place.source is self._sources[0], place.card
+            if card and (in_reader or not any(is_seen_again(card, known) for known in chosen)):
+                chosen.append(card)
+        return chosen
 
     async def look_for_service(self) -> None:
         """Ask a service that was stopped once more, now."""
@@ -297,14 +306,6 @@ class Cards:
     def _opening(self) -> list[asyncio.Task[None]]:
         tasks = (place.opening for place in self.places.values())
         return [task for task in tasks if task is not None and not task.done()]
-
-
-def _each_once(cards: list[Card]) -> list[Card]:
-    """One card for each number; of two ways to it the direct one."""
-    chosen: dict[str, Card] = {}
-    for card in sorted(cards, key=lambda card: card.token.access != "direct"):
-        chosen.setdefault(card.number, card)
-    return [card for card in cards if chosen[card.number] is card]
 
 
 def _may_pass(failure: Failure) -> bool:
