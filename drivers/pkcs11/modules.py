@@ -12,6 +12,7 @@ from drivers.errors import CardAbsentError, CardUnknownError, DriverError, Modul
 from drivers.pkcs11 import wire
 from drivers.pkcs11.locations import find_modules
 from drivers.pkcs11.process import Worker
+from drivers.pkcs11.reader import CardReader
 from drivers.pkcs11.token import Pkcs11Token, Place, open_token
 from drivers.pkcs11.workers import ModuleWorkers
 
@@ -44,7 +45,7 @@ class CardModules:
             if state.removable and is_description_of(state.description, reader.name):
                 if state.serial is None:
                     raise CardUnknownError(f"{worker.module.name} does not know this card")
-                return open_token(Place(worker, state.slot, reader), self._workers.use_timeout_s, deadline)
+                return open_token(Place(worker, state.slot, CardReader(reader)), self._workers.use_timeout_s, deadline)
         raise CardUnknownError(f"{worker.module.name} does not see this reader")
 
 

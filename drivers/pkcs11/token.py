@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from drivers.base import (
     HASH_LENGTHS,
-    CardSlot,
     DataObject,
     DataReader,
     Deadline,
@@ -43,11 +42,11 @@ from drivers.errors import (
 from drivers.pin import Pin
 from drivers.pkcs11 import wire
 from drivers.pkcs11.process import Worker
+from drivers.pkcs11.reader import WAIT_S, CardReader
 from drivers.pkcs11.results import tries_left
 
 A = TypeVar("A", bound=wire.Answer)
 
-RESET_TIMEOUT_S = 5.0
 CARD_HASHES = frozenset({"sha1", "sha256"})
 """What the signature key of a CPS takes; a token that is none signs every hash."""
 
@@ -65,13 +64,13 @@ def card_number(serial: str) -> str:
 class Place:
     """A module's slot and the worker for it; `slot` is None when the module could not be listed.
 
-    `reader` is the PC/SC slot of a card, `events` its count, `generation` what its ATR says. Each call looks first
+    `reader` is where a card is, `events` its count, `generation` what its ATR says. Each call looks first
     whether the card is still there and free, and resets it after a code, since modules leave cards verified.
     """
 
     worker: Worker
     slot: int | None
-    reader: CardSlot | None = None
+    reader: CardReader | None = None
     events: int | None = None
     generation: str = ""
 
@@ -162,14 +161,14 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
     def _look(self, deadline: Deadline) -> None:
         if self._reader is None:
             return
-        with self._reader.transaction(deadline) as connection:
-            if connection.events != self._events:
-                raise CardRemovedError
+        _, events = self._reader.look(deadline)
+        if events != self._events:
+            raise CardRemovedError
 
     def _look_again(self, error: DriverError) -> None:
         """Modules say little when a card is pulled (OpenSC: CKR_GENERAL_ERROR): raise what PC/SC says instead."""
         try:
-            self._look(Deadline(RESET_TIMEOUT_S))
+            self._look(Deadline(WAIT_S))
         except (CardBusyError, ReaderExclusiveError):
             return
         except RetriableError as gone:
@@ -180,8 +179,7 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
         if self._reader is None:
             return
         try:
-            with self._reader.transaction(Deadline(RESET_TIMEOUT_S)) as connection:
-                connection.reset_at_end(True)
+            self._reader.reset(self._events)
         except (CardBusyError, ReaderExclusiveError):
             self._worker.end()
             raise
@@ -215,8 +213,8 @@ def open_token(place: Place, timeout_s: float, deadline: Deadline) -> Pkcs11Toke
     if slot is None:
         raise CardAbsentError
     if place.reader is not None:
-        with place.reader.transaction(deadline) as connection:
-            place = replace(place, events=connection.events, generation=str(identify_atr(connection.atr)))
+        atr, events = place.reader.look(deadline)
+        place = replace(place, events=events, generation=str(identify_atr(atr)))
     opened = place.worker.call(wire.OpenToken(slot), deadline)
     if not isinstance(opened, wire.Opened):
         raise place.worker.confused()
