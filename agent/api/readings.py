@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from aiohttp import web
@@ -15,10 +16,18 @@ from agent.api.problems import CallError
 from agent.api.views import card_view, certificate_view, journal_view, reader_view
 from agent.cards.card import Card
 from drivers.base import PinStatus
-from drivers.errors import CardBusyError, CardRemovedError, ReaderExclusiveError
+from drivers.errors import (
+    CardBusyError,
+    CardRemovedError,
+    ModuleAbsentError,
+    ModuleCrashedError,
+    ModuleTimeoutError,
+    ReaderExclusiveError,
+)
 
 NAME = "cps-agent"
 MAX_ENTRIES = 500
+MODULE_FAILURES = (ModuleAbsentError, ModuleCrashedError, ModuleTimeoutError)
 QUIET_S = 600.0  # reading an identity again within this is no new entry of the journal
 
 
@@ -53,7 +62,8 @@ async def list_cards(request: web.Request) -> web.Response:
     await require(request, Ability.IDENTITY)
     served = services(request)
     cards = await served.cards.list_cards()
-    views = [card_view(card, await _pin_status(served, card)) for card in cards]
+    tries = await asyncio.gather(*(_pin_status(served, card) for card in cards))
+    views = [card_view(card, status) for card, status in zip(cards, tries, strict=True)]
     _note_identity(request, cards)
     return web.json_response({"cards": views})
 
@@ -69,9 +79,10 @@ async def read_card(request: web.Request) -> web.Response:
 
 
 async def _pin_status(served: Services, card: Card) -> PinStatus | None:
+    """The tries, or None: a card in use, or a module that fails, keeps nobody from seeing the others."""
     try:
         return await served.uses.read_pin_status(card)
-    except (CardBusyError, ReaderExclusiveError, CardRemovedError):
+    except (CardBusyError, ReaderExclusiveError, CardRemovedError, *MODULE_FAILURES):
         return None
 
 
