@@ -47,13 +47,22 @@ def find_modules(named: Iterable[Path] = ()) -> tuple[Path, ...]:
 
 
 def _is_installed(module: Path) -> bool:
-    """Whether the file is there and only an administrator can write it: a module is given codes."""
+    """Whether the file is there and only an administrator can write or replace it: a module is given codes."""
     try:
-        status = module.stat()
-    except OSError:
+        real = module.resolve(strict=True)
+        if sys.platform == "win32":
+            return real.is_file()
+        ways = {*module.absolute().parents, *real.parents}
+        return real.is_file() and all(_is_administrators(path.stat()) for path in (real, *ways))
+    except (OSError, RuntimeError):  # RuntimeError: links in a circle
         return False
+
+
+def _is_administrators(status: os.stat_result) -> bool:
+    """Whether nobody else can write it; in a sticky folder others cannot replace what is not their own."""
     writable = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return stat.S_ISREG(status.st_mode) and (sys.platform == "win32" or (status.st_uid == 0 and not writable))
+    sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+    return status.st_uid == 0 and (not writable or bool(sticky))
 
 
 def known_places(platform: str, bits: int = 64 if sys.maxsize > 2**32 else 32) -> tuple[str, ...]:

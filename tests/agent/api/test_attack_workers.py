@@ -55,7 +55,7 @@ async def test_attack_module_that_hangs_keeps_nobody_waiting_who_does_not_use_it
     (direct,), (other,) = await numbers(both, "direct"), await numbers(both, "faulty.so")
     faulty.fail("C_GetTokenInfo", "hang")
     hanging = asyncio.create_task(both.page("POST", "/v1/pin/verify", {"cardNumber": other}))
-    while not hanging.done() and not faulty.calls()[-1:] == ["C_GetTokenInfo"]:
+    while not hanging.done() and faulty.calls()[-1:] != ["C_GetTokenInfo"]:
         await asyncio.sleep(0.01)
     for method, path, body in (
         ("GET", "/v1/status", None),
