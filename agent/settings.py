@@ -15,7 +15,8 @@ import platformdirs
 APP = "cps-agent"
 ENVIRONMENT_PREFIX = "CPS_AGENT_"
 SHELL_FOLDERS = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Explorer\Shell Folders"
-MAX_FILE = 65_536
+MAX_FILE = 16_384  # one key of many dots keeps tomllib busy for the square of its length
+MAX_MODULES = 16  # each is a process at the start
 PROMPTS = ("dialog", "terminal", "none")
 CARD_ACCESSES = ("auto", "direct", "modules")
 
@@ -145,9 +146,11 @@ def _prompt(value: Any) -> str:
 
 def _modules(value: Any) -> tuple[Path, ...]:
     """A list of paths, or one text of paths as PATH has them; each from the root, so that no folder can slip one in."""
-    texts = value.split(os.pathsep) if isinstance(value, str) else list(value)
+    texts = value.split(os.pathsep) if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple):
+        raise TypeError(value)
     paths = tuple(Path(text) for text in texts if text)
-    if not all(path.is_absolute() for path in paths):
+    if len(paths) > MAX_MODULES or not all(path.is_absolute() and "\0" not in str(path) for path in paths):
         raise ValueError(value)
     return paths
 
