@@ -41,12 +41,15 @@ class CardModules:
         raise failure
 
     def _open(self, worker: Worker, reader: CardSlot, deadline: Deadline) -> Pkcs11Token:
-        for state in list_slots(worker, deadline):
-            if state.removable and is_description_of(state.description, reader.name):
-                if state.serial is None:
-                    raise CardUnknownError(f"{worker.module.name} does not know this card")
-                return open_token(Place(worker, state.slot, CardReader(reader)), self._workers.use_timeout_s, deadline)
-        raise CardUnknownError(f"{worker.module.name} does not see this reader")
+        states = list_slots(worker, deadline)
+        found = [each for each in states if each.removable and is_description_of(each.description, reader.name)]
+        if not found:
+            raise CardUnknownError(f"{worker.module.name} does not see this reader")
+        if is_cut(reader.name) and len({each.serial for each in found}) > 1:
+            raise CardUnknownError(f"{worker.module.name} does not tell readers of so long a name apart")
+        if found[0].serial is None:
+            raise CardUnknownError(f"{worker.module.name} does not know this card")
+        return open_token(Place(worker, found[0].slot, CardReader(reader)), self._workers.use_timeout_s, deadline)
 
 
 def is_description_of(description: str, reader: str) -> bool:
@@ -56,6 +59,11 @@ def is_description_of(description: str, reader: str) -> bool:
     """
     name = reader.encode()[:DESCRIPTION_LENGTH]
     return description.strip() in {name.decode(errors=way).strip() for way in ("replace", "ignore")}
+
+
+def is_cut(reader: str) -> bool:
+    """Whether descriptions leave out the end of the reader's name, which alone may tell it from its neighbour."""
+    return len(reader.encode()) > DESCRIPTION_LENGTH
 
 
 def list_slots(worker: Worker, deadline: Deadline) -> list[wire.SlotState]:
