@@ -101,12 +101,12 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
 
     def change_pin(self, old: Pin, new: Pin, deadline: Deadline) -> None:
         """C_SetPIN."""
-        with self._use(deadline, secret=True), _doubt():
+        with self._use(deadline, secret=True, sets=True), _doubt():
             self._call(wire.Done, wire.ChangePin(self._slot, self._mark), deadline, old, new)
 
     def unblock_pin(self, puk: Pin, new: Pin, deadline: Deadline) -> None:
         """C_Login as CKU_SO with the PUK, then C_InitPIN; not every module offers it for a CPS."""
-        with self._use(deadline, secret=True), _doubt():
+        with self._use(deadline, secret=True, sets=True), _doubt():
             self._call(wire.Done, wire.UnblockPin(self._slot, self._mark), deadline, puk, new)
 
     def sign(self, key: KeyInfo, digest: Digest, pin: Pin, deadline: Deadline) -> bytes:
@@ -143,8 +143,11 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
         return answer
 
     @contextmanager
-    def _use(self, deadline: Deadline, *, secret: bool = False) -> Iterator[None]:
-        """One call: the card is there and free before it; when a code went to it, it is closed behind it."""
+    def _use(self, deadline: Deadline, *, secret: bool = False, sets: bool = False) -> Iterator[None]:
+        """One call: the card is there and free before it; when a code went to it, it is closed behind it.
+
+        `sets`: a code is set by it, which is done though the card be kept from its reset: nobody shall try again.
+        """
         self._look(deadline)
         try:
             yield
@@ -156,7 +159,8 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
                 self._look_again(error)
             raise
         if secret:
-            self._reset()
+            with contextlib.suppress(*(DriverError,) * sets):
+                self._reset()
 
     def _look(self, deadline: Deadline) -> None:
         if self._reader is None:

@@ -7,10 +7,18 @@ from pkcs11 import TokenFlag
 from support.faulty import FaultyModule
 
 from drivers.base import Deadline
-from drivers.errors import CardError, NotSupportedError, PinFormatError, PinUncertainError, PinWrongError
+from drivers.errors import (
+    CardBusyError,
+    CardError,
+    NotSupportedError,
+    PinFormatError,
+    PinUncertainError,
+    PinWrongError,
+)
 from drivers.pin import Pin
 from drivers.pkcs11.module import officer_status, user_status
 from drivers.pkcs11.modules import ModuleTokens
+from drivers.pkcs11.reader import CardReader
 from drivers.pkcs11.results import error_of, tries_left
 from drivers.pkcs11.token import Pkcs11Token
 from drivers.pkcs11.wire import Failed
@@ -43,6 +51,32 @@ def test_attack_module_that_fails_while_it_unblocks_a_code_leaves_a_doubt(
     faulty.fail("C_InitPIN", "refuse")
     with pytest.raises(PinUncertainError):
         token.unblock_pin(pin("12345678"), pin(), Deadline(10))
+
+
+class KeptReader(CardReader):
+    """A reader whose card another program takes while the module works."""
+
+    def __init__(self) -> None:
+        self.name = "reader"
+
+    def look(self, deadline: Deadline) -> tuple[bytes, int]:
+        return b"", 1
+
+    def reset(self, events: int | None) -> None:
+        raise CardBusyError
+
+
+def test_attack_new_code_is_not_called_busy_when_another_program_keeps_the_card_from_its_reset(
+    token: Pkcs11Token,
+) -> None:
+    """Who is told to try again gives the old code, which is wrong by now."""
+    token._reader, token._events = KeptReader(), 1
+    with pytest.raises(CardBusyError):
+        token.verify_pin(pin(), Deadline(10))
+    token.change_pin(pin(), pin("4321"), Deadline(10))
+    token.unblock_pin(pin("12345678"), pin("5678"), Deadline(10))
+    token._reader = None
+    token.verify_pin(pin("5678"), Deadline(10))
 
 
 @pytest.mark.parametrize(
