@@ -273,10 +273,17 @@ class Cards:
         token, exchanges = await place.queue.run(
             lambda slot, deadline: _counted(slot, lambda: self._opener.open(slot, atr, deadline)), OPEN_TIMEOUT_S
         )
+        try:
+            return self._accept(place.state.name, token), exchanges
+        except Exception:
+            token.close()
+            raise
+
+    def _accept(self, reader: str, token: Token) -> Card:
         if any(self._policy.refutes(key.certificate_der) for key in token.keys):
             self._opener.store.forget(token.number)
             raise CardError("a certificate was damaged while it was read")
-        return self._policy.describe(place.state.name, token), exchanges
+        return self._policy.describe(reader, token)
 
     def _fail(self, place: Place, failure: Failure, retries_s: tuple[float, ...]) -> None:
         place.failure = failure

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.agent import Person, RunningAgent, running_agent
 from support.faulty import FaultyModule, compile_faulty
+from support.lines import until
 from support.softhsm import softhsm_token, why_unavailable
 
 from drivers.virtual.link import VirtualReaders
@@ -67,3 +68,14 @@ async def test_attack_module_that_hangs_keeps_nobody_waiting_who_does_not_use_it
         assert time.monotonic() - began < QUICK_S
     assert not hanging.done()
     hanging.cancel()
+
+
+async def test_attack_token_that_is_refused_keeps_no_worker(
+    folder: Path, readers: VirtualReaders, faulty: FaultyModule
+) -> None:
+    """While a worker lives it keeps a card connected: one that unattended mode does not serve is let go of."""
+    async with running_agent(folder, None, readers, modules=(faulty.library,), unattended=True) as agent:
+        answer = await agent.program("GET", "/v1/cards")
+        assert [card["access"] for card in answer.body["cards"]] == ["direct"]
+        assert "C_FindObjects" in faulty.calls()
+        await until(lambda: not faulty.processes())
