@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
-from contract_tokens import MAKERS, Given, make
+from contract_tokens import MAKERS, Given, Inserted, make
+from support.pcsc_reader import empty_reader
 from support.softhsm import softhsm_token, why_unavailable
 
 from drivers.virtual.store import open_card
@@ -29,6 +32,13 @@ def made_softhsm(made_folder, tmp_path_factory):
     if reason := why_unavailable():
         pytest.skip(reason)
     return softhsm_token(tmp_path_factory.mktemp("contract-softhsm") / "token", made_folder)
+
+
+@pytest.fixture(scope="module")
+def inserted(process_pcscd, made_folder, tmp_path_factory):
+    folder = shutil.copytree(made_folder, tmp_path_factory.mktemp("inserted") / "data")
+    with open_card(folder) as card, empty_reader(process_pcscd) as reader:
+        yield Inserted(card, reader, card._memory.codes)
 
 
 @pytest.fixture

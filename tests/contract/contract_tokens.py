@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import pytest
-from support.pcsc_reader import empty_reader
+from support.pcsc_reader import Reader
 from support.softhsm import SoftHsm
 
 from drivers.base import CardSlot, Deadline, Token
@@ -20,6 +20,7 @@ from drivers.pkcs11.modules import CardModules, ModuleTokens
 from drivers.pkcs11.workers import ModuleWorkers
 from drivers.virtual.card_os import VirtualCard
 from drivers.virtual.link import VirtualReaders
+from drivers.virtual.memory import Codes
 from drivers.virtual.personalisation import DEFAULT
 from drivers.virtual.store import open_card
 
@@ -106,31 +107,45 @@ def virtual(given: Given) -> Iterator[Subject]:
         yield Subject(lambda: open_direct(slot, atr, store, Deadline(10)), DEFAULT.serial, card, readers.remove)
 
 
-@contextmanager
-def in_pcscd(given: Given) -> Iterator[tuple[VirtualCard, CardSlot, Callable[[], None]]]:
-    pcscd = given.request.getfixturevalue("process_pcscd")
+@dataclass
+class Inserted:
+    """The card that stays in the reader of the pcscd from test to test: pulling and inserting takes a while."""
+
+    card: VirtualCard
+    reader: Reader
+    codes: Codes
+
+    def fresh(self) -> VirtualCard:
+        """The card as it was at first, wherever the last test has left it."""
+        if not self.reader.has_card:
+            self.reader.insert(self.card)
+        self.card._memory.save_codes(self.codes)
+        self.card.reset()
+        return self.card
+
+
+def in_pcscd(given: Given) -> tuple[VirtualCard, CardSlot, Callable[[], None]]:
+    inserted: Inserted = given.request.getfixturevalue("inserted")
     from drivers.pcsc.readers import PcscReaders  # noqa: PLC0415 - after the environment is set
 
-    with open_card(given.data_dir) as card, empty_reader(pcscd) as reader:
-        reader.insert(card)
-        yield card, PcscReaders().open_slot(reader.name), reader.pull
+    return inserted.fresh(), PcscReaders().open_slot(inserted.reader.name), inserted.reader.pull
 
 
 @contextmanager
 def pcsc(given: Given) -> Iterator[Subject]:
     """The card behind pcscd, directly."""
     store = Memory()
-    with in_pcscd(given) as (card, slot, pull):
-        yield Subject(lambda: open_direct(slot, card.atr, store, Deadline(20)), DEFAULT.serial, card, pull)
+    card, slot, pull = in_pcscd(given)
+    yield Subject(lambda: open_direct(slot, card.atr, store, Deadline(20)), DEFAULT.serial, card, pull)
 
 
 @contextmanager
 def opensc(given: Given) -> Iterator[Subject]:
     """The card behind pcscd, through OpenSC."""
     module = next((path for path in Path("/usr/lib").glob(f"*/{OPENSC}")), Path(OPENSC))
-    with in_pcscd(given) as (card, slot, pull):
-        modules = CardModules(ModuleWorkers(named=(module,)))
-        yield Subject(lambda: modules.open(slot, Deadline(20)), DEFAULT.serial, card, pull)
+    card, slot, pull = in_pcscd(given)
+    modules = CardModules(ModuleWorkers(named=(module,)))
+    yield Subject(lambda: modules.open(slot, Deadline(20)), DEFAULT.serial, card, pull)
 
 
 @contextmanager

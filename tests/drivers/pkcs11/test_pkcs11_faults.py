@@ -78,46 +78,60 @@ def worker_of(token: Pkcs11Token) -> int | None:
 @pytest.mark.parametrize(
     ("operation", "fault"), [(name, fault) for name in OPERATIONS for fault in (FAULTS if name == "sign" else BASIC)]
 )
-def test_each_function_of_an_operation_fails(operation, fault, faulty):
-    functions = traced(faulty, OPERATIONS[operation])
-    lanes = [functions[start::PARALLEL] for start in range(PARALLEL)]
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        for done in [pool.submit(run_cases, faulty.another(lane[0]), operation, lane, fault) for lane in lanes]:
+def test_each_function_of_an_operation_fails(operation, fault, lanes):
+    functions = lanes[0].functions(OPERATIONS[operation])
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        parts = [functions[start :: len(lanes)] for start in range(len(lanes))]
+        for done in [pool.submit(lane.run, operation, part, fault) for lane, part in zip(lanes, parts, strict=True)]:
             done.result()
-    wait_until(lambda: not leftovers(faulty), "the end of every process")
+    wait_until(lambda: not zombies() and not any(lane.faulty.processes() for lane in lanes), "the end of every process")
 
 
-def traced(faulty: FaultyModule, act: Callable[[Pkcs11Token, Deadline], object]) -> list[str]:
-    """The functions that an operation calls, with those of a worker's start."""
-    token = open_first(ModuleTokens(faulty.workers()))
-    token.close()
-    faulty.calls()
-    act(token, Deadline(10))
-    token.close()
-    functions = list(dict.fromkeys(faulty.calls()))
-    assert {"C_Initialize", "C_GetTokenInfo"} <= set(functions)
-    return functions
+@pytest.fixture(scope="module")
+def lanes(faulty_library, softhsm, tmp_path_factory):
+    """Opened tokens for cases that run side by side, each with its own copy of all that a case may change."""
+    folder = tmp_path_factory.mktemp("lanes")
+    tokens = (softhsm.copy(folder / f"token{number}") for number in range(PARALLEL))
+    return [Lane(FaultyModule(faulty_library, folder / f"lane{n}", token)) for n, token in enumerate(tokens)]
 
 
-def run_cases(faulty: FaultyModule, operation: str, functions: list[str], fault: str) -> None:
-    act = OPERATIONS[operation]
-    token = open_first(ModuleTokens(faulty.workers()))
-    for function in functions:
-        loading = function in LOADING
+class Lane:
+    """An opened token, and cases one after the other."""
+
+    def __init__(self, faulty: FaultyModule) -> None:
+        self.faulty = faulty
+        self.token = open_first(ModuleTokens(faulty.workers()))
+        self.token.close()
+
+    def functions(self, act: Callable[[Pkcs11Token, Deadline], object]) -> list[str]:
+        """What an operation calls, with the start of its worker."""
+        self.faulty.calls()
+        act(self.token, Deadline(10))
+        self.token.close()
+        functions = list(dict.fromkeys(self.faulty.calls()))
+        assert {"C_Initialize", "C_GetTokenInfo"} <= set(functions)
+        return functions
+
+    def run(self, operation: str, functions: list[str], fault: str) -> None:
+        for function in functions:
+            self._run_case(operation, function, fault)
+        self.token.close()
+
+    def _run_case(self, operation: str, function: str, fault: str) -> None:
+        act, loading = OPERATIONS[operation], function in LOADING
         if loading:
-            token.close()
-        faulty.calls()
-        faulty.fail(function, fault)
+            self.token.close()  # so that it is called again
+        self.faulty.calls()
+        self.faulty.fail(function, fault)
         deadline = Deadline(60)
         if fault in SILENT:
-            threading.Thread(target=cancel_when_called, args=(deadline, faulty, function), daemon=True).start()
+            threading.Thread(target=cancel_when_called, args=(deadline, self.faulty, function), daemon=True).start()
         allowed = (*FAULTS[fault], *UNCERTAIN.get(operation, ()), *((ModuleAbsentError,) if loading else ()))
         with pytest.raises(allowed):
-            act(token, deadline)
-        assert function in faulty.calls()
-        faulty.mend()
-        act(token, Deadline(60))
-    token.close()
+            act(self.token, deadline)
+        assert function in self.faulty.calls()
+        self.faulty.mend()
+        act(self.token, Deadline(60))
 
 
 def cancel_when_called(deadline: Deadline, faulty: FaultyModule, function: str) -> None:
