@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 import threading
 from collections import Counter
 
 import pytest
-from contract_tokens import MAKERS, Ability
+from contract_tokens import MAKERS, Ability, Given, make, opensc, pcsc
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -18,6 +19,7 @@ from drivers.errors import (
     CardAbsentError,
     CardBusyError,
     CardRemovedError,
+    CardUnknownError,
     DriverError,
     KeyUnusableError,
     NotSupportedError,
@@ -27,6 +29,9 @@ from drivers.errors import (
     PinWrongError,
 )
 from drivers.pin import Pin
+from drivers.pkcs11.modules import ModuleTokens
+from drivers.pkcs11.workers import ModuleWorkers
+from drivers.virtual.personalisation import DEFAULT
 
 MESSAGE = b"content"
 PIN, OTHER_PIN, WRONG_PIN, PUK = "1234", "567890", "9999", "12345678"
@@ -229,6 +234,23 @@ def test_a_code_that_was_wiped_is_never_sent(token):
     require_pin(token, PIN)
 
 
+def test_a_code_wiped_while_it_is_under_way_is_sent_whole_or_not_at_all(token):
+    """The person's answer ends with the request, wherever the call stands then."""
+    key = key_of(token, KeyRole.AUTHENTICATION)
+    for delay_s in (0.0, 0.0005, 0.002, 0.01):
+        code = pin()
+        timer = threading.Timer(delay_s, code.wipe)
+        timer.start()
+        try:
+            verify(key, token.sign(key, digest(), code, soon()))
+        except PinFormatError:
+            assert not any(code._digits)
+        timer.join()
+    assert isinstance(token, PinReader)
+    assert token.read_pin_status(soon()).tries_left in (None, 3)
+    require_pin(token, PIN)
+
+
 def test_nothing_is_begun_after_the_deadline(token):
     late = Deadline(10)
     late.cancel()
@@ -288,6 +310,35 @@ def test_data_objects_are_read_the_private_ones_with_the_code(subject, token):
     assert not subject.stands_verified
     with pytest.raises(PinWrongError):
         token.read_data_objects(pin(WRONG_PIN), soon())
+
+
+def test_both_ways_to_one_card_show_one_card(request, tmp_path):
+    """Over one reader, one after the other and while the other is open."""
+    with make(pcsc, Given(request, tmp_path)) as direct, make(opensc, Given(request, tmp_path)) as by_module:
+        first, second = direct.token(), by_module.token()
+        assert first.number == second.number
+        seen = [{(key.key_id, key.role, key.certificate_der) for key in token.keys} for token in (first, second)]
+        assert seen[0] == seen[1]
+        for token in (first, second, first):
+            verify(key_of(second, KeyRole.AUTHENTICATION), sign(token))
+        assert not direct.stands_verified
+
+
+def test_a_certificate_of_another_key_is_noticed_at_the_first_signature(made_folder, made_softhsm, tmp_path):
+    """Somebody has put it under the key's CKA_ID: what it signs with that key never leaves."""
+    token = made_softhsm.copy(tmp_path / "token")
+    key_id = DEFAULT.key_id(DEFAULT.authentication).hex()
+    tool = ["pkcs11-tool", "--module", str(token.module), "--login", "--pin", PIN, "--type", "cert"]
+    other = next(made_folder.rglob("signature-*.der"))
+    for change in (["--delete-object", "--id", key_id], ["--write-object", str(other), "--id", key_id]):
+        subprocess.run([*tool, *change], env=token.env, check=True, capture_output=True)
+    tokens = ModuleTokens(ModuleWorkers(named=(token.module,), environment=token.env))
+    (state,) = tokens.list_states()
+    opened = tokens.open_slot(state.name).open_token(soon())
+    key = next(key for key in opened.keys if key.key_id.hex() == key_id)
+    with pytest.raises(CardUnknownError):
+        opened.sign(key, digest(), pin(), soon())
+    opened.close()
 
 
 def test_every_token_runs_most_of_the_contract(request):
