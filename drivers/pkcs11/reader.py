@@ -20,7 +20,8 @@ class CardReader:
     """A slot in short transactions, each in a thread of its own.
 
     Another program's transaction keeps ours waiting for good: the thread is left behind then, and whoever comes next
-    waits for it in turn. A call through the module would tell nothing before its own, much longer time is over.
+    waits for it in turn, without a thread of his own unless a reset is owed. A call through the module would tell
+    nothing before its own, much longer time is over.
     """
 
     def __init__(self, slot: CardSlot) -> None:
@@ -32,6 +33,9 @@ class CardReader:
         """ATR and event count. Raises what a transaction raises, CardBusyError after a few seconds."""
         deadline.check()
         waiting = Deadline(min(WAIT_S, deadline.remaining_s))
+        if not self._turn.acquire(timeout=waiting.remaining_s):
+            raise CardBusyError
+        self._turn.release()
         try:
             return self._transact(lambda connection: (connection.atr, connection.events), waiting, waiting.remaining_s)
         finally:
