@@ -102,9 +102,14 @@ class Given:
 def virtual(given: Given) -> Iterator[Subject]:
     """The card in this process, directly."""
     with open_card(given.data_dir) as card:
-        readers = VirtualReaders([card])
-        slot, atr, store = readers.open_slot(readers.list_states()[0].name), card.atr, Memory()
-        yield Subject(lambda: open_direct(slot, atr, store, Deadline(10)), DEFAULT.serial, card, readers.remove)
+        readers, store = VirtualReaders([card]), Memory()
+        (state,) = readers.list_states()
+        yield Subject(
+            lambda: open_direct(readers.open_slot(state.name), card.atr, store, Deadline(10)),
+            DEFAULT.serial,
+            card,
+            readers.remove,
+        )
 
 
 @dataclass
@@ -124,28 +129,29 @@ class Inserted:
         return self.card
 
 
-def in_pcscd(given: Given) -> tuple[VirtualCard, CardSlot, Callable[[], None]]:
+def in_pcscd(given: Given) -> tuple[VirtualCard, Callable[[], CardSlot], Callable[[], None]]:
+    """The card, a way to open a slot for it (each is one thread's), and a way to pull it."""
     inserted: Inserted = given.request.getfixturevalue("inserted")
     from drivers.pcsc.readers import PcscReaders  # noqa: PLC0415 - after the environment is set
 
-    return inserted.fresh(), PcscReaders().open_slot(inserted.reader.name), inserted.reader.pull
+    return inserted.fresh(), lambda: PcscReaders().open_slot(inserted.reader.name), inserted.reader.pull
 
 
 @contextmanager
 def pcsc(given: Given) -> Iterator[Subject]:
     """The card behind pcscd, directly."""
     store = Memory()
-    card, slot, pull = in_pcscd(given)
-    yield Subject(lambda: open_direct(slot, card.atr, store, Deadline(20)), DEFAULT.serial, card, pull)
+    card, open_slot, pull = in_pcscd(given)
+    yield Subject(lambda: open_direct(open_slot(), card.atr, store, Deadline(20)), DEFAULT.serial, card, pull)
 
 
 @contextmanager
 def opensc(given: Given) -> Iterator[Subject]:
     """The card behind pcscd, through OpenSC."""
     module = next((path for path in Path("/usr/lib").glob(f"*/{OPENSC}")), Path(OPENSC))
-    card, slot, pull = in_pcscd(given)
+    card, open_slot, pull = in_pcscd(given)
     modules = CardModules(ModuleWorkers(named=(module,)))
-    yield Subject(lambda: modules.open(slot, Deadline(20)), DEFAULT.serial, card, pull)
+    yield Subject(lambda: modules.open(open_slot(), Deadline(20)), DEFAULT.serial, card, pull)
 
 
 @contextmanager
