@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from pkcs11 import TokenFlag
 from support.faulty import FaultyModule
+from support.pcscd import wait_until
 
 from drivers.base import Deadline
 from drivers.errors import (
@@ -29,10 +32,13 @@ def pin(digits: str = "1234") -> Pin:
 
 
 @pytest.fixture
-def token(faulty: FaultyModule) -> Pkcs11Token:
+def token(faulty: FaultyModule) -> Iterator[Pkcs11Token]:
     tokens = ModuleTokens(faulty.workers())
     (state,) = tokens.list_states()
-    return tokens.open_slot(state.name).open_token(Deadline(10))
+    token = tokens.open_slot(state.name).open_token(Deadline(10))
+    yield token
+    token.close()
+    wait_until(lambda: not faulty.processes(), "the end of the worker")
 
 
 @pytest.mark.parametrize(("function", "error"), [("C_SetPIN", PinUncertainError), ("C_Login", CardError)])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.faulty import FaultyModule
+from support.pcscd import wait_until
 
 from drivers.base import Deadline
 from drivers.errors import CardRemovedError
@@ -30,6 +31,7 @@ def renumbered(faulty: FaultyModule) -> Iterator[Pkcs11Token]:
     faulty.calls()
     yield token
     token.close()
+    wait_until(lambda: not faulty.processes(), "the end of the worker")
 
 
 def code() -> Pin:
