@@ -37,7 +37,8 @@ def made_softhsm(made_folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def inserted(process_pcscd, made_folder, tmp_path_factory):
     folder = shutil.copytree(made_folder, tmp_path_factory.mktemp("inserted") / "data")
-    with open_card(folder) as card, empty_reader(process_pcscd) as reader:
+    with open_card(folder) as card, empty_reader(process_pcscd) as reader, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("drivers.pcsc.slot.GAP_S", 0.0)  # nobody else waits for this card
         yield Inserted(card, reader, card._memory.codes)
 
 
