@@ -80,32 +80,33 @@ class ModuleTokens(Readers):
 
     def __init__(self, workers: ModuleWorkers) -> None:
         self._workers = workers
-        self._places: dict[str, tuple[Path, int | None]] | None = None
+        self._places: dict[str, tuple[Path, int | None]] = {}
+        self._outdated = True
         self._changed = threading.Condition()
         self._stopped = False
 
     def list_states(self) -> tuple[ReaderState, ...]:
         """See Readers."""
-        places = self._places
-        if places is None:
-            places = {}
+        if self._outdated:
+            self._outdated = False  # what happens from now on is a reason to look again
+            places: dict[str, tuple[Path, int | None]] = {}
             for module in self._workers.named:
                 self._list(module, places)
             self._places = places
-        return tuple(ReaderState(name, b"", 1) for name in places)
+        return tuple(ReaderState(name, b"", 1) for name in self._places)
 
     def wait_for_change(self, known: tuple[ReaderState, ...]) -> tuple[ReaderState, ...]:
         """See Readers. Nothing changes but that a module can be used which could not before."""
         while (states := self.list_states()) == known:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopped or self._places is None)
+                self._changed.wait_for(lambda: self._stopped or self._outdated)
                 if self._stopped:
                     break
         return states
 
     def open_slot(self, name: str) -> ModuleSlot:
         """See Readers."""
-        if self._places is None or name not in self._places:
+        if name not in self._places:
             raise ReaderAbsentError(f"no module shows a token {name}")
         module, slot = self._places[name]
         return ModuleSlot(name, Place(Worker(module, self._workers), slot), self)
@@ -127,7 +128,7 @@ class ModuleTokens(Readers):
             raise
         place.worker.end()
         with self._changed:
-            self._places = None
+            self._outdated = True
             self._changed.notify_all()
         raise CardAbsentError(f"{place.worker.module.name} works again; its tokens are looked for")
 

@@ -179,6 +179,19 @@ def test_a_module_that_works_again_is_looked_at_again(tokens, tmp_path):
         listed.open_slot("module0.so")
 
 
+def test_what_was_shown_can_be_asked_for_while_modules_are_looked_at_again(tokens, tmp_path):
+    """Whoever was told of a place asks for it a moment later, and cannot know that it is about to go."""
+    listed = tokens("[")
+    (name,) = names(listed)
+    (tmp_path / "module0.so").write_text(slots(state(1)))
+    with pytest.raises(CardAbsentError):
+        listed.open_slot(name).open_token(Deadline(10))
+    late = listed.open_slot(name)
+    assert names(listed) == ["CPS (module0.so)"]
+    with pytest.raises(CardAbsentError):
+        late.open_token(Deadline(10))
+
+
 def test_only_so_many_slots_are_taken(tokens):
     listed = tokens(slots(*(state(number, f"T{number}") for number in range(wire.MAX_SLOTS))))
     assert len(names(listed)) == wire.MAX_SLOTS
