@@ -229,8 +229,9 @@ TABLE: dict[type[BaseException], Problem] = {
     ),
     cards.SeveralCardsError: _row(
         400, "bad-request", "call", "Several cards",
-        "Several cards are present: name one by the member cardNumber.",
-        "Plusieurs cartes sont présentes : précisez laquelle par le champ cardNumber.",
+        "Several cards are present: name one by the member cardNumber. If two have one number, take one of them out.",
+        "Plusieurs cartes sont présentes : précisez laquelle par le champ cardNumber. Si deux ont le même numéro, "
+        "retirez-en une.",
     ),
     # gate
     access.GrantRequiredError: _row(

@@ -194,7 +194,7 @@ class Cards:
         present = {state.name: state for state in states or ()}
         for name in [name for name, place in self.places.items() if place.source is source and name not in present]:
             self._remove(name)
-        if states is None:
+        if source is self._sources[0] and states is None:
             self._lose_service()
         elif source is self._sources[0]:
             self._regain_service()

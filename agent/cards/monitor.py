@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 import threading
 from collections.abc import Callable
 
 from drivers.base import Readers, ReaderState
 from drivers.errors import ServiceStoppedError
+
+log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 MAX_RETRY_S = 60.0
@@ -41,23 +45,28 @@ class ReaderMonitor:
         self._wake.set()
 
     def _watch(self) -> None:
-        known: tuple[ReaderState, ...] | None = ()
-        try:
-            known = self._readers.list_states()
-            self._tell(known)
-        except ServiceStoppedError:
-            known = None
-            self._tell(None)
+        known = self._look(self._readers.list_states)
+        self._tell(known)
         while not self._stopped:
             known = self._watch_once(known)
 
+    def _look(self, look: Callable[[], tuple[ReaderState, ...]]) -> tuple[ReaderState, ...] | None:
+        try:
+            states = look()
+        except ServiceStoppedError:
+            return None
+        except Exception:  # the edge of a thread that nobody waits for: a defect of ours is a trouble like any other
+            log.exception("the readers cannot be watched")
+            return None
+        self._retry_s = RETRY_S
+        return states
+
     def _watch_once(self, known: tuple[ReaderState, ...] | None) -> tuple[ReaderState, ...] | None:
         asked = known is None and self._rest()
-        try:
-            states = self._readers.list_states() if known is None else self._readers.wait_for_change(known)
-            self._retry_s = RETRY_S
-        except ServiceStoppedError:
-            states = None
+        waiting = (
+            self._readers.list_states if known is None else functools.partial(self._readers.wait_for_change, known)
+        )
+        states = self._look(waiting)
         if (states != known or asked) and not self._stopped:
             self._tell(states)
         return states

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from drivers.base import Deadline, Slot
-from drivers.errors import CardBusyError
+from drivers.errors import CardBusyError, DriverError
 
 T = TypeVar("T")
 
@@ -61,7 +61,10 @@ class SlotQueue:
     def _replace_if_stuck(self, worker: _Worker, job: Job) -> bool:
         if worker is not self._worker or worker.running is not job:
             return False
-        self._worker = self._start()
+        try:
+            self._worker = self._start()
+        except DriverError:  # its reader is gone: whoever waits is answered when the place is removed
+            return True
         worker.hand_over(self._worker)
         self._on_replaced()
         return True
