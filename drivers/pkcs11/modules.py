@@ -8,7 +8,15 @@ from collections.abc import Container
 from pathlib import Path
 
 from drivers.base import CardSlot, Deadline, Readers, ReaderState, TokenSlot
-from drivers.errors import CardAbsentError, CardUnknownError, DriverError, ModuleAbsentError, ReaderAbsentError
+from drivers.errors import (
+    CardAbsentError,
+    CardUnknownError,
+    DriverError,
+    ModuleAbsentError,
+    ModuleCrashedError,
+    ModuleTimeoutError,
+    ReaderAbsentError,
+)
 from drivers.pkcs11 import wire
 from drivers.pkcs11.locations import find_modules
 from drivers.pkcs11.process import Worker
@@ -28,7 +36,7 @@ class CardModules:
     def open(self, reader: CardSlot, deadline: Deadline) -> Pkcs11Token:
         """Open the card of that reader through the first module that can.
 
-        Raises ModuleAbsentError when there is none, else what the last one said.
+        Raises ModuleAbsentError when there is none, else what the first one that failed or the last one said.
         """
         failure: DriverError = ModuleAbsentError("no PKCS#11 module is installed, or named in the settings")
         for module in find_modules(self._workers.named):
@@ -37,11 +45,12 @@ class CardModules:
                 return self._open(worker, reader, deadline)
             except DriverError as error:
                 worker.end()
-                failure = error
+                if not isinstance(failure, ModuleCrashedError | ModuleTimeoutError):
+                    failure = error
         raise failure
 
     def _open(self, worker: Worker, reader: CardSlot, deadline: Deadline) -> Pkcs11Token:
-        states = list_slots(worker, deadline)
+        states = list_slots(worker, Deadline(min(self._workers.list_timeout_s, deadline.remaining_s)))
         found = [each for each in states if each.removable and is_description_of(each.description, reader.name)]
         if not found:
             raise CardUnknownError(f"{worker.module.name} does not see this reader")

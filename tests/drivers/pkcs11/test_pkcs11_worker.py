@@ -181,20 +181,20 @@ def test_a_worker_of_the_agent_gets_a_clean_environment(token_copy: SoftHsm):
     token.close()
 
 
+LOOK = """
+import ctypes, resource
+from agent.__main__ import main
+from drivers.pkcs11 import worker
+PR_GET_DUMPABLE = 3
+worker.main = lambda words: print(ctypes.CDLL(None).prctl(PR_GET_DUMPABLE), resource.getrlimit(resource.RLIMIT_CORE))
+main(["_worker", "/nowhere"])
+"""
+
+
 def test_a_worker_of_the_agent_cannot_be_looked_into():
-    """What is not dumpable belongs to root in /proc (proc(5)), so the worker runs as somebody else here."""
-    becoming = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
-    with subprocess.Popen([*becoming, *child_command("_worker"), "/nowhere"], stdin=subprocess.PIPE) as process:
-        folder = Path(f"/proc/{process.pid}")
-
-        def hardened() -> bool:
-            (core,) = [line for line in (folder / "limits").read_text().splitlines() if line.startswith("Max core")]
-            return core.split()[4:6] == ["0", "0"] and (folder / "environ").stat().st_uid == 0
-
-        wait_until(hardened, "a worker that writes no core and belongs to root")
-        assert process.stdin
-        process.stdin.close()
-        assert process.wait(10) == 0
+    """Asked where the worker's own work would begin, since to root every process looks alike."""
+    looked = subprocess.run([sys.executable, "-c", LOOK], capture_output=True, text=True, check=True)
+    assert looked.stdout == "0 (0, 0)\n"
 
 
 CALLER = """
