@@ -57,9 +57,7 @@ def _applies(need: Requirement, extras: set[str]) -> bool:
 def _describe(part: Distribution) -> str:
     named = (line.rpartition(" :: ")[2] for line in part.metadata.get_all("Classifier") or () if "License" in line)
     licence = part.metadata["License-Expression"] or ", ".join(named) or part.metadata["License"] or "see its text"
-    return (
-        f"{part.name} {part.version}: {licence.splitlines()[0]}, https://pypi.org/project/{part.name}/{part.version}/"
-    )
+    return f"{part.name} {part.version}: {licence.splitlines()[0]}"
 
 
 def _copy(text: Path, folder: Path) -> None:
