@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from drivers.errors import CardBusyError
-from drivers.pin import Pin
+from drivers.pin import Code
 
 
 class Deadline:
@@ -164,6 +164,7 @@ class Token(ABC):
     """Keys that sign after a code. `number` is the key of the token: the 8 digits of EF.SN on a CPS.
 
     `access` is the way to it: "direct", or the file name of a PKCS#11 module. The timeouts are what a call may take.
+    `on_pad`: codes are typed on the reader (PC/SC part 10): calls then take ON_PAD and may last `pad_timeout_s`.
     """
 
     number: str
@@ -173,12 +174,14 @@ class Token(ABC):
     access: str = "direct"
     look_timeout_s: float = 5.0
     use_timeout_s: float = 10.0
+    on_pad: bool = False
+    pad_timeout_s: float = 60.0
 
     def close(self) -> None:  # noqa: B027 - most tokens hold nothing
         """Let go of what the token holds; it does not wait."""
 
     @abstractmethod
-    def sign(self, key: KeyInfo, digest: Digest, pin: Pin, deadline: Deadline) -> bytes:
+    def sign(self, key: KeyInfo, digest: Digest, pin: Code, deadline: Deadline) -> bytes:
         """RSASSA-PKCS1-v1_5 (RFC 8017 §8.2) over the digest, checked against the key's certificate.
 
         Raises PinWrongError, PinBlockedError, NotSupportedError, CardRemovedError, CardError.
@@ -199,7 +202,7 @@ class DataReader(ABC):
     """A token whose data objects can be read."""
 
     @abstractmethod
-    def read_data_objects(self, pin: Pin | None, deadline: Deadline) -> tuple[DataObject, ...]:
+    def read_data_objects(self, pin: Code | None, deadline: Deadline) -> tuple[DataObject, ...]:
         """Read the public objects, and with a code the private ones too. Raises PinWrongError, PinBlockedError."""
 
 
@@ -215,15 +218,15 @@ class PinKeeper(ABC):
     """A token whose codes can be checked and replaced."""
 
     @abstractmethod
-    def verify_pin(self, pin: Pin, deadline: Deadline) -> None:
+    def verify_pin(self, pin: Code, deadline: Deadline) -> None:
         """Check the code and leave the card as closed as it was found. Raises PinWrongError, PinBlockedError."""
 
     @abstractmethod
-    def change_pin(self, old: Pin, new: Pin, deadline: Deadline) -> None:
+    def change_pin(self, old: Code, new: Code, deadline: Deadline) -> None:
         """Replace the code. Raises PinWrongError or PinBlockedError about `old`."""
 
     @abstractmethod
-    def unblock_pin(self, puk: Pin, new: Pin, deadline: Deadline) -> None:
+    def unblock_pin(self, puk: Code, new: Code, deadline: Deadline) -> None:
         """Set a new code with the PUK. Raises PinWrongError or PinBlockedError about `puk`."""
 
 

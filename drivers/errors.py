@@ -98,6 +98,10 @@ class PinUncertainError(DriverError):
     """The card may have taken the new code, or may not: its answer was lost."""
 
 
+class PadRefusedError(DriverError):
+    """The person cancelled at the reader, typed nothing in time, or typed two new codes that differ."""
+
+
 class PinFormatError(DriverError):
     """The code has the wrong length or holds something else than digits; it never reached the card."""
 

@@ -1,4 +1,4 @@
-"""A PIN or PUK: shown by nothing, copied by nothing, wiped after its use."""
+"""A PIN or PUK: shown by nothing, copied by nothing, wiped after its use; or one that is typed on the reader alone."""
 
 from __future__ import annotations
 
@@ -60,3 +60,21 @@ class Pin:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a PIN is not pickled")
+
+
+class PadEntry:
+    """Stand for a code that is typed on the keys of the reader (PC/SC part 10): this computer never has it."""
+
+    __slots__ = ()
+
+    def wipe(self) -> None:
+        """There is nothing to wipe."""
+
+    def __repr__(self) -> str:
+        return "PadEntry()"
+
+
+ON_PAD = PadEntry()
+
+Code = Pin | PadEntry
+"""What unlocks a token: digits to send, or the person's own hands on the reader."""

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from agent.people.prompt import (
+    CardChoice,
     ConfirmRequest,
     DeskBusyError,
     Notice,
@@ -61,6 +62,11 @@ class Desk(Prompt):
                 self._fruitless.append(self._clock())
                 self._deny(site, request.abilities)
             return agreed
+
+    async def choose_card(self, choice: CardChoice) -> str:
+        """Ask in turn which card. Raises DeskBusyError, and PromptRefusedError while an earlier no stands."""
+        async with self._question(_site(choice.asker.caller), (choice.action,)):
+            return await self._prompt.choose_card(choice)
 
     async def inform(self, message: Notice) -> None:
         """Tell in turn. Raises DeskBusyError while an earlier notice waits."""

@@ -14,6 +14,7 @@ from agent.people.frame import MAX_FRAME, Answer, FrameError, Verdict, read_fram
 from agent.people.pipe_reader import read_pipe
 from agent.people.prompt import (
     PROMPT_TIMEOUT_S,
+    CardChoice,
     ConfirmRequest,
     Notice,
     PinAnswer,
@@ -49,6 +50,10 @@ class DialogPrompt(Prompt):
     async def confirm(self, request: ConfirmRequest) -> bool:
         """Show the consent dialog. Raises PromptTimeoutError, PromptUnavailableError."""
         return (await self._ask(request)).verdict is Verdict.ACCEPTED
+
+    async def choose_card(self, choice: CardChoice) -> str:
+        """Ask which card."""
+        raise PromptUnavailableError
 
     async def inform(self, message: Notice) -> None:
         """Show the notice until it is closed or time is up. Raises PromptUnavailableError."""

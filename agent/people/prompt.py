@@ -1,4 +1,4 @@
-"""The seam between the agent and the person at the workstation: three calls, and the values that travel.
+"""The seam between the agent and the person at the workstation: four calls, and the values that travel.
 
 Text in these values comes from cards, pages and programs: it is hostile until `plain_text` has seen it.
 """
@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Final, Self
 
-from drivers.pin import Pin
+from drivers.pin import Code, Pin
 
 PROMPT_TIMEOUT_S: Final = 120.0
 PUK_LENGTH: Final = 8  # "code de déblocage": 8 digits on every card of the family
@@ -76,22 +76,35 @@ class CardSummary:
     """The card as a person knows it.
 
     `test`: a card of the test domain, shown as such. `test_token`: its certificate chains to the test root that
-    this data folder made, so that a scripted code may be given to it.
+    this data folder made, so that a scripted code may be given to it. `kind`: CPS, CPF, CPE, CPA or CDE, in the ANS's
+    words; `reader`: where it is, shown when there are several.
     """
 
     number: str
     holder: str
     test: bool = False
     test_token: bool = False
+    kind: str = "CPS"
+    reader: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateSummary:
+    """The certificate whose key will sign, as a person can tell it from another: who issued it, until when it holds."""
+
+    issuer: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class PinRequest:
     """Everything that a person needs to know before typing a code. The lengths are those of the PIN.
 
-    `subjects`: the site, or document names; `subject_count` is set when only the first ones are named.
+    `subjects`: the site, or document names; `subject_count` is set when only the first ones are named, `sizes` are
+    those of the documents in bytes, in the same order, where they are known. `certificate`: the one that signs.
     `tries_left`: None when unknown; a blocked code is not asked for. `on_behalf_of`: the origin that a *program*
-    wants to log in to. `session_minutes`: offer to keep the PIN for that long (use and verify).
+    wants to log in to. `session_minutes`, `session_uses`: offer to keep the PIN for that long and that many uses.
+    `on_pad`: codes are typed on the reader after the person has agreed here; no field is shown.
     """
 
     kind: PinKind
@@ -106,6 +119,10 @@ class PinRequest:
     max_length: int = 8
     on_behalf_of: str | None = None
     session_minutes: int | None = None
+    session_uses: int | None = None
+    sizes: tuple[int, ...] = ()
+    certificate: CertificateSummary | None = None
+    on_pad: bool = False
 
     def __post_init__(self) -> None:
         if self.tries_left is not None and self.tries_left < 1:
@@ -130,10 +147,11 @@ class PinRequest:
 class PinAnswer:
     """The codes a person typed: PIN, or old and new PIN, or PUK and new PIN. Leave the `with` block: both are wiped.
 
-    `session`: the person ticked that the PIN may be kept for the minutes that were offered.
+    `code` is ON_PAD (and `new_code` None) for a request with `on_pad`. `session`: the person ticked that the PIN may be
+    kept for the minutes that were offered.
     """
 
-    code: Pin
+    code: Code
     new_code: Pin | None = None
     session: bool = False
 
@@ -167,11 +185,32 @@ class ConfirmRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """One thing to tell, already in the person's language; each is a single paragraph."""
+class CardChoice:
+    """Several cards could do what is asked: which one? The cards have distinct numbers."""
 
-    title: str
-    text: str
+    asker: Asker
+    action: Action
+    cards: tuple[CardSummary, ...]
+
+    def __post_init__(self) -> None:
+        if len({card.number for card in self.cards}) != len(self.cards) or len(self.cards) < 2:
+            raise ValueError("a choice is between cards of different numbers")
+
+
+class NoticeKind(StrEnum):
+    """What a person is told; the words are the prompt's, in the person's language."""
+
+    TYPE_ON_READER = "type-on-reader"
+    NO_TRAY = "no-tray"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell. `card`: the one it is about; `tries_left`: of the code that is to be typed on the reader."""
+
+    kind: NoticeKind
+    card: CardSummary | None = None
+    tries_left: int | None = None
 
 
 class Prompt(ABC):
@@ -184,6 +223,10 @@ class Prompt(ABC):
     @abstractmethod
     async def confirm(self, request: ConfirmRequest) -> bool:
         """Ask for consent: True, or False for no. Raises PromptTimeoutError, PromptUnavailableError."""
+
+    @abstractmethod
+    async def choose_card(self, choice: CardChoice) -> str:
+        """Ask which card. Gives its number. Raises PromptRefusedError, PromptUnavailableError."""
 
     @abstractmethod
     async def inform(self, message: Notice) -> None:
@@ -201,6 +244,10 @@ class RefusingPrompt(Prompt):
         """Refuse."""
         raise PromptUnavailableError(f"nobody to ask for {', '.join(request.abilities)}")
 
+    async def choose_card(self, choice: CardChoice) -> str:
+        """Refuse."""
+        raise PromptUnavailableError(f"nobody to choose a card for {choice.action}")
+
     async def inform(self, message: Notice) -> None:
         """Refuse."""
-        raise PromptUnavailableError(f"nobody to tell: {message.title}")
+        raise PromptUnavailableError(f"nobody to tell: {message.kind}")

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from agent.people.prompt import (
+    CardChoice,
     CardSummary,
     ConfirmRequest,
     Notice,
@@ -36,7 +37,7 @@ class ScriptedPrompt(Prompt):
         *,
         new_pin: str | None = None,
     ) -> None:
-        self.asked: deque[PinRequest | ConfirmRequest | Notice] = deque(maxlen=MAX_REMEMBERED)
+        self.asked: deque[PinRequest | ConfirmRequest | CardChoice | Notice] = deque(maxlen=MAX_REMEMBERED)
         self._pin = pin
         self._puk = puk
         self._new_pin = new_pin or pin
@@ -54,6 +55,11 @@ class ScriptedPrompt(Prompt):
         """Agree."""
         self.asked.append(request)
         return True
+
+    async def choose_card(self, choice: CardChoice) -> str:
+        """Leave the choice to the caller: a script knows which card it means. Raises PromptUnavailableError."""
+        self.asked.append(choice)
+        raise PromptUnavailableError("a script names its card")
 
     async def inform(self, message: Notice) -> None:
         """Take note."""

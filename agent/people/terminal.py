@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from agent.people.prompt import (
     PROMPT_TIMEOUT_S,
+    CardChoice,
     ConfirmRequest,
     Notice,
     PinAnswer,
@@ -56,6 +57,10 @@ class TerminalPrompt(Prompt):
         """Ask yes or no; no by default. Raises PromptTimeoutError, PromptUnavailableError."""
         page = write_page(request, self._words)
         return await self._converse(lambda console: _ask_consent(console, page, self._words))
+
+    async def choose_card(self, choice: CardChoice) -> str:
+        """Ask which card."""
+        raise PromptUnavailableError
 
     async def inform(self, message: Notice) -> None:
         """Write it down. Raises PromptUnavailableError."""

@@ -17,7 +17,7 @@ from agent.people.prompt import (
     PinKind,
     PinRequest,
 )
-from agent.people.wire import MAX_SUBJECTS, SUBJECT_LIMIT, TEXT_LIMIT, Question
+from agent.people.wire import MAX_SUBJECTS, SUBJECT_LIMIT, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ def _duration(until: datetime | None, words: NullTranslations, *, remembered: bo
 def _write_notice_page(notice: Notice, words: NullTranslations) -> Page:
     return Page(
         title=words.gettext("CPS agent"),
-        heading=plain_text(notice.title, limit=120),
-        facts=(Fact("", plain_text(notice.text, TEXT_LIMIT)),),
+        heading=str(notice.kind),
+        facts=(),
         refuse=words.gettext("Close"),
     )

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 from agent.client import Client
 from agent.daemon import Daemon
-from agent.people.prompt import ConfirmRequest, Notice, PinAnswer, PinRequest, Prompt
+from agent.people.prompt import CardChoice, ConfirmRequest, Notice, PinAnswer, PinRequest, Prompt
 from agent.settings import Settings
 from drivers.base import Readers
-from drivers.pin import Pin
+from drivers.pin import ON_PAD, Pin
 
 T = TypeVar("T")
 
@@ -31,10 +31,13 @@ class Person(Prompt):
     pin: str = "1234"
     new_pin: str = "1234"
     agrees: bool = True
-    asked: list[PinRequest | ConfirmRequest] = field(default_factory=list)
+    asked: list[PinRequest | ConfirmRequest | CardChoice] = field(default_factory=list)
     on_ask: Callable[[], Any] | None = None
     refuses: Exception | None = None
     confirms_after: asyncio.Event | None = None
+    chooses: str | None = None
+    told: list[Notice] = field(default_factory=list)
+    session: bool = False
 
     async def ask_pin(self, request: PinRequest) -> PinAnswer:
         self.asked.append(request)
@@ -44,8 +47,10 @@ class Person(Prompt):
                 await result
         if self.refuses:
             raise self.refuses
+        if request.on_pad:
+            return PinAnswer(ON_PAD)
         new = Pin(bytearray(self.new_pin.encode())) if request.wants_new_code else None
-        return PinAnswer(Pin(bytearray(self.pin.encode())), new)
+        return PinAnswer(Pin(bytearray(self.pin.encode())), new, self.session and request.session_minutes is not None)
 
     async def confirm(self, request: ConfirmRequest) -> bool:
         self.asked.append(request)
@@ -53,8 +58,12 @@ class Person(Prompt):
             await self.confirms_after.wait()
         return self.agrees
 
+    async def choose_card(self, choice: CardChoice) -> str:
+        self.asked.append(choice)
+        return choice.cards[0].number if self.chooses is None else self.chooses
+
     async def inform(self, message: Notice) -> None:
-        raise AssertionError(message)
+        self.told.append(message)
 
 
 @dataclass

@@ -100,6 +100,9 @@ class KeepingPerson(Prompt):
     async def confirm(self, request: ConfirmRequest) -> bool:
         return True
 
+    async def choose_card(self, choice: object) -> str:
+        raise AssertionError(choice)
+
     async def inform(self, message: object) -> None:
         raise AssertionError(message)
 

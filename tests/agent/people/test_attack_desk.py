@@ -38,6 +38,9 @@ class Person(Prompt):
         await self._show()
         return False
 
+    async def choose_card(self, choice: object) -> str:
+        raise AssertionError(choice)
+
     async def inform(self, message):
         await self._show()
 

@@ -49,6 +49,9 @@ class ManualPrompt(Prompt):
     async def confirm(self, request):
         return await self._show(request)
 
+    async def choose_card(self, choice: object) -> str:
+        raise AssertionError(choice)
+
     async def inform(self, message):
         return await self._show(message)
 
