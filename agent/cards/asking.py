@@ -1,4 +1,4 @@
-"""Questions to the person about a card: which one, its code, and the window that stays while a code is typed on a reader.
+"""Questions to the person about a card: which one, its code, and the window to read while a code is typed elsewhere.
 
 A question ends with the card that it is about: pull it, and the window closes.
 """
@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.cards.card import Card, certificate_summary
@@ -37,6 +38,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SIGNING = frozenset({Action.SIGN, Action.SIGN_RAW})
+
+
+@dataclass(frozen=True, slots=True)
+class CodeQuestion:
+    """Which code is wanted, and what for. `offer`: the PIN session that the person may choose."""
+
+    kind: PinKind
+    card: Card
+    status: PinStatus
+    key: KeyInfo | None = None
+    offer: SessionTerms | None = None
 
 
 class CardAsker:
@@ -70,35 +82,9 @@ class CardAsker:
         except PromptError as error:
             raise SeveralCardsError from error
 
-    async def ask_code(  # noqa: PLR0913 - each is something else that the person reads
-        self,
-        request: UseRequest,
-        card: Card,
-        status: PinStatus,
-        kind: PinKind,
-        key: KeyInfo | None,
-        offer: SessionTerms | None,
-    ) -> PinAnswer:
+    async def ask_code(self, request: UseRequest, question: CodeQuestion) -> PinAnswer:
         """Ask for the code, or for leave to have it typed on the reader. Raises PromptError, CardRemovedError."""
-        on_pad = card.token.on_pad
-        question = PinRequest(
-            kind=kind,
-            asker=request.asker,
-            action=request.action,
-            card=card.summary(),
-            subjects=request.subjects,
-            sizes=request.sizes,
-            format=request.format,
-            certificate=certificate_summary(key) if key is not None and request.action in SIGNING else None,
-            tries_left=status.tries_left if kind is not PinKind.UNBLOCK else None,
-            min_length=max(4, status.min_length),
-            max_length=min(8, status.max_length),
-            on_behalf_of=request.on_behalf_of,
-            session_minutes=offer.minutes if offer and not on_pad and kind in (PinKind.USE, PinKind.VERIFY) else None,
-            session_uses=offer.uses if offer and not on_pad and kind in (PinKind.USE, PinKind.VERIFY) else None,
-            on_pad=on_pad,
-        )
-        return await self._until_gone([card], self._prompt.ask_pin(question))
+        return await self._until_gone([question.card], self._prompt.ask_pin(_pin_request(request, question)))
 
     @asynccontextmanager
     async def typing_on_reader(self, card: Card, *, wanted: bool) -> AsyncIterator[None]:
@@ -124,14 +110,39 @@ class CardAsker:
         gone = [asyncio.ensure_future(self._cards.wait_gone(card)) for card in cards]
         try:
             await asyncio.wait([asking, *gone], return_when=asyncio.FIRST_COMPLETED)
-            if not asking.done():
-                raise CardRemovedError
-        except BaseException:
+            answered = asking.done()
+        except asyncio.CancelledError:
             await _end([asking, *gone])
             _discard(asking)
             raise
-        await _end(gone)
+        await _end(gone if answered else [asking, *gone])
+        if not answered:
+            _discard(asking)
+            raise CardRemovedError
         return asking.result()
+
+
+def _pin_request(request: UseRequest, question: CodeQuestion) -> PinRequest:
+    card, status, offer = question.card, question.status, question.offer
+    if card.token.on_pad:
+        offer = None  # there is no code here to keep
+    return PinRequest(
+        kind=question.kind,
+        asker=request.asker,
+        action=request.action,
+        card=card.summary(),
+        subjects=request.subjects,
+        sizes=request.sizes,
+        format=request.format,
+        certificate=certificate_summary(question.key) if question.key and request.action in SIGNING else None,
+        tries_left=status.tries_left if question.kind is not PinKind.UNBLOCK else None,
+        min_length=max(4, status.min_length),
+        max_length=min(8, status.max_length),
+        on_behalf_of=request.on_behalf_of,
+        session_minutes=offer.minutes if offer else None,
+        session_uses=offer.uses if offer else None,
+        on_pad=card.token.on_pad,
+    )
 
 
 async def _end(tasks: Sequence[asyncio.Future[Any]]) -> None:

@@ -78,7 +78,7 @@ def read_boot_clock() -> float:
 class PinSessions:
     """All sessions of this run. All methods run in the event loop.
 
-    `is_watched` tells whether a locked screen, a suspension and a change of user would be noticed: else none is offered.
+    `is_watched` tells whether a locked screen, a suspension and a change of user would be noticed: else there are none.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class PinSessions:
         return self._terms if self._terms.minutes and self._terms.uses and self._is_watched() else None
 
     def open(self, owner: SessionOwner, card: Card, pin: Pin, tries_left: int | None) -> None:
-        """Take over a code that the card has just accepted, for what is left of the offer. Replaces an older session."""
+        """Take over a code that the card has just accepted, for as long as was offered. Replaces an older session."""
         terms = self.offer
         if terms is None:
             pin.wipe()

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from agent.cards.asking import CardAsker
+from agent.cards.asking import CardAsker, CodeQuestion
 from agent.cards.card import Card, pin_keeper, pin_reader, require_usable, require_valid
 from agent.cards.cards import Cards
 from agent.cards.events import Event, EventBus, EventType
@@ -194,8 +194,9 @@ class CardUses:
     ) -> PinAnswer:
         if status.blocked and kind is not PinKind.UNBLOCK:
             raise PinBlockedError
-        offer = self._sessions.offer if request.may_use_session else None
-        answer = await self._asker.ask_code(request, card, status, kind, key, offer)
+        may_keep = request.may_use_session and kind in (PinKind.USE, PinKind.VERIFY)
+        offer = self._sessions.offer if may_keep else None
+        answer = await self._asker.ask_code(request, CodeQuestion(kind, card, status, key, offer))
         request.record.code_given = True
         return answer
 

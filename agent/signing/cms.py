@@ -1,6 +1,6 @@
 """CMS signatures at CAdES baseline B (ETSI EN 319 122-1 §6, RFC 5652), detached or around the document, by pyHanko.
 
-What each signature covers is made first for all documents, then the card signs all of it with one code, in few exchanges.
+What each signature covers is made first, for all documents; then the card signs it with one code, in few exchanges.
 """
 
 from __future__ import annotations
