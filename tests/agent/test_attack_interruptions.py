@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from typing import Self
 
 import pytest
 from support.agent import NONCE
@@ -50,7 +51,18 @@ class Asking:
         self.origin = f"https://site{next(numbers)}.example"
         self.line: socket.socket | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        if self.line is not None:
+            self.line.close()
+
     def ask(self, path: str, body: dict[str, object]) -> None:
+        self.hang_up()
         self.line = self.desk.page(f"POST {path}", body, self.origin)
 
     def consent(self) -> None:
@@ -104,8 +116,7 @@ def kill_dialog(desk: Workstation, asking: Asking) -> None:
 
 
 def hang_up(desk: Workstation, asking: Asking) -> None:
-    assert asking.line
-    asking.line.close()
+    asking.hang_up()
 
 
 STEPS = (consent_shown, code_asked, code_half_typed, code_given)
@@ -116,15 +127,15 @@ STEPS = (consent_shown, code_asked, code_half_typed, code_given)
 def test_attack_interruption_leaves_nothing_behind(
     desk: Workstation, step: Callable[[Workstation], Asking], interrupt: Callable[[Workstation, Asking], None]
 ) -> None:
-    asking = step(desk)
-    interrupt(desk, asking)
-    if interrupt is not hang_up:
-        assert asking.line
-        if step is consent_shown and interrupt is pull:
-            desk.screen.press("Escape")  # a consent is about the caller, not about the card: it stays
-        status, answer = read_answer(asking.line)
-        expected = {"card-removed", "card-absent", "pin-refused", "grant-refused"}
-        assert status == 200 or answer["code"] in expected
+    with step(desk) as asking:
+        interrupt(desk, asking)
+        if interrupt is not hang_up:
+            assert asking.line
+            if step is consent_shown and interrupt is pull:
+                desk.screen.press("Escape")  # a consent is about the caller, not about the card: it stays
+            status, answer = read_answer(asking.line)
+            expected = {"card-removed", "card-absent", "pin-refused", "grant-refused"}
+            assert status == 200 or answer["code"] in expected
     wait_until(lambda: not desk.windows, "no window")
     wait_until(lambda: not desk.children, "no dialog process")
     if interrupt is pull:
@@ -133,9 +144,9 @@ def test_attack_interruption_leaves_nothing_behind(
 
 
 def test_after_all_that_the_card_works(desk: Workstation) -> None:
-    asking = code_asked(desk)
-    desk.screen.type_text("1234")
-    desk.screen.press("Return")
-    assert asking.line
-    assert read_answer(asking.line)[0] == 200
+    with code_asked(desk) as asking:
+        desk.screen.type_text("1234")
+        desk.screen.press("Return")
+        assert asking.line
+        assert read_answer(asking.line)[0] == 200
     assert desk.card_state() == "63c3"

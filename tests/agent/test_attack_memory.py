@@ -85,10 +85,10 @@ def type_code(desk: Workstation, code: str) -> None:
 
 
 def consent(desk: Workstation) -> None:
-    line = desk.page("POST /v1/grants", {"abilities": ["identity", "authenticate", "sign"]}, ORIGIN)
-    desk.window("CPS consent")
-    desk.screen.press("shift+Tab", "space")
-    assert read_answer(line)[0] == 201
+    with desk.page("POST /v1/grants", {"abilities": ["identity", "authenticate", "sign"]}, ORIGIN) as line:
+        desk.window("CPS consent")
+        desk.screen.press("shift+Tab", "space")
+        assert read_answer(line)[0] == 201
 
 
 def needles(code: str) -> list[bytes]:
@@ -105,31 +105,30 @@ def test_the_search_finds_what_is_there(code: str) -> None:
 @only_root
 def test_attack_a_used_code_is_nowhere_in_the_agent(desk: Workstation, code: str) -> None:
     consent(desk)
-    line = desk.page("POST /v1/authentications", {"format": "web-eid:1.0", "challengeNonce": NONCE}, ORIGIN)
-    type_code(desk, code)
-    assert read_answer(line)[0] == 200
+    with desk.page("POST /v1/authentications", {"format": "web-eid:1.0", "challengeNonce": NONCE}, ORIGIN) as line:
+        type_code(desk, code)
+        assert read_answer(line)[0] == 200
     wait_until(lambda: not desk.children, "the end of the dialog that had the code")
     assert search_memory(desk.daemon_pid, needles(code)) == []
 
 
 @only_root
 def test_attack_a_code_that_was_changed_is_nowhere_in_the_agent(desk: Workstation, code: str) -> None:
-    line = desk.page("POST /v1/pin/change", {}, ORIGIN)
-    desk.window("CPS code")
     other = random_code()
-    for digits in (code, other, other):
-        desk.screen.type_text(digits)
-        desk.screen.press("Return")
-    assert read_answer(line)[0] == 200
+    with desk.page("POST /v1/pin/change", {}, ORIGIN) as line:
+        desk.window("CPS code")
+        for digits in (code, other, other):
+            desk.screen.type_text(digits)
+            desk.screen.press("Return")
+        assert read_answer(line)[0] == 200
     wait_until(lambda: not desk.children, "the end of the dialog that had the codes")
     assert search_memory(desk.daemon_pid, needles(code) + needles(other)) == []
 
 
 def test_attack_no_process_with_a_code_leaves_a_core_dump(desk: Workstation) -> None:
-    line = desk.page("POST /v1/pin/verify", {}, ORIGIN)
-    desk.window("CPS code")
-    (dialog,) = desk.children
-    for pid in (desk.daemon_pid, dialog):
-        assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
-    line.close()
+    with desk.page("POST /v1/pin/verify", {}, ORIGIN):
+        desk.window("CPS code")
+        (dialog,) = desk.children
+        for pid in (desk.daemon_pid, dialog):
+            assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
     wait_until(lambda: not desk.windows, "no window")

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agent.people.presence import AwayReason, Presence
-
 from agent.client import Client
 from agent.daemon import Daemon
+from agent.people.presence import AwayReason, Presence
 from agent.people.prompt import CardChoice, ConfirmRequest, Notice, PinAnswer, PinRequest, Prompt
 from agent.settings import Settings
 from drivers.base import Readers

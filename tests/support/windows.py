@@ -47,8 +47,9 @@ class Workstation:
         wait_until(lambda: "ready" in self.reader_states(), "the card")
 
     def pull(self) -> None:
-        """Take the card out; does nothing when there is none."""
+        """Take the card out, and wait until the agent has seen it; does nothing when there is none."""
         self.card.close()
+        wait_until(lambda: "ready" not in self.reader_states(), "the reader without its card")
 
     def reader_states(self) -> list[str]:
         return [reader["state"] for reader in self.client.status().get("readers", [])]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.agent import DeskPresence, Person, RunningAgent, running_agent
 
+from agent.cards.sessions import PinSessions
+from agent.daemon import Daemon
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.store import open_card
 
@@ -37,6 +40,18 @@ def readers(folder: Path) -> Iterator[VirtualReaders]:
 @pytest.fixture
 def person() -> Person:
     return Person(session=True)
+
+
+@pytest.fixture(autouse=True)
+def _sessions_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the sessions that a daemon makes where a test can look at them."""
+    make = Daemon._make_sessions
+
+    async def make_and_show(self: Daemon, *arguments: Any) -> PinSessions:
+        self.sessions = await make(self, *arguments)  # type: ignore[attr-defined]
+        return self.sessions  # type: ignore[attr-defined,no-any-return]
+
+    monkeypatch.setattr(Daemon, "_make_sessions", make_and_show)
 
 
 @pytest.fixture

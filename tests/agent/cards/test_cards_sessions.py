@@ -6,11 +6,11 @@ import base64
 from collections.abc import Callable
 
 import pytest
-from agent.people.presence import AwayReason
 from support.agent import NONCE, PAGE, Answer, DeskPresence, Person, RunningAgent, running_agent
 from support.lines import until
 
 from agent.cards.sessions import PinSessions, SessionTerms
+from agent.people.presence import AwayReason
 from agent.people.prompt import PinRequest
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.store import open_card
@@ -36,9 +36,9 @@ def codes_asked(person: Person) -> int:
 
 
 def sessions_of(agent: RunningAgent) -> PinSessions:
-    from agent.api.context import SERVICES  # noqa: PLC0415
-
-    return agent.daemon.app[SERVICES].sessions
+    """The sessions of the running agent, which the conftest has put there."""
+    sessions: PinSessions = agent.daemon.sessions  # type: ignore[attr-defined]
+    return sessions
 
 
 async def test_a_ticked_session_serves_further_uses_without_a_code(granted: RunningAgent, person: Person) -> None:
