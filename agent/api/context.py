@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
 
 from aiohttp import web
 
+from agent.access.callers import Caller
 from agent.access.gate import Admission
 from agent.access.grants import Grants
 from agent.access.journal import Journal
@@ -16,6 +20,34 @@ from agent.cards.events import EventBus
 from agent.cards.uses import CardUses, UseRecord
 from agent.certificates.chains import Chains
 from agent.people.prompt import Prompt
+
+
+class OpenSession(Protocol):
+    """A PIN session as the API shows it."""
+
+    @property
+    def id(self) -> str:
+        """What a caller names it by."""
+
+    @property
+    def caller(self) -> Caller:
+        """Whose it is."""
+
+    @property
+    def card_number(self) -> str:
+        """The card that it holds the code of."""
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it ends by itself."""
+
+    @property
+    def uses_left(self) -> int:
+        """How often it will still give its code."""
+
+
+def _no_sessions(_: Caller) -> Sequence[OpenSession]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +64,7 @@ class Services:
     events: EventBus
     chains: Chains
     ephemeral_grants: bool = False
+    list_sessions: Callable[[Caller], Sequence[OpenSession]] = _no_sessions
 
 
 @dataclass(slots=True)
