@@ -146,16 +146,17 @@ def _insert(connection: sqlite3.Connection, entry: JournalEntry, now: int, *, re
 def _count_again(connection: sqlite3.Connection, entry: JournalEntry, now: int, since: int) -> bool:
     """Count the same refusal again if it stands within the last minute; two pages taking turns are caught as well.
 
-    The subject tells only the agent's own notes apart: a caller could send another one each time.
+    Subject and exchanges tell only the agent's own notes apart: a caller could vary them each time.
     """
     same = (entry.action, entry.caller, entry.through, entry.outcome, entry.card_number)
-    subject = entry.subject if entry.by_agent else None
+    noted = (entry.by_agent, entry.subject, entry.exchanges)
     updated = connection.execute(
         "UPDATE journal SET count = count + 1, last_at = ? WHERE id = ("
         " SELECT id FROM journal WHERE caller = ? AND last_at BETWEEN ? AND ?"
-        " AND (action, caller, through, outcome, card_number) IS (?, ?, ?, ?, ?) AND (? IS NULL OR subject IS ?)"
+        " AND (action, caller, through, outcome, card_number) IS (?, ?, ?, ?, ?)"
+        " AND (NOT ? OR (subject, exchanges) IS (?, ?))"
         " ORDER BY id DESC LIMIT 1)",
-        (now, entry.caller, since, now, *same, subject, subject),
+        (now, entry.caller, since, now, *same, *noted),
     )
     return updated.rowcount == 1
 

@@ -97,11 +97,9 @@ def _view(served: Services, card: Card, status: PinStatus | None) -> dict[str, A
 async def _pin_status(served: Services, card: Card) -> PinStatus | None:
     """The tries, or None: a card in use, or a module that fails, keeps nobody from seeing the others."""
     try:
-        status = await served.uses.read_pin_status(card)
+        return await served.uses.read_pin_status(card)
     except (CardBusyError, ReaderExclusiveError, CardRemovedError, *MODULE_FAILURES):
         return None
-    served.cards.note_pin(card, status)
-    return status
 
 
 async def list_certificates(request: web.Request) -> web.Response:

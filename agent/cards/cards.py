@@ -157,24 +157,30 @@ class Cards:
         return CardAbsentError() if self.places else ReaderAbsentError()
 
     async def run(self, card: Card, work: Callable[[Deadline], T], timeout_s: float) -> tuple[T, int]:
-        """Do something with the card on its reader's thread. Gives the result and the number of exchanges."""
+        """Do something with the card on its reader's thread. Gives the result and the number of exchanges.
+
+        What the card says of its code is kept; after a code that it refused, tell `note_pin`.
+        """
         place = self._place_of(card)
         if place is None:
             raise CardRemovedError
         try:
-            return await place.queue.run(lambda slot, deadline: _counted(slot, lambda: work(deadline)), timeout_s)
+            done = await place.queue.run(lambda slot, deadline: _counted(slot, lambda: work(deadline)), timeout_s)
         except CardRemovedError:
             self._reopen_later(place, card)
             raise
+        if isinstance(done[0], PinStatus):
+            self.note_pin(card, done[0])
+        return done
 
     async def wait_gone(self, card: Card) -> None:
-        """Return once the card is pulled, exchanged, or to be read anew, its reader is unplugged, or the agent stops."""
+        """Return once the card is pulled, exchanged or to be read anew, its reader unplugged, or the agent stopped."""
         place = self._place_of(card)
         if place is not None:
             await place.wait_gone()
 
     def note_pin(self, card: Card, status: PinStatus) -> None:
-        """Keep what a card has just said of its code; called by whoever has looked at it or used it."""
+        """Keep what a card has just said of its code, to whoever used it."""
         place = self._place_of(card)
         if place is not None:
             place.note_pin(status)

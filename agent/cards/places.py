@@ -71,7 +71,7 @@ class Place:
         await self._gone.wait()
 
     def facts(self, sessions: frozenset[str]) -> PlaceFacts:
-        """What its condition depends on. While its code is looked at for the first time the card is still being read."""
+        """What its condition depends on. Until its code has been looked at the card is still being read."""
         if self.card is None or self.look is not None:
             return PlaceFacts(self.state.atr, failure=self.trouble)
         in_session = self.card.number in sessions
