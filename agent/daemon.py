@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from agent.access.database import Database
-from agent.access.errors import StoreError
 from agent.access.folder import secure_folder, write_private
 from agent.access.grants import Grants
-from agent.access.journal import OK, Journal, JournalEntry
+from agent.access.journal import Journal
 from agent.access.local_token import LocalToken, remove_token
 from agent.access.peer import peer_finder
 from agent.api.app import make_app
 from agent.api.context import Services
 from agent.api.server import Server
 from agent.cards.asking import CardAsker
-from agent.cards.card import Card
 from agent.cards.cards import CardPolicy, Cards
-from agent.cards.events import EventBus
+from agent.cards.events import EventBus, tell_grant_change
 from agent.cards.opening import CardOpener
 from agent.cards.sessions import PinSessions, SessionEnd, SessionTerms
+from agent.cards.statejournal import StateJournal, note_reading
 from agent.cards.uses import CardUses
 from agent.certificates.cache import CardCache
 from agent.certificates.chains import Chains
@@ -48,7 +49,6 @@ log = logging.getLogger(__name__)
 
 DATABASE_FILE = "agent.db"
 PORT_FILE = "port"
-AGENT = "cps-agent"
 PRUNE_S = 3600.0
 TEST_PIN, TEST_PUK = "1234", "12345678"
 
@@ -98,6 +98,7 @@ class Daemon:
         chains = Chains(root.authorities_der)
         policy = CardPolicy(root.vouches_for, chains.refutes, self.settings.unattended)
         cards = await self._make_cards(database, journal, policy, stack)
+        grants.subscribe(functools.partial(tell_grant_change, cards.events))
         token = LocalToken.create(folder)
         stack.callback(remove_token, folder)
         desk = Desk(self._prompt or self._choose_prompt())
@@ -130,20 +131,23 @@ class Daemon:
         workers = self._module_workers()
         opener = CardOpener(cache, lambda: open_card_modules(workers), self.settings.card_access)
         cards = Cards(await asyncio.to_thread(self._open_sources, workers), opener, policy, EventBus())
-        cards.on_read = lambda card, exchanges: self._spawn(_note_reading(journal, card, exchanges))
+        cards.on_read = lambda card, exchanges: self._spawn(note_reading(journal, card, exchanges))
         stack.push_async_callback(self._finish_background)
+        states = StateJournal(journal, cards.events)
+        states.start()
+        stack.push_async_callback(states.stop)
         stack.callback(cards.stop)
         stack.callback(cards.events.close)
         return cards
 
     async def _make_sessions(self, cards: Cards, grants: Grants, stack: contextlib.AsyncExitStack) -> PinSessions:
         """PIN sessions, which end when the person goes away, and with the grants of their callers."""
-        presence = self._presence or open_presence()
+        presence = self._presence or open_presence(sys.platform, os.environ)
         terms = SessionTerms(self.settings.pin_session_minutes, self.settings.pin_session_uses)
         sessions = PinSessions(cards, terms, lambda: presence.available)
         stack.callback(sessions.end_where, SessionEnd.STOPPED)
         stack.callback(grants.subscribe(sessions.follow_grants))
-        await presence.start(lambda _: sessions.end_where(SessionEnd.AWAY))
+        await presence.start(sessions.leave)
         stack.push_async_callback(presence.stop)
         return sessions
 
@@ -199,14 +203,6 @@ class Daemon:
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):  # somebody has put something else there
         path.unlink(missing_ok=True)
-
-
-async def _note_reading(journal: Journal, card: Card, exchanges: int) -> None:
-    """Tell the user's journal that the agent itself has read a card."""
-    try:
-        await journal.record(JournalEntry("read-card", AGENT, OK, card_number=card.number, exchanges=exchanges))
-    except StoreError as error:
-        log.error("the journal cannot be written: %s", error)  # noqa: TRY400 - one line is what a reader needs
 
 
 async def _prune(grants: Grants) -> None:

@@ -37,7 +37,7 @@ class Pin:
     def hand_over(self) -> Pin:
         """Give the digits to a new owner; this one has none from now on, and its wipe() wipes nothing."""
         heir = object.__new__(Pin)
-        heir._digits, self._digits = self._digits, bytearray()  # noqa: SLF001 - the same class
+        heir._digits, self._digits = self._digits, bytearray()
         return heir
 
     def wipe(self) -> None:

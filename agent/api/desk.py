@@ -9,7 +9,7 @@ from agent.access.errors import TokenRefusedError
 from agent.api.callers import name_caller
 from agent.api.context import call, services
 from agent.api.schemas import LockBody, read_body
-from agent.cards.sessions import SessionEnd, SessionOwner
+from agent.cards.sessions import SessionEnd
 
 
 async def lock_pin(request: web.Request) -> web.Response:
@@ -17,8 +17,8 @@ async def lock_pin(request: web.Request) -> web.Response:
     await read_body(request, LockBody)
     caller = await name_caller(request)
     sessions = services(request).sessions
-    own = SessionOwner(caller.name, is_page=True) if caller.kind is CallerKind.PAGE else None
-    ended = sessions.end_where(SessionEnd.LOCKED, lambda session: own in (None, session.owner))
+    own = sessions.list_for(caller)
+    ended = sessions.end_where(SessionEnd.LOCKED, lambda session: session in own)
     call(request).is_use = bool(ended)
     return web.json_response({"ended": ended})
 

@@ -14,14 +14,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from agent.access.callers import CallerKind
+from agent.access.callers import Caller, CallerKind
 from agent.access.grants import GrantChange, GrantEvent
 from agent.cards.card import Card
 from agent.cards.cards import Cards
 from agent.cards.events import Event, EventBus, EventType
+from agent.people.presence import AwayReason
 from drivers.pin import Pin
 
 ID_BYTES = 8
+Key = tuple[tuple[CallerKind, str], str]
+"""A caller's key and the number of a card."""
 
 
 class SessionEnd(StrEnum):
@@ -46,19 +49,11 @@ class SessionTerms:
     uses: int = 20
 
 
-@dataclass(frozen=True, slots=True)
-class SessionOwner:
-    """The caller that a session serves: an origin, or the path of a program."""
-
-    caller: str
-    is_page: bool
-
-
 @dataclass(slots=True, eq=False)
 class PinSession:
     """One session. `deadline_s` is on the clock of PinSessions, `ends_at` on the wall's, for people."""
 
-    owner: SessionOwner
+    caller: Caller
     card: Card
     pin: Pin
     tries_left: int | None
@@ -67,6 +62,11 @@ class PinSession:
     ends_at: datetime
     id: str = field(default_factory=lambda: secrets.token_hex(ID_BYTES))
     watch: asyncio.Task[None] | None = None
+
+    @property
+    def card_number(self) -> str:
+        """The card that it holds the code of."""
+        return self.card.number
 
 
 def read_boot_clock() -> float:
@@ -93,22 +93,22 @@ class PinSessions:
         self._terms = terms
         self._is_watched = is_watched
         self._clock = clock
-        self._sessions: dict[tuple[SessionOwner, str], PinSession] = {}
+        self._sessions: dict[Key, PinSession] = {}
 
     @property
     def offer(self) -> SessionTerms | None:
         """What may be offered to the person now; None: nothing."""
         return self._terms if self._terms.minutes and self._terms.uses and self._is_watched() else None
 
-    def open(self, owner: SessionOwner, card: Card, pin: Pin, tries_left: int | None) -> None:
+    def open(self, caller: Caller, card: Card, pin: Pin, tries_left: int | None) -> None:
         """Take over a code that the card has just accepted, for as long as was offered. Replaces an older session."""
         terms = self.offer
         if terms is None:
             pin.wipe()
             return
-        self.end_where(SessionEnd.CODE_CHANGED, lambda session: _key(session) == (owner, card.number))
+        self.end_where(SessionEnd.CODE_CHANGED, lambda session: _key(session) == (caller.key, card.number))
         session = PinSession(
-            owner=owner,
+            caller=caller,
             card=card,
             pin=pin,
             tries_left=tries_left,
@@ -118,14 +118,15 @@ class PinSessions:
         )
         session.watch = asyncio.get_running_loop().create_task(self._watch(session))
         self._sessions[_key(session)] = session
+        self._tell_cards()
         self._publish(EventType.PIN_SESSION_OPENED, session)
 
-    def borrow(self, owner: SessionOwner, card: Card, tries_left: int | None, uses: int) -> Pin | None:
+    def borrow(self, caller: Caller, card: Card, tries_left: int | None, uses: int) -> Pin | None:
         """Take that many uses off the caller's session and give its code; None when the person has to be asked.
 
         A card that counts fewer tries than at the opening was given wrong codes since: its session ends.
         """
-        session = self._sessions.get((owner, card.number))
+        session = self._sessions.get((caller.key, card.number))
         if session is None:
             return None
         if (reason := self._why_over(session, card, tries_left)) is not None:
@@ -160,6 +161,10 @@ class PinSessions:
         """The card did not take the code: it is not tried again."""
         self.end_where(SessionEnd.CODE_REFUSED, lambda session: session.pin is pin)
 
+    def leave(self, reason: AwayReason) -> None:  # noqa: ARG002 - whatever took the person away
+        """The person is not at the desk any more: every session ends."""
+        self.end_where(SessionEnd.AWAY)
+
     def end_where(self, reason: SessionEnd, condition: Callable[[PinSession], bool] = lambda _: True) -> int:
         """End the sessions that the condition holds for. Gives their number."""
         ended = [session for session in self._sessions.values() if condition(session)]
@@ -170,12 +175,13 @@ class PinSessions:
     def follow_grants(self, change: GrantChange) -> None:
         """Whoever loses a grant loses the code that was kept for it."""
         if change.event is not GrantEvent.GIVEN:
-            owner = SessionOwner(change.grant.caller.name, change.grant.caller.kind is CallerKind.PAGE)
-            self.end_where(SessionEnd.REVOKED, lambda session: session.owner == owner)
+            key = change.grant.caller.key
+            self.end_where(SessionEnd.REVOKED, lambda session: session.caller.key == key)
 
-    def list_for(self, owner: SessionOwner | None = None) -> list[PinSession]:
-        """The sessions of a caller, or all of them."""
-        return [session for session in self._sessions.values() if owner in (None, session.owner)]
+    def list_for(self, caller: Caller) -> list[PinSession]:
+        """List what this caller may see: a page its own, a program of this user all of them."""
+        sessions = self._sessions.values()
+        return [each for each in sessions if caller.kind is CallerKind.PROGRAM or each.caller.key == caller.key]
 
     async def _watch(self, session: PinSession) -> None:
         """End the session with its time or its card, whichever goes first."""
@@ -195,14 +201,19 @@ class PinSessions:
         del self._sessions[_key(session)]
         if session.watch is not None and session.watch is not _current_task():
             session.watch.cancel()
+        self._tell_cards()
         self._publish(EventType.PIN_SESSION_ENDED, session, reason)
 
+    def _tell_cards(self) -> None:
+        self._cards.note_sessions(session.card_number for session in self._sessions.values())
+
     def _publish(self, kind: EventType, session: PinSession, code: SessionEnd | None = None) -> None:
-        self._events.publish(Event(kind, session.card.reader, session.card.number, code))
+        card = session.card
+        self._events.publish(Event(kind, card.reader, card.number, code, caller=session.caller, subject_id=session.id))
 
 
-def _key(session: PinSession) -> tuple[SessionOwner, str]:
-    return session.owner, session.card.number
+def _key(session: PinSession) -> Key:
+    return session.caller.key, session.card.number
 
 
 def _current_task() -> asyncio.Task[object] | None:

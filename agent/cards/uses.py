@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from agent.access.callers import Caller, CallerKind
 from agent.cards.asking import CardAsker, CodeQuestion
 from agent.cards.card import Card, pin_keeper, pin_reader, require_usable, require_valid
 from agent.cards.cards import Cards
 from agent.cards.events import Event, EventBus, EventType
-from agent.cards.sessions import PinSessions, SessionEnd, SessionOwner
+from agent.cards.sessions import PinSessions, SessionEnd
 from agent.cards.slots import CardStuckError
 from agent.people.prompt import Action, Asker, PinAnswer, PinKind
 from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
@@ -49,9 +50,10 @@ class UseRequest:
     card_number: str | None = None
 
     @property
-    def owner(self) -> SessionOwner:
+    def caller(self) -> Caller:
         """The caller as the owner of a PIN session."""
-        return SessionOwner(self.asker.caller, self.asker.is_page)
+        kind = CallerKind.PAGE if self.asker.is_page else CallerKind.PROGRAM
+        return Caller(kind, self.asker.caller, self.asker.through)
 
     @property
     def may_use_session(self) -> bool:
@@ -137,9 +139,7 @@ class CardUses:
 
     async def read_pin_status(self, card: Card, record: UseRecord | None = None) -> PinStatus:
         """Ask the card for its tries; costs none."""
-        status = await self._run(card, pin_reader(card).read_pin_status, record, card.token.look_timeout_s)
-        self._cards.note_pin(card, status)
-        return status
+        return await self._run(card, pin_reader(card).read_pin_status, record, card.token.look_timeout_s)
 
     async def use_code(self, card: Card, work: Callable[[Deadline], T], code: Code, request: UseRequest) -> T:
         """Do one thing for which a code goes to the card, and learn from the card's refusal."""
@@ -180,7 +180,7 @@ class CardUses:
     async def _unlock(self, request: UseRequest, card: Card, status: PinStatus, key: KeyInfo) -> AsyncIterator[Code]:
         """Give the code of the caller's session, or one that the person types now and may let the agent keep."""
         if request.may_use_session and not status.blocked:
-            kept = self._sessions.borrow(request.owner, card, status.tries_left, max(1, len(request.subjects)))
+            kept = self._sessions.borrow(request.caller, card, status.tries_left, max(1, len(request.subjects)))
             if kept is not None:
                 with self._sessions.use(kept):
                     yield kept
@@ -203,7 +203,7 @@ class CardUses:
     def _keep(self, request: UseRequest, card: Card, status: PinStatus, answer: PinAnswer) -> None:
         """Open a session with the code that the card took, if the person ticked it."""
         if answer.session and isinstance(answer.code, Pin):
-            self._sessions.open(request.owner, card, answer.code.hand_over(), status.tries_left)
+            self._sessions.open(request.caller, card, answer.code.hand_over(), status.tries_left)
 
     async def _changed(self, card: Card, record: UseRecord) -> PinStatus:
         self._sessions.end_where(SessionEnd.CODE_CHANGED, lambda session: session.card is card)

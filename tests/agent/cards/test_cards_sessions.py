@@ -9,12 +9,14 @@ import pytest
 from support.agent import NONCE, PAGE, Answer, DeskPresence, Person, RunningAgent, running_agent
 from support.lines import until
 
+from agent.access.callers import Caller, CallerKind
 from agent.cards.sessions import PinSessions, SessionTerms
 from agent.people.presence import AwayReason
 from agent.people.prompt import PinRequest
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.store import open_card
 
+PROGRAM = Caller(CallerKind.PROGRAM, "/usr/bin/tray")
 LOGIN = {"format": "web-eid:1.0", "challengeNonce": NONCE}
 
 
@@ -116,9 +118,9 @@ async def change(agent: RunningAgent) -> None:
 @pytest.mark.parametrize("end", [lock, lock_as_page, revoke, change])
 async def test_what_a_caller_or_the_person_does_ends_it(granted: RunningAgent, person: Person, end: Callable) -> None:
     assert (await log_in(granted)).status == 200
-    (session,) = sessions_of(granted).list_for()
+    (session,) = sessions_of(granted).list_for(PROGRAM)
     await end(granted)
-    assert sessions_of(granted).list_for() == []
+    assert sessions_of(granted).list_for(PROGRAM) == []
     assert not any(session.pin._digits)
     before = codes_asked(person)
     assert (await log_in(granted)).status == 200
@@ -130,9 +132,9 @@ async def test_a_person_who_goes_away_ends_it(
     granted: RunningAgent, presence: DeskPresence, reason: AwayReason
 ) -> None:
     assert (await log_in(granted)).status == 200
-    (session,) = sessions_of(granted).list_for()
+    (session,) = sessions_of(granted).list_for(PROGRAM)
     presence.leave(reason)
-    assert sessions_of(granted).list_for() == []
+    assert sessions_of(granted).list_for(PROGRAM) == []
     assert not any(session.pin._digits)
 
 
@@ -140,24 +142,24 @@ async def test_signals_that_are_lost_end_the_offer_and_the_use(
     granted: RunningAgent, person: Person, presence: DeskPresence
 ) -> None:
     assert (await log_in(granted)).status == 200
-    presence.available = False
+    presence.watches = False
     person.session = True
     assert (await log_in(granted)).status == 200
     assert codes_asked(person) == 2
     assert isinstance(person.asked[-1], PinRequest)
     assert person.asked[-1].session_minutes is None
-    assert sessions_of(granted).list_for() == []
+    assert sessions_of(granted).list_for(PROGRAM) == []
 
 
 async def test_a_pulled_card_ends_it_though_the_same_card_comes_back(
     granted: RunningAgent, person: Person, readers: VirtualReaders
 ) -> None:
     assert (await log_in(granted)).status == 200
-    (session,) = sessions_of(granted).list_for()
+    (session,) = sessions_of(granted).list_for(PROGRAM)
     card = readers._readers[0]._card
     assert card is not None
     readers.remove()
-    await until(lambda: not sessions_of(granted).list_for())
+    await until(lambda: not sessions_of(granted).list_for(PROGRAM))
     assert not any(session.pin._digits)
     readers.insert(card)
     assert (await log_in(granted)).status == 200
@@ -186,7 +188,7 @@ async def test_a_kept_code_that_the_card_refuses_is_sent_once(
     card.reset()
     answer = await log_in(granted)
     assert (answer.code, answer.body["triesLeft"]) == ("pin-wrong", 2)
-    assert sessions_of(granted).list_for() == []
+    assert sessions_of(granted).list_for(PROGRAM) == []
     person.pin = "5678"
     assert (await log_in(granted)).status == 200
     assert codes_asked(person) == 2
@@ -195,7 +197,7 @@ async def test_a_kept_code_that_the_card_refuses_is_sent_once(
 async def test_a_wrong_code_opens_none(granted: RunningAgent, person: Person) -> None:
     person.pin = "9999"
     assert (await log_in(granted)).code == "pin-wrong"
-    assert sessions_of(granted).list_for() == []
+    assert sessions_of(granted).list_for(PROGRAM) == []
 
 
 async def test_a_program_that_speaks_for_a_site_is_asked_each_time(agent: RunningAgent, person: Person) -> None:
@@ -217,7 +219,7 @@ async def test_raw_signatures_are_never_served_from_a_session(agent: RunningAgen
 
 async def test_checking_the_code_may_open_one(agent: RunningAgent, person: Person) -> None:
     assert (await agent.program("POST", "/v1/pin/verify", {})).status == 200
-    assert len(sessions_of(agent).list_for()) == 1
+    assert len(sessions_of(agent).list_for(PROGRAM)) == 1
     answer = await agent.program("POST", "/v1/signatures", documents(1))
     assert answer.status == 200
     assert codes_asked(person) == 1
@@ -237,13 +239,13 @@ async def test_the_end_of_the_agent_wipes_it(
 ) -> None:
     async with running_agent(folder, person, readers, presence) as agent:
         assert (await agent.program("POST", "/v1/pin/verify", {})).status == 200
-        (session,) = sessions_of(agent).list_for()
+        (session,) = sessions_of(agent).list_for(PROGRAM)
     assert not any(session.pin._digits)
 
 
 async def test_time_ends_it_though_the_machine_slept(granted: RunningAgent, person: Person) -> None:
     assert (await log_in(granted)).status == 200
-    (session,) = sessions_of(granted).list_for()
+    (session,) = sessions_of(granted).list_for(PROGRAM)
     session.deadline_s -= 15 * 60  # as a clock that went on during a suspension tells
     assert (await log_in(granted)).status == 200
     assert codes_asked(person) == 2
@@ -256,4 +258,4 @@ async def test_the_timer_ends_it(
     monkeypatch.setattr("agent.daemon.SessionTerms", lambda minutes, uses: SessionTerms(0.001, uses))  # type: ignore[arg-type]
     async with running_agent(folder, person, readers, presence) as agent:
         assert (await agent.program("POST", "/v1/pin/verify", {})).status == 200
-        await until(lambda: not sessions_of(agent).list_for())
+        await until(lambda: not sessions_of(agent).list_for(PROGRAM))
