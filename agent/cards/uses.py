@@ -14,7 +14,7 @@ from agent.cards.slots import CardStuckError
 from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PinRequest, Prompt
 from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
 from drivers.errors import CardRemovedError, DriverError, PinBlockedError, PinUncertainError
-from drivers.pin import Pin
+from drivers.pin import Code
 
 T = TypeVar("T")
 
@@ -46,18 +46,19 @@ class UseRequest:
 class UnlockedKey:
     """A key whose code the person has just given; it signs until the `with` block of the code ends."""
 
-    def __init__(self, uses: CardUses, card: Card, key: KeyInfo, pin: Pin, record: UseRecord) -> None:
+    def __init__(self, uses: CardUses, card: Card, key: KeyInfo, code: Code, record: UseRecord) -> None:
         self.card = card
         self.info = key
         self._uses = uses
-        self._pin = pin
+        self._code = code
         self._record = record
 
     async def sign(self, digest: Digest) -> bytes:
         """RSASSA-PKCS1-v1_5 over the digest. Raises PinWrongError, PinBlockedError, NotSupportedError, DriverError."""
 
         def work(deadline: Deadline) -> bytes:
-            return self.card.token.sign(self.info, digest, self._pin, deadline)
+            (signature,) = self.card.token.sign(self.info, [digest], self._code, deadline)
+            return signature
 
         return await self._uses.run(self.card, work, self._record)
 
@@ -174,7 +175,7 @@ def _doubt() -> Iterator[None]:
         raise PinUncertainError from error
 
 
-def _both(answer: PinAnswer) -> tuple[Pin, Pin]:
+def _both(answer: PinAnswer) -> tuple[Code, Code]:
     if answer.new_code is None:
         raise TypeError("the prompt gave one code where two were asked")
     return answer.code, answer.new_code
