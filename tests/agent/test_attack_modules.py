@@ -174,10 +174,10 @@ async def test_attack_wrong_signatures_never_leave(folder: Path, person: Person,
     if lie == "another key":
         module.sign_with(KeyRole.SIGNATURE)
     elif lie == "another message":
-        other = wire.Sign(1, b"", b"0" * 51)
+        other = wire.Sign(1, b"", [b"0" * 51])
         module.tell("sign", lying_worker.answer(module.told["sign"], other).decode())
     else:
-        module.tell("sign", text(wire.Signature(values[lie])))
+        module.tell("sign", text(wire.Signatures([values[lie]])))
     async with agent_with(folder, person, module) as agent:
         answer = await use(agent, "/v1/authentications", LOGIN)
         assert (answer.status, answer.code) == (409, "card-unknown")

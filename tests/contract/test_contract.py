@@ -57,7 +57,7 @@ def digest(algorithm: str = "sha256", message: bytes = MESSAGE) -> Digest:
 
 
 def sign(token: Token, role: KeyRole = KeyRole.AUTHENTICATION, algorithm: str = "sha256", digits: str = PIN) -> bytes:
-    return token.sign(key_of(token, role), digest(algorithm), pin(digits), soon())
+    return token.sign(key_of(token, role), [digest(algorithm)], pin(digits), soon())[0]
 
 
 def verify(key: KeyInfo, signature: bytes, algorithm: str = "sha256") -> None:
@@ -106,7 +106,7 @@ def test_the_signature_key_signs(subject, token, algorithm):
 def test_what_the_signature_key_of_a_card_does_not_take_is_refused_before_the_code_is_sent(subject, token):
     spent = pin(WRONG_PIN)
     with pytest.raises(NotSupportedError):
-        token.sign(key_of(token, KeyRole.SIGNATURE), digest("sha512"), spent, soon())
+        token.sign(key_of(token, KeyRole.SIGNATURE), [digest("sha512")], spent, soon())
     require_pin(token, PIN)
 
 
@@ -117,7 +117,7 @@ def test_a_key_that_cannot_sign_says_so_once_and_is_known_for_it(subject, token)
     except KeyUnusableError:
         assert key_of(token, KeyRole.SIGNATURE).hashes == frozenset()
         with pytest.raises(NotSupportedError):
-            token.sign(key, digest(), pin(WRONG_PIN), soon())
+            token.sign(key, [digest()], pin(WRONG_PIN), soon())
         verify(key_of(token, KeyRole.AUTHENTICATION), sign(token))
     assert not subject.stands_verified
 
@@ -230,7 +230,7 @@ def test_a_code_that_was_wiped_is_never_sent(token):
     gone = pin()
     gone.wipe()
     with pytest.raises(PinFormatError):
-        token.sign(key_of(token, KeyRole.AUTHENTICATION), digest(), gone, soon())
+        token.sign(key_of(token, KeyRole.AUTHENTICATION), [digest()], gone, soon())
     require_pin(token, PIN)
 
 
@@ -242,7 +242,7 @@ def test_a_code_wiped_while_it_is_under_way_is_sent_whole_or_not_at_all(token):
         timer = threading.Timer(delay_s, code.wipe)
         timer.start()
         try:
-            verify(key, token.sign(key, digest(), code, soon()))
+            verify(key, *token.sign(key, [digest()], code, soon()))
         except PinFormatError:
             assert not any(code._digits)
         timer.join()
@@ -255,7 +255,7 @@ def test_nothing_is_begun_after_the_deadline(token):
     late = Deadline(10)
     late.cancel()
     with pytest.raises(CardBusyError):
-        token.sign(key_of(token, KeyRole.AUTHENTICATION), digest(), pin(WRONG_PIN), late)
+        token.sign(key_of(token, KeyRole.AUTHENTICATION), [digest()], pin(WRONG_PIN), late)
     require_pin(token, PIN)
 
 
@@ -263,7 +263,7 @@ def test_a_key_of_another_token_is_refused(token):
     own = key_of(token, KeyRole.AUTHENTICATION)
     foreign = KeyInfo(b"\x00\x01", own.label, own.role, own.certificate_der, own.hashes)
     with pytest.raises(NotSupportedError):
-        token.sign(foreign, digest(), pin(WRONG_PIN), soon())
+        token.sign(foreign, [digest()], pin(WRONG_PIN), soon())
     require_pin(token, PIN)
 
 
@@ -337,7 +337,7 @@ def test_a_certificate_of_another_key_is_noticed_at_the_first_signature(made_fol
     opened = tokens.open_slot(state.name).open_token(soon())
     key = next(key for key in opened.keys if key.key_id.hex() == key_id)
     with pytest.raises(CardUnknownError):
-        opened.sign(key, digest(), pin(), soon())
+        opened.sign(key, [digest()], pin(), soon())
     opened.close()
 
 
