@@ -73,13 +73,18 @@ def pin_view(status: PinStatus) -> dict[str, Any]:
 
 def reader_view(place: Place) -> dict[str, Any]:
     """A reader, what is in it, and what keeps it from being used."""
-    failure = find_problem(place.failure) if place.failure else None
     return {
         "name": place.state.name,
         "state": _reader_state(place),
         "cardNumber": place.card.number if place.card else None,
-        "trouble": {"code": failure.code, "detail": failure.detail, "detailFr": failure.detail_fr} if failure else None,
+        "trouble": trouble_view(place.failure) if place.failure else None,
     }
+
+
+def trouble_view(failure: Exception) -> dict[str, Any]:
+    """What keeps a card shut; `card` names one that is no CPS."""
+    document = find_problem(failure).to_json(failure)
+    return {name: document[name] for name in ("code", "card", "detail", "detailFr") if name in document}
 
 
 def _reader_state(place: Place) -> str:

@@ -86,7 +86,7 @@ def identify_atr(atr: bytes) -> CardFamily:
 
 
 def generation_of(atr: bytes) -> str:
-    """The generation that the ATR tells for sure or in all likelihood: CPS3, CPS3-CL or CPS4; empty when it does not."""
+    """The generation that the ATR tells: CPS3, CPS3-CL or CPS4; empty when it tells none."""
     family = identify_atr(atr)
     return str(family) if family in CPS_FAMILY - {CardFamily.CPS2TER} else ""
 
