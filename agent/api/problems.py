@@ -93,8 +93,8 @@ def find_problem(error: BaseException) -> Problem:
 
 
 def _row(*values: Any) -> Problem:
-    *others, detail_fr = values
-    return Problem(*others, set_french(detail_fr))
+    row = Problem(*values)
+    return replace(row, detail_fr=set_french(row.detail_fr))
 
 
 INTERNAL = _row(
