@@ -41,6 +41,7 @@ def card_view(card: Card, pin: PinStatus | None) -> dict[str, Any]:
         "access": card.token.access,
         "label": card.token.label,
         "reader": card.reader,
+        "tokenId": card.holder.token_id,
         "test": card.test,
         "expiresAt": moment(card.expires_at),
         "holder": holder_view(card.holder),
@@ -49,7 +50,7 @@ def card_view(card: Card, pin: PinStatus | None) -> dict[str, Any]:
 
 
 def holder_view(holder: Holder) -> dict[str, Any]:
-    """The person on the card."""
+    """The person on the card; one that names nobody tells its structure."""
     return {
         "familyName": holder.family_name,
         "givenName": holder.given_name,
@@ -57,7 +58,9 @@ def holder_view(holder: Holder) -> dict[str, Any]:
         "nationalId": holder.national_id,
         "rpps": holder.rpps,
         "profession": coded_view(holder.profession),
+        "futureProfession": coded_view(holder.future_profession),
         "speciality": coded_view(holder.speciality),
+        "structure": {"name": holder.structure.name, "id": holder.structure.id} if holder.structure else None,
     }
 
 
