@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from agent import __version__
 from agent.people.translations import DOMAIN, LOCALE_DIR, translator
 from agent.settings import CARD_ACCESSES, PROMPTS
-from drivers.virtual.kinds import DEFAULT_KIND, KINDS
+from drivers.virtual.kinds import DEFAULT_KIND, KINDS, PCSC_KINDS
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -142,7 +142,9 @@ def _add_running(commands: Commands) -> None:
         commands, "virtual-card", _("put a test card into a virtual PC/SC reader"), "virtual_card:run_virtual_card"
     )
     card.add_argument("--vpcd", nargs="?", const="", metavar="HOST:PORT", required=True, help=_("where vpcd listens"))
-    card.add_argument("--kind", choices=KINDS, default=DEFAULT_KIND, help=_("which test card (default: %(default)s)"))
+    card.add_argument(
+        "--kind", choices=PCSC_KINDS, default=DEFAULT_KIND, help=_("which test card (default: %(default)s)")
+    )
     card.add_argument("--delay", type=int, default=0, metavar="MS", help=_("time that each exchange takes"))
     card.add_argument("--trace", action="store_true", help=_("print every exchange, codes hidden"))
 

@@ -129,6 +129,9 @@ KINDS: dict[str, Opener] = {
     "mute": _mute,
 }
 
+PCSC_KINDS = tuple(kind for kind in KINDS if kind != "mute")
+"""Those that vpcd can hold (3.3): a card without an ATR is no card to it, and holds up every reader of pcscd."""
+
 
 def open_card_of_kind(data_dir: Path, kind: str) -> Chip:
     """Open the virtual card of that name. Raises KeyError for a name that is none of KINDS, and what Opener raises."""
