@@ -156,7 +156,9 @@ class Daemon:
         return [readers, open_module_tokens(workers)] if workers.named else [readers]
 
     def _open_readers(self) -> Readers:
-        return open_virtual_readers(self.settings.data_dir) if self.settings.virtual else open_pcsc_readers()
+        if not self.settings.virtual:
+            return open_pcsc_readers()
+        return open_virtual_readers(self.settings.data_dir, self.settings.virtual_kind)
 
     def _module_workers(self) -> ModuleWorkers:
         return ModuleWorkers(

@@ -12,6 +12,8 @@ from typing import Any
 
 import platformdirs
 
+from drivers.virtual.kinds import DEFAULT_KIND, KINDS
+
 APP = "cps-agent"
 ENVIRONMENT_PREFIX = "CPS_AGENT_"
 SHELL_FOLDERS = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Explorer\Shell Folders"
@@ -31,6 +33,7 @@ class SettingsError(Exception):
 class Settings:
     """How one run of the agent behaves. `port` None: the first free of the agent's own ports.
 
+    `virtual`: the embedded test cards instead of the workstation's readers, one reader for each of `virtual_kind`.
     `modules`: PKCS#11 libraries to use beside those installed at known places; `card_access`: the direct way to a card
     and modules where it has none, or one of the two alone. `pin_session_minutes`, `pin_session_uses`: what a person may
     be offered when a code is typed, in time and in signatures; 0: no session is ever offered.
@@ -41,6 +44,7 @@ class Settings:
     prompt: str = "dialog"
     language: str | None = None
     virtual: bool = False
+    virtual_kind: tuple[str, ...] = (DEFAULT_KIND,)
     unattended: bool = False
     modules: tuple[Path, ...] = ()
     card_access: str = "auto"
@@ -165,6 +169,17 @@ def _modules(value: Any) -> tuple[Path, ...]:
     return paths
 
 
+def _virtual_kinds(value: Any) -> tuple[str, ...]:
+    """Names of virtual cards, as a list or with commas between; each once, since each is one card."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list | tuple):
+        raise TypeError(value)
+    kinds = tuple(_text(name).strip() for name in names)
+    if not kinds or len(set(kinds)) != len(kinds) or not set(kinds) <= KINDS.keys():
+        raise ValueError(value)
+    return kinds
+
+
 def _card_access(value: Any) -> str:
     if value not in CARD_ACCESSES:
         raise ValueError(value)
@@ -187,6 +202,7 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "prompt": _prompt,
     "language": _text,
     "virtual": _boolean,
+    "virtual_kind": _virtual_kinds,
     "unattended": _boolean,
     "modules": _modules,
     "card_access": _card_access,

@@ -27,7 +27,7 @@ PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "code", "layer", "detail", "detailFr"],
     "properties": {
-        **{key: {"type": "string"} for key in ("type", "title", "code", "layer", "detail", "detailFr", "hint")},
+        **{key: {"type": "string"} for key in ("type", "title", "code", "layer", "detail", "detailFr", "hint", "card")},
         **{key: {"type": "integer"} for key in ("status", "triesLeft")},
     },
 }

@@ -45,6 +45,7 @@ def card_view(card: Card, pin: PinStatus | None, *, in_session: bool = False) ->
         "access": card.token.access,
         "label": card.token.label,
         "reader": card.reader,
+        "tokenId": card.holder.token_id,
         "test": card.test,
         "expiresAt": moment(card.expires_at),
         "holder": holder_view(card.holder),
@@ -53,7 +54,7 @@ def card_view(card: Card, pin: PinStatus | None, *, in_session: bool = False) ->
 
 
 def holder_view(holder: Holder) -> dict[str, Any]:
-    """The person on the card."""
+    """The person on the card; one that names nobody tells its structure."""
     return {
         "familyName": holder.family_name,
         "givenName": holder.given_name,
@@ -61,7 +62,9 @@ def holder_view(holder: Holder) -> dict[str, Any]:
         "nationalId": holder.national_id,
         "rpps": holder.rpps,
         "profession": coded_view(holder.profession),
+        "futureProfession": coded_view(holder.future_profession),
         "speciality": coded_view(holder.speciality),
+        "structure": {"name": holder.structure.name, "id": holder.structure.id} if holder.structure else None,
     }
 
 
@@ -99,12 +102,11 @@ def list_reader_views(cards: Cards, *, with_identity: bool = True) -> list[dict[
 
 def _reader_view(place: Place, condition: Condition) -> dict[str, Any]:
     """A reader, what is in it, and what keeps it from being used."""
-    failure = find_problem(place.failure) if place.failure else None
     return {
         "name": place.state.name,
         "state": _reader_state(place),
         "condition": str(condition),
-        "trouble": {"code": failure.code, "detail": failure.detail, "detailFr": failure.detail_fr} if failure else None,
+        "trouble": trouble_view(place.failure) if place.failure else None,
     }
 
 
@@ -118,6 +120,12 @@ def _holder_in_brief(place: Place, *, in_session: bool) -> dict[str, Any]:
         "expiresAt": moment(card.expires_at) if card else None,
         "pin": pin_view(pin, in_session=in_session) if pin else None,
     }
+
+
+def trouble_view(failure: Exception) -> dict[str, Any]:
+    """What keeps a card shut; `card` names one that is no CPS."""
+    document = find_problem(failure).to_json(failure)
+    return {name: document[name] for name in ("code", "card", "detail", "detailFr") if name in document}
 
 
 def _reader_state(place: Place) -> str:

@@ -169,6 +169,9 @@ class Cards:
         except CardRemovedError:
             self._reopen_later(place, card)
             raise
+        except CardAbsentError as gone:  # the reader is empty, though the monitor has not told us yet
+            self._reopen_later(place, card)
+            raise CardRemovedError from gone
         if isinstance(done[0], PinStatus):
             self.note_pin(card, done[0])
         return done
@@ -226,7 +229,7 @@ class Cards:
             self._lose_service()
         elif source is self._sources[0]:
             self._regain_service()
-        for name, state in present.items():
+        for name, state in sorted(present.items(), key=_holds_a_card):  # a moved card leaves before it arrives
             self._update(source, name, state)
         self._seen[source].set()
         self._looked.set()
@@ -387,6 +390,10 @@ def _may_pass(failure: Failure) -> bool:
 
 def _may_work_now(failure: Failure | None) -> bool:
     return isinstance(failure, RetriableError) and not isinstance(failure, CardMuteError)
+
+
+def _holds_a_card(reader: tuple[str, ReaderState]) -> bool:
+    return reader[1].atr is not None
 
 
 def _counted(slot: Slot, work: Callable[[], T]) -> tuple[T, int]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from agent.cards.opening import CPS_FAMILY
 from drivers.base import PinStatus
-from drivers.card.atr import identify_atr
+from drivers.card.atr import CPS_FAMILY, identify_atr
 from drivers.errors import CardUnknownError
 
 EXPIRING = timedelta(days=60)

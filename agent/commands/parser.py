@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from agent import __version__
 from agent.people.translations import DOMAIN, LOCALE_DIR, translator
 from agent.settings import CARD_ACCESSES, PROMPTS
+from drivers.virtual.kinds import DEFAULT_KIND, KINDS, PCSC_KINDS
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -53,6 +54,8 @@ def _examples() -> str:
             "cps-agent pin change",
             "cps-agent journal --limit 20",
             "cps-agent virtual-card --vpcd --trace",
+            "cps-agent virtual-card --vpcd --kind cpe",
+            "cps-agent serve --unattended --virtual-kind cps3,cpe",
         )
     )
 
@@ -108,6 +111,13 @@ def _add_running(commands: Commands) -> None:
     serve.add_argument("--port", type=int, help=_("listen on this port alone (0: any free one)"))
     serve.add_argument("--virtual", action="store_true", default=None, help=_("use the embedded test card"))
     serve.add_argument(
+        "--virtual-kind",
+        metavar="KIND[,KIND…]",
+        help=_("use embedded test cards of these kinds, each in a reader of its own: {kinds}").format(
+            kinds=", ".join(KINDS)
+        ),
+    )
+    serve.add_argument(
         "--unattended",
         action="store_true",
         default=None,
@@ -132,6 +142,9 @@ def _add_running(commands: Commands) -> None:
         commands, "virtual-card", _("put a test card into a virtual PC/SC reader"), "virtual_card:run_virtual_card"
     )
     card.add_argument("--vpcd", nargs="?", const="", metavar="HOST:PORT", required=True, help=_("where vpcd listens"))
+    card.add_argument(
+        "--kind", choices=PCSC_KINDS, default=DEFAULT_KIND, help=_("which test card (default: %(default)s)")
+    )
     card.add_argument("--delay", type=int, default=0, metavar="MS", help=_("time that each exchange takes"))
     card.add_argument("--trace", action="store_true", help=_("print every exchange, codes hidden"))
 

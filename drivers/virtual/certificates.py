@@ -11,7 +11,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from drivers.base import KeyRole
 from drivers.virtual import der
-from drivers.virtual.personalisation import CARD_ISSUER, Holder
+from drivers.virtual.personalisation import CARD_ISSUER, Employee, Holder
 
 HOST = "igc.cps-agent.invalid"
 """Nothing answers there, ever (RFC 2606 §2): a test certificate must not lead to a real authority."""
@@ -25,13 +25,13 @@ OID_SMART_CARD_LOGON = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.2")
 OID_UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 OID_POLICY = x509.ObjectIdentifier("1.2.250.1.213.1.7.2.1.1.1.1")
 
-# Extensions of the CPS (nomenclatures G02, card number, G01, G15, R01)
+# Extensions of the CPS (nomenclatures G02, card number, G01, G15, G16, R01)
 OID_CARD_TYPE = "1.2.250.1.71.1.2.2"
 OID_CARD_NUMBER = "1.2.250.1.71.1.2.3"
 OID_CARD_CATEGORY = "1.2.250.1.71.1.2.5"
 OID_PROFESSION = "1.2.250.1.71.1.2.7"
+OID_FUTURE_PROFESSION = "1.2.250.1.71.1.2.8"
 OID_SPECIALITY = "1.2.250.1.71.4.2.5"
-CARD_TYPE_CPS = 0
 CARD_CATEGORY_TEST = b"\x80"
 
 
@@ -59,17 +59,32 @@ def ca_name(common_name: str) -> x509.Name:
 
 
 def subject_name(holder: Holder) -> x509.Name:
-    """C, title, then one RDN of three attributes: CN, SN and GN."""
-    person = x509.RelativeDistinguishedName(
-        [
-            x509.NameAttribute(NameOID.COMMON_NAME, holder.national_id),
-            x509.NameAttribute(NameOID.SURNAME, holder.family_name),
-            x509.NameAttribute(NameOID.GIVEN_NAME, holder.given_name),
-        ]
-    )
-    country = x509.NameAttribute(NameOID.COUNTRY_NAME, "FR")
-    title = x509.NameAttribute(NameOID.TITLE, holder.title)
-    return x509.Name([x509.RelativeDistinguishedName([country]), x509.RelativeDistinguishedName([title]), person])
+    """C, the structure of an employee, title, then one RDN of three attributes: CN, SN and GN.
+
+    A card that names nobody has a pseudonym, and its CN alone (ANS PDT-INF-617).
+    """
+    title = [(NameOID.TITLE, holder.title)] if holder.title else []
+    number = (NameOID.COMMON_NAME, holder.national_id)
+    if holder.family_name:
+        person = [[number, (NameOID.SURNAME, holder.family_name), (NameOID.GIVEN_NAME, holder.given_name)]]
+    else:
+        person = [[(NameOID.PSEUDONYM, f"EMPLOYE{holder.national_id.rpartition('/')[2]}")], [number]]
+    single = [(NameOID.COUNTRY_NAME, "FR"), *_structure_attributes(holder), *title]
+    return x509.Name([_rdn([attribute]) for attribute in single] + [_rdn(attributes) for attributes in person])
+
+
+def _structure_attributes(holder: Holder) -> list[tuple[x509.ObjectIdentifier, str]]:
+    """Department, name and identifier of the structure; before IGC-Santé the test domain, place and identifier."""
+    if not isinstance(holder, Employee):
+        return []
+    unit = (NameOID.ORGANIZATIONAL_UNIT_NAME, holder.structure_id)
+    if holder.legacy:
+        return [(NameOID.ORGANIZATION_NAME, "TEST"), (NameOID.LOCALITY_NAME, holder.place), unit]
+    return [(NameOID.STATE_OR_PROVINCE_NAME, holder.place), (NameOID.ORGANIZATION_NAME, holder.structure), unit]
+
+
+def _rdn(attributes: list[tuple[x509.ObjectIdentifier, str]]) -> x509.RelativeDistinguishedName:
+    return x509.RelativeDistinguishedName([x509.NameAttribute(oid, value) for oid, value in attributes])
 
 
 def start_certificate(
@@ -124,23 +139,29 @@ def _role_extensions(subject: Subject) -> list[tuple[x509.ExtensionType, bool]]:
         mail = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
         return [basic, (_key_usage(content_commitment=True), True), (mail, False)]
     purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, OID_SMART_CARD_LOGON])
-    upn = x509.OtherName(OID_UPN, der.utf8(f"8.{subject.holder.rpps}@carte-cps.fr"))
+    upn = x509.OtherName(OID_UPN, der.utf8(f"{subject.holder.principal_name}@carte-cps.fr"))
     names = x509.SubjectAlternativeName([upn])
     return [basic, (_key_usage(digital_signature=True), True), (purposes, False), (names, False)]
 
 
 def _cps_extensions(subject: Subject) -> list[tuple[x509.ExtensionType, bool]]:
     """Private extensions, their values in DER inside extnValue."""
+    holder = subject.holder
     values = {
-        OID_CARD_TYPE: der.integer(CARD_TYPE_CPS),
+        OID_CARD_TYPE: der.integer(holder.card_type),
         OID_CARD_NUMBER: der.printable(f"{CARD_ISSUER}/{subject.card_number}"),
         OID_CARD_CATEGORY: der.octets(CARD_CATEGORY_TEST),
-        OID_PROFESSION: der.integer(subject.holder.profession),
-        OID_SPECIALITY: der.sequence(der.utf8(subject.holder.speciality)),
+        OID_PROFESSION: _integer(holder.profession),
+        OID_FUTURE_PROFESSION: _integer(holder.future_profession),
+        OID_SPECIALITY: der.sequence(der.utf8(holder.speciality)) if holder.speciality else b"",
     }
     return [
         (x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value), False) for oid, value in values.items() if value
     ]
+
+
+def _integer(number: int | None) -> bytes:
+    return b"" if number is None else der.integer(number)
 
 
 def _publication_extensions() -> list[x509.ExtensionType]:

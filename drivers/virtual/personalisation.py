@@ -80,7 +80,7 @@ class Holder:
     given_name: str = "CAMILLE"
     rpps: str = "99700002712"
     title: str = "Médecin"
-    profession: int = 10
+    profession: int | None = 10
     speciality: str = "SM26"
     situations: tuple[Situation, ...] = (
         Situation(1, "CABINET DU DR VIRTUEL", "499700002712005", "SA07"),
@@ -91,6 +91,77 @@ class Holder:
     def national_id(self) -> str:
         """IdNat_PS: the digit 8 announces an RPPS number."""
         return f"8{self.rpps}"
+
+    @property
+    def principal_name(self) -> str:
+        """What the user principal name of the certificate begins with."""
+        return f"8.{self.rpps}"
+
+    @property
+    def card_type(self) -> int:
+        """Nomenclature G02: 0 CPS, 1 CPF, 2 CDE and CPE, 3 CDA and CPA."""
+        return 0
+
+    @property
+    def future_profession(self) -> int | None:
+        """Nomenclature G16, on cards of people in training."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Trainee(Holder):
+    """Somebody in training, with a student's number instead of an RPPS; what a genuine title says is not known."""
+
+    title: str = "Médecin en formation"
+    profession: int | None = None
+    speciality: str = ""
+    student_number: str = "99700002720"
+    future_profession: int | None = 10
+
+    @property
+    def national_id(self) -> str:
+        """IdNat_PS: the digit 9 announces a student's number."""
+        return f"9{self.student_number}"
+
+    @property
+    def principal_name(self) -> str:
+        """Ours: as a professional's."""
+        return f"9.{self.student_number}"
+
+    @property
+    def card_type(self) -> int:
+        """CPF."""
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Employee(Holder):
+    """Somebody who works for a structure. Without names the card is the structure's, lent to whom it employs.
+
+    `structure_id`: IdNat_Struct, whose first digit tells what follows (G07); `number`: of the structure's register.
+    `legacy`: subject as before IGC-Santé, with the test domain for an organisation and a place for a department.
+    """
+
+    title: str = ""
+    profession: int | None = None
+    speciality: str = ""
+    card_type: int = 2
+    structure: str = "HOPITAL D'ESSAI"
+    structure_id: str = "1990000010"
+    number: str = "CPET0001"
+    place: str = "Paris (75)"
+    legacy: bool = False
+
+    @property
+    def national_id(self) -> str:
+        """IdNat_PS of a register (G08): its digit is that of the structure plus 2, but for ADELI (1) and RPPS (6)."""
+        kind = {"0": "1", "1": "3", "2": "4", "3": "5", "4": "6"}[self.structure_id[0]]
+        return f"{kind}{self.structure_id[1:]}/{self.number}"
+
+    @property
+    def principal_name(self) -> str:
+        """The national identifier as it is."""
+        return self.national_id
 
 
 @dataclass(frozen=True, slots=True)
