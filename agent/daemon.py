@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ from agent.access.peer import peer_finder
 from agent.api.app import make_app
 from agent.api.context import Services
 from agent.api.server import Server
+from agent.cards.asking import CardAsker
 from agent.cards.cards import CardPolicy, Cards
 from agent.cards.events import EventBus, tell_grant_change
 from agent.cards.opening import CardOpener
+from agent.cards.sessions import PinSessions, SessionEnd, SessionTerms
 from agent.cards.statejournal import StateJournal, note_reading
 from agent.cards.uses import CardUses
 from agent.certificates.cache import CardCache
@@ -32,6 +35,7 @@ from agent.certificates.test_root import TestRoot
 from agent.children import MODULES, child_command, clean_environment
 from agent.people.desk import Desk
 from agent.people.dialog_process import DialogPrompt
+from agent.people.presence import Presence, open_presence
 from agent.people.prompt import Prompt, RefusingPrompt
 from agent.people.scripted import ScriptedPrompt
 from agent.people.terminal import TerminalPrompt
@@ -50,12 +54,19 @@ TEST_PIN, TEST_PUK = "1234", "12345678"
 
 
 class Daemon:
-    """One run of the agent; `prompt` and `readers` replace the settings' own. `port` is known once it has started."""
+    """One run of the agent; what is given replaces the settings' own. `port` is known once it has started."""
 
-    def __init__(self, settings: Settings, prompt: Prompt | None = None, readers: Readers | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        prompt: Prompt | None = None,
+        readers: Readers | None = None,
+        presence: Presence | None = None,
+    ) -> None:
         self.settings = settings
         self._prompt = prompt
         self._readers = readers
+        self._presence = presence
         self.port = 0
         self._stopped = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
@@ -90,16 +101,18 @@ class Daemon:
         grants.subscribe(functools.partial(tell_grant_change, cards.events))
         token = LocalToken.create(folder)
         stack.callback(remove_token, folder)
-        prompt = Desk(self._prompt or self._choose_prompt())
+        desk = Desk(self._prompt or self._choose_prompt())
+        sessions = await self._make_sessions(cards, grants, stack)
         await self._listen(
             Services(
                 token=token,
                 peers=peer_finder(),
                 grants=grants,
                 journal=journal,
-                prompt=prompt,
+                desk=desk,
+                sessions=sessions,
                 cards=cards,
-                uses=CardUses(cards, prompt, cards.events),
+                uses=CardUses(cards, CardAsker(cards, desk), cards.events, sessions),
                 events=cards.events,
                 chains=chains,
                 ephemeral_grants=self.settings.unattended,
@@ -126,6 +139,17 @@ class Daemon:
         stack.callback(cards.stop)
         stack.callback(cards.events.close)
         return cards
+
+    async def _make_sessions(self, cards: Cards, grants: Grants, stack: contextlib.AsyncExitStack) -> PinSessions:
+        """PIN sessions, which end when the person goes away, and with the grants of their callers."""
+        presence = self._presence or open_presence(sys.platform, os.environ)
+        terms = SessionTerms(self.settings.pin_session_minutes, self.settings.pin_session_uses)
+        sessions = PinSessions(cards, terms, lambda: presence.available)
+        stack.callback(sessions.end_where, SessionEnd.STOPPED)
+        stack.callback(grants.subscribe(sessions.follow_grants))
+        await presence.start(lambda _: sessions.end_where(SessionEnd.AWAY))
+        stack.push_async_callback(presence.stop)
+        return sessions
 
     def _open_sources(self, workers: ModuleWorkers) -> list[Readers]:
         readers = self._readers or self._open_readers()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
 
 from aiohttp import web
 
-from agent.access.callers import Caller
 from agent.access.gate import Admission
 from agent.access.grants import Grants
 from agent.access.journal import Journal
@@ -17,37 +13,10 @@ from agent.access.local_token import LocalToken
 from agent.access.peer import Peer, PeerFinder
 from agent.cards.cards import Cards
 from agent.cards.events import EventBus
+from agent.cards.sessions import PinSessions
 from agent.cards.uses import CardUses, UseRecord
 from agent.certificates.chains import Chains
-from agent.people.prompt import Prompt
-
-
-class OpenSession(Protocol):
-    """A PIN session as the API shows it."""
-
-    @property
-    def id(self) -> str:
-        """What a caller names it by."""
-
-    @property
-    def caller(self) -> Caller:
-        """Whose it is."""
-
-    @property
-    def card_number(self) -> str:
-        """The card that it holds the code of."""
-
-    @property
-    def ends_at(self) -> datetime:
-        """When it ends by itself."""
-
-    @property
-    def uses_left(self) -> int:
-        """How often it will still give its code."""
-
-
-def _no_sessions(_: Caller) -> Sequence[OpenSession]:
-    return ()
+from agent.people.desk import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +27,13 @@ class Services:
     peers: PeerFinder
     grants: Grants
     journal: Journal
-    prompt: Prompt
     cards: Cards
     uses: CardUses
+    sessions: PinSessions
+    desk: Desk
     events: EventBus
     chains: Chains
     ephemeral_grants: bool = False
-    list_sessions: Callable[[Caller], Sequence[OpenSession]] = _no_sessions
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from agent.api.views import (
     desk_view,
     journal_view,
     list_reader_views,
-    session_view,
+    list_session_views,
 )
 from agent.cards.card import Card
 from drivers.base import PinStatus
@@ -47,7 +47,7 @@ async def read_status(request: web.Request) -> web.Response:
         served = services(request)
         await served.cards.look_for_service()
         body |= desk_view(served.cards)
-        body["sessions"] = [session_view(session) for session in served.list_sessions(caller)]
+        body["sessions"] = list_session_views(served.sessions, caller)
     return web.json_response(body)
 
 

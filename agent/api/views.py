@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from agent.access.callers import Caller, CallerKind
 from agent.access.granttable import Grant
 from agent.access.journal import JournalRecord
-from agent.api.context import OpenSession
 from agent.api.problems import find_problem
 from agent.cards.card import Card, load_certificate
 from agent.cards.cards import Cards
 from agent.cards.conditions import Condition
 from agent.cards.events import Event
 from agent.cards.places import Place
+from agent.cards.sessions import PinSession, PinSessions, SessionOwner
 from agent.certificates.chains import Chains
 from agent.signing.documents import Signature
 from drivers.base import KeyInfo, PinStatus
@@ -203,16 +203,22 @@ def journal_view(record: JournalRecord) -> dict[str, Any]:
     }
 
 
-def session_view(session: OpenSession, *, with_identity: bool = True) -> dict[str, Any]:
+def list_session_views(sessions: PinSessions, caller: Caller, *, with_identity: bool = True) -> list[dict[str, Any]]:
+    """The PIN sessions that a caller may see: a page its own, a program of this user all of them."""
+    owner = SessionOwner(caller.name, is_page=True) if caller.kind is CallerKind.PAGE else None
+    return [_session_view(session, with_identity=with_identity) for session in sessions.list_for(owner)]
+
+
+def _session_view(session: PinSession, *, with_identity: bool) -> dict[str, Any]:
     """A PIN session; the card's number is for callers who may know identities."""
     view = {
         "id": session.id,
-        "caller": session.caller.name,
-        "kind": str(session.caller.kind),
+        "caller": session.owner.caller,
+        "kind": str(CallerKind.PAGE if session.owner.is_page else CallerKind.PROGRAM),
         "endsAt": moment(session.ends_at),
         "usesLeft": session.uses_left,
     }
-    return view | {"cardNumber": session.card_number} if with_identity else view
+    return view | {"cardNumber": session.card.number} if with_identity else view
 
 
 def may_hear(caller: Caller, event: Event) -> bool:
