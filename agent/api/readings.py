@@ -20,7 +20,6 @@ from agent.api.views import (
     desk_view,
     journal_view,
     list_reader_views,
-    session_view,
 )
 from agent.cards.card import Card
 from drivers.base import PinStatus

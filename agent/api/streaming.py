@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 from agent.access.callers import Ability, Caller
 from agent.api.callers import require
 from agent.api.context import Services, services
-from agent.api.views import desk_view, event_view, may_hear, session_view
+from agent.api.views import desk_view, event_view, may_hear
 from agent.cards.events import Event
 
 HEARTBEAT_S = 60.0

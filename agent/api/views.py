@@ -215,12 +215,12 @@ def session_view(session: PinSession, *, with_identity: bool = True) -> dict[str
     """A PIN session; the card's number is for callers who may know identities."""
     view = {
         "id": session.id,
-        "caller": session.caller.name,
-        "kind": str(session.caller.kind),
+        "caller": session.owner.caller,
+        "kind": str(CallerKind.PAGE if session.owner.is_page else CallerKind.PROGRAM),
         "endsAt": moment(session.ends_at),
         "usesLeft": session.uses_left,
     }
-    return view | {"cardNumber": session.card_number} if with_identity else view
+    return view | {"cardNumber": session.card.number} if with_identity else view
 
 
 def may_hear(caller: Caller, event: Event) -> bool:

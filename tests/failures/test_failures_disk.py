@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.agent import NONCE, PAGE, call
+from support.journal import uses_of
 from support.pcscd import wait_until
 from support.processes import command
 
@@ -153,22 +153,17 @@ def works(client: Client) -> None:
     assert answer.status == 200, answer.body
 
 
-def uses(client: Client) -> list[dict[str, Any]]:
-    """What was asked of the agent; what it notes of the card's state comes when it comes."""
-    return [entry for entry in client.journal() if entry["action"] != "state"]
-
-
 def test_a_disk_that_fills_while_the_agent_runs_and_is_freed_again(disk: Disk) -> None:
     disk.start()
     with disk.client() as client:
         grant(client)
         works(client)
-        before = len(uses(client))
+        before = len(uses_of(client.journal()))
         disk.fill()
         with refused(client):
             disk.free()
         works(client)
-        entries = uses(client)
+        entries = uses_of(client.journal())
         assert len(entries) == before + 3
         assert {entry["outcome"] for entry in entries} == {"ok"}
         assert [each["caller"] for each in client.request("GET", "/v1/grants")["grants"]].count(PAGE) == 1

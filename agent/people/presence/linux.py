@@ -53,19 +53,12 @@ class LinuxPresence(Presence):
         self._again_s = again_s
         self._on_away: OnAway | None = None
         self._broken: str | None = NOT_STARTED
-        self._was_available = False
+        self.reason = NOT_STARTED
         self._buses: list[Bus] = []
         self._logind: Logind | None = None
         self._lockers: Lockers | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._looking = asyncio.Lock()
-
-    @property
-    def reason(self) -> str | None:
-        """See Presence."""
-        if self._broken is not None or self._logind is None or self._lockers is None:
-            return self._broken
-        return self._logind.reason or self._lockers.reason
 
     async def start(self, on_away: OnAway) -> None:
         """See Presence."""
@@ -80,6 +73,7 @@ class LinuxPresence(Presence):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._disconnect()
         self._broken = NOT_STARTED
+        self._note()
 
     async def _connect(self) -> None:
         try:
@@ -171,11 +165,17 @@ class LinuxPresence(Presence):
         self._note()
 
     def _note(self) -> None:
-        """Say so when signals that could be received cannot be any more."""
-        before, self._was_available = self._was_available, self.available
+        """Judge what can be received now, and say so when it is not everything any more."""
+        self.reason = self._judge()
+        before, self.available = self.available, self.reason is None
         if before and not self.available:
             log.warning("PIN sessions end: %s", self.reason)
             self._tell(AwayReason.LOST)
+
+    def _judge(self) -> str | None:
+        if self._broken is not None or self._logind is None or self._lockers is None:
+            return self._broken
+        return self._logind.reason or self._lockers.reason
 
     def _tell(self, reason: AwayReason) -> None:
         if self._on_away is not None:

@@ -17,24 +17,18 @@ class AwayReason(StrEnum):
     LOST = "lost"
 
 
-OnAway = Callable[[AwayReason], None]
+OnAway = Callable[[AwayReason], object]
 
 
 class Presence(ABC):
     """Tells when the screen is locked, the workstation sleeps, another user comes to the front, or the session ends.
 
-    One cause may be told more than once. `available` is true only while each of them would be told.
+    One cause may be told more than once. `available` is true only while each of them would be told; `reason` says why
+    it is not.
     """
 
-    @property
-    @abstractmethod
-    def reason(self) -> str | None:
-        """Why some of the signals cannot be received, or None when all can."""
-
-    @property
-    def available(self) -> bool:
-        """Whether all signals can be received, now."""
-        return self.reason is None
+    available: bool = False
+    reason: str | None = None
 
     @abstractmethod
     async def start(self, on_away: OnAway) -> None:
@@ -49,12 +43,7 @@ class NoPresence(Presence):
     """A workstation whose signals cannot be received."""
 
     def __init__(self, reason: str) -> None:
-        self._reason = reason
-
-    @property
-    def reason(self) -> str:
-        """See Presence."""
-        return self._reason
+        self.reason = reason
 
     async def start(self, on_away: OnAway) -> None:
         """See Presence: there is nothing to listen to."""
