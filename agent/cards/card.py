@@ -47,7 +47,13 @@ class Card:
 
     def summary(self) -> CardSummary:
         """What a dialog shows of the card."""
-        return CardSummary(self.number, self.holder.display_name, test=self.test, test_token=self.test_token)
+        return CardSummary(
+            self.number,
+            self.holder.display_name,
+            test=self.test,
+            test_token=self.test_token,
+            kind=self.holder.kind or "CPS",
+        )
 
 
 def is_seen_again(card: Card, other: Card) -> bool:
