@@ -46,7 +46,7 @@ async def read_status(request: web.Request) -> web.Response:
         served = services(request)
         await served.cards.look_for_service()
         body |= desk_view(served.cards)
-        body["sessions"] = [session_view(session) for session in served.sessions.list_for(caller)]
+        body["sessions"] = list_session_views(served.sessions, caller)
     return web.json_response(body)
 
 

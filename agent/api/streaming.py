@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 from agent.access.callers import Ability, Caller
 from agent.api.callers import require
 from agent.api.context import Services, services
-from agent.api.views import desk_view, event_view, may_hear
+from agent.api.views import desk_view, event_view, list_session_views, may_hear
 from agent.cards.events import Event
 
 HEARTBEAT_S = 60.0
@@ -45,7 +45,7 @@ async def stream_events(request: web.Request) -> web.WebSocketResponse:
 
 def _state_message(served: Services, caller: Caller) -> dict[str, Any]:
     with_identity = served.grants.allows(caller, Ability.IDENTITY)
-    sessions = [session_view(session, with_identity=with_identity) for session in served.sessions.list_for(caller)]
+    sessions = list_session_views(served.sessions, caller, with_identity=with_identity)
     return {"type": STATE, **desk_view(served.cards, with_identity=with_identity), "sessions": sessions}
 
 

@@ -15,7 +15,7 @@ from agent.cards.cards import Cards
 from agent.cards.conditions import Condition
 from agent.cards.events import Event
 from agent.cards.places import Place
-from agent.cards.sessions import PinSession
+from agent.cards.sessions import PinSession, PinSessions
 from agent.certificates.chains import Chains
 from agent.signing.documents import Signature
 from drivers.base import KeyInfo, PinStatus
@@ -211,12 +211,17 @@ def journal_view(record: JournalRecord) -> dict[str, Any]:
     }
 
 
-def session_view(session: PinSession, *, with_identity: bool = True) -> dict[str, Any]:
+def list_session_views(sessions: PinSessions, caller: Caller, *, with_identity: bool = True) -> list[dict[str, Any]]:
+    """The PIN sessions that a caller may see."""
+    return [_session_view(session, with_identity=with_identity) for session in sessions.list_for(caller)]
+
+
+def _session_view(session: PinSession, *, with_identity: bool) -> dict[str, Any]:
     """A PIN session; the card's number is for callers who may know identities."""
     view = {
         "id": session.id,
-        "caller": session.owner.caller,
-        "kind": str(CallerKind.PAGE if session.owner.is_page else CallerKind.PROGRAM),
+        "caller": session.caller.name,
+        "kind": str(session.caller.kind),
         "endsAt": moment(session.ends_at),
         "usesLeft": session.uses_left,
     }

@@ -48,6 +48,7 @@ def _examples() -> str:
         f"\n  {line}"
         for line in (
             "cps-agent demo",
+            "cps-agent demo --kind cpe-anonymous",
             "cps-agent serve",
             "cps-agent cards --json",
             "cps-agent sign ordonnance.pdf",
@@ -107,6 +108,7 @@ def _add_running(commands: Commands) -> None:
     _add_json(demo)
     demo.add_argument("--serve", action="store_true", help=_("then keep running, with the playground open"))
     demo.add_argument("--port", type=int, help=_("port of the playground (default: any free one)"))
+    demo.add_argument("--kind", choices=KINDS, default=DEFAULT_KIND, help=_("which test card (default: %(default)s)"))
     serve = _add(commands, "serve", _("run the agent until Ctrl-C"), "serving:run_serve")
     serve.add_argument("--port", type=int, help=_("listen on this port alone (0: any free one)"))
     serve.add_argument("--virtual", action="store_true", default=None, help=_("use the embedded test card"))

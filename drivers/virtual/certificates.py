@@ -20,6 +20,7 @@ LEAF_YEARS, CA_YEARS = 3, 20
 ORGANISATION = "CPS-AGENT TEST"
 ROOT_NAME = "TEST AC RACINE CPS-AGENT FORT"
 ISSUING_NAME = "TEST AC CPS-AGENT FORT PERSONNES"
+STANDARD_NAME = "TEST AC CPS-AGENT STANDARD PERSONNES"
 
 OID_SMART_CARD_LOGON = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.2")
 OID_UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
@@ -32,6 +33,7 @@ OID_CARD_CATEGORY = "1.2.250.1.71.1.2.5"
 OID_PROFESSION = "1.2.250.1.71.1.2.7"
 OID_FUTURE_PROFESSION = "1.2.250.1.71.1.2.8"
 OID_SPECIALITY = "1.2.250.1.71.4.2.5"
+CARD_TYPE_CPE = 2
 CARD_CATEGORY_TEST = b"\x80"
 
 
@@ -44,9 +46,14 @@ class Subject:
     role: KeyRole
     extras: bool = True
 
+    @property
+    def is_standard(self) -> bool:
+        """Whether STANDARD PERSONNES issues it, as for employees, and not FORT PERSONNES."""
+        return self.holder.card_type >= CARD_TYPE_CPE
+
 
 def ca_name(common_name: str) -> x509.Name:
-    """Name of one of our two authorities."""
+    """Name of one of our authorities."""
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "FR"),
@@ -127,7 +134,7 @@ def build_leaf(subject: Subject, key: rsa.RSAPublicKey, issuing: x509.Certificat
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     for extension, critical in (*_role_extensions(subject), *_cps_extensions(subject)):
         builder = builder.add_extension(extension, critical=critical)
-    for extension in _publication_extensions() if subject.extras else ():
+    for extension in _publication_extensions(subject.is_standard) if subject.extras else ():
         builder = builder.add_extension(extension, critical=False)
     return builder
 
@@ -164,30 +171,31 @@ def _integer(number: int | None) -> bytes:
     return b"" if number is None else der.integer(number)
 
 
-def _publication_extensions() -> list[x509.ExtensionType]:
+def _publication_extensions(standard: bool) -> list[x509.ExtensionType]:  # noqa: FBT001
     """Where a genuine certificate says that its policy, revocation lists and authority are."""
+    name, file = (STANDARD_NAME, "ACI-ST-PP-TEST") if standard else (ISSUING_NAME, "ACI-FO-PP-TEST")
     directory = (
-        f"ldap://annuaire-igc.cps-agent.invalid/CN={ISSUING_NAME},OU=IGC-CPS-AGENT-TEST,OU=0002%20000000000,"
+        f"ldap://annuaire-igc.cps-agent.invalid/CN={name},OU=IGC-CPS-AGENT-TEST,OU=0002%20000000000,"
         f"O={ORGANISATION},C=FR"
     ).replace(" ", "%20")
     return [
         x509.CertificatePolicies([x509.PolicyInformation(OID_POLICY, [f"http://{HOST}/PC"])]),
         x509.CRLDistributionPoints(
             [
-                _distribution_point(f"http://{HOST}/CRL/ACI-FO-PP-TEST.crl"),
+                _distribution_point(f"http://{HOST}/CRL/{file}.crl"),
                 _distribution_point(f"{directory}?certificaterevocationlist;binary?base?objectclass=pkiCa"),
             ]
         ),
         x509.FreshestCRL(
             [
-                _distribution_point(f"http://{HOST}/CRL/ACI-FO-PP-TEST-delta.crl"),
+                _distribution_point(f"http://{HOST}/CRL/{file}-delta.crl"),
                 _distribution_point(f"{directory}?deltarevocationlist;binary?base?objectclass=pkiCa"),
             ]
         ),
         x509.AuthorityInformationAccess(
             [
                 _access(AuthorityInformationAccessOID.OCSP, "http://ocsp.cps-agent.invalid"),
-                _access(AuthorityInformationAccessOID.CA_ISSUERS, f"http://{HOST}/AC%20TEST/ACI-FO-PP-TEST.cer"),
+                _access(AuthorityInformationAccessOID.CA_ISSUERS, f"http://{HOST}/AC%20TEST/{file}.cer"),
             ]
         ),
     ]

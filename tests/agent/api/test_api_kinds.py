@@ -97,9 +97,9 @@ async def test_every_other_card_is_named_in_its_reader(desk: RunningAgent) -> No
         assert (readers[kind]["state"], readers[kind]["trouble"]) == ("ready", None)
 
 
-@pytest.mark.parametrize("number", [number for _, number, *_ in CARDS.values()])
+@pytest.mark.parametrize(("kind", "number"), [(kind, number) for kind, number, *_ in CARDS.values()])
 async def test_every_card_of_the_family_logs_in_and_is_named_in_the_dialog(
-    desk: RunningAgent, person: Person, number: str, tmp_path: Path
+    desk: RunningAgent, person: Person, kind: str, number: str, tmp_path: Path
 ) -> None:
     body = {"format": "web-eid:1.0", "challengeNonce": NONCE, "cardNumber": number}
     answer = await desk.page("POST", "/v1/authentications", body)
@@ -109,7 +109,7 @@ async def test_every_card_of_the_family_logs_in_and_is_named_in_the_dialog(
     write_chain(tmp_path, mine[0])
     verify_token(tmp_path, answer.body, PAGE, NONCE)
     (asked,) = person.asked
-    assert asked.card.number == number
+    assert (asked.card.kind, asked.card.number) == (kind, number)
     assert asked.card.test
     if number in DISPLAY_NAMES:
         assert asked.card.holder == DISPLAY_NAMES[number]

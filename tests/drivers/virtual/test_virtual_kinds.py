@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
 from drivers.base import Deadline, KeyRole
@@ -54,7 +55,11 @@ def test_every_kind_of_the_family_is_a_whole_card(kind, family_dir, connect):
         terminal = connect(card)
         pki = TestPki.load(pki_folder(family_dir))
         for certificate in certificates_of(terminal):
-            certificate.verify_directly_issued_by(pki.issuing_certificate)
+            assert pki.vouches_for(certificate.public_bytes(serialization.Encoding.DER))
+            issuer = "STANDARD" if card.personalisation.holder.card_type >= 2 else "FORT"
+            assert f"TEST AC CPS-AGENT {issuer} PERSONNES" in certificate.issuer.rfc4514_string()
+            points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+            assert f"ACI-{issuer[:2]}-PP-TEST.crl" in points[0].full_name[0].value
             (number,) = names(certificate, NameOID.COMMON_NAME)
             assert number == card.personalisation.holder.national_id
         assert terminal.read("3F00D003")[7:11].hex() == card.serial
