@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,12 @@ def open_pcsc_readers() -> Readers:
     return PcscReaders()
 
 
-def open_virtual_readers(data_dir: Path) -> Readers:
-    """One reader in this process with the virtual card of the data folder in it. Raises DriverError."""
-    from drivers.virtual.link import VirtualReaders  # noqa: PLC0415 - only where test cards are wanted
-    from drivers.virtual.store import open_card  # noqa: PLC0415
+def open_virtual_readers(data_dir: Path, kinds: Sequence[str] = ("cps3",)) -> Readers:
+    """A reader in this process for each kind of virtual card, with that card of the data folder. Raises DriverError."""
+    from drivers.virtual.kinds import open_card_of_kind  # noqa: PLC0415 - only where test cards are wanted
+    from drivers.virtual.link import VirtualReaders  # noqa: PLC0415
 
-    return VirtualReaders([open_card(data_dir)])
+    return VirtualReaders([open_card_of_kind(data_dir, kind) for kind in kinds])
 
 
 def open_module_tokens(workers: ModuleWorkers) -> Readers:

@@ -122,9 +122,7 @@ class PcscSlot(CardSlot):
         hresult, answer = scard.SCardControl(handle, CM_IOCTL_GET_FEATURE_REQUEST, [])
         code = code_of(hresult)
         features = parse_features(_as_bytes(answer)) if code == SCARD_S_SUCCESS else PadFeatures()
-        if (
-            code == SCARD_E_NOT_TRANSACTED or code not in ERRORS
-        ):
+        if code == SCARD_E_NOT_TRANSACTED or code not in ERRORS:
             self._features = features  # else it says nothing: a card has just left
         return features
 
