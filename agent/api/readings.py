@@ -20,6 +20,7 @@ from agent.api.views import (
     desk_view,
     journal_view,
     list_reader_views,
+    list_session_views,
 )
 from agent.cards.card import Card
 from drivers.base import PinStatus

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drivers.virtual.apdu import HEADER_LENGTH
-from drivers.virtual.card_os import Chip
+from drivers.virtual.chip import Chip
 from drivers.virtual.status import SW_CLA_NOT_SUPPORTED, SW_INS_NOT_SUPPORTED, SW_WRONG_LENGTH
 
 

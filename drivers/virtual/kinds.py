@@ -10,10 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drivers.virtual.personalisation import DEFAULT, Employee, Personalisation, Situation, Trainee
+from drivers.virtual.personalisation import (
+    DEFAULT,
+    ChipDocAlgorithms,
+    Employee,
+    KeyLayout,
+    Personalisation,
+    Situation,
+    Trainee,
+)
 
 if TYPE_CHECKING:
-    from drivers.virtual.card_os import Chip
+    from drivers.virtual.chip import Chip
 
 Opener = Callable[[Path], "Chip"]
 """Make or load the card of a data folder; raises what drivers.virtual.store.open_card raises."""
@@ -21,6 +29,22 @@ Opener = Callable[[Path], "Chip"]
 HOSPITAL = (Situation(1, "HOPITAL D'ESSAI", "1990000010", "SA01"),)
 FUND = (Situation(1, "CAISSE D'ESSAI", "399999999900009", "SA24"),)
 
+CPS4 = replace(
+    DEFAULT,
+    serial="99900004",
+    card_number="2900000045",
+    label="CPS4v1-2900000045",
+    atr=bytes.fromhex("3B9B188001001225006480040100009044"),
+    signature=KeyLayout(0x10, 0x10, "CPS_PRIV_SIG", "Certificat de Signature CPS", 0xB001),
+    authentication=KeyLayout(0x20, 0x20, "CPS_PRIV_AUT", "Certificat d'Authentification CPS", 0xB002),
+    algorithms=ChipDocAlgorithms(),
+)
+CPS3_CONTACTLESS = replace(
+    DEFAULT,
+    serial="99900020",
+    card_number="2900000207",
+    atr=bytes.fromhex("3B8F80010031B86404B0ECC1739401808290000E"),
+)
 CPF = Personalisation(
     serial="99900011",
     card_number="2900000111",
@@ -97,6 +121,20 @@ def _card(personalisation: Personalisation) -> Opener:
     return open_it
 
 
+def _cps4(data_dir: Path) -> Chip:
+    from drivers.virtual.cps4 import VirtualCps4  # noqa: PLC0415 - as above
+    from drivers.virtual.store import open_made  # noqa: PLC0415
+
+    return open_made(data_dir, CPS4, VirtualCps4.make)
+
+
+def _contactless(data_dir: Path) -> Chip:
+    from drivers.virtual.contactless import VirtualContactlessCps3  # noqa: PLC0415 - as above
+    from drivers.virtual.store import open_made  # noqa: PLC0415
+
+    return open_made(data_dir, CPS3_CONTACTLESS, VirtualContactlessCps3.make)
+
+
 def _foreign(atr: str) -> Opener:
     def open_it(_: Path) -> Chip:
         from drivers.virtual.foreign import ForeignChip  # noqa: PLC0415 - as above
@@ -115,6 +153,8 @@ def _mute(_: Path) -> Chip:
 DEFAULT_KIND = "cps3"
 KINDS: dict[str, Opener] = {
     DEFAULT_KIND: _card(DEFAULT),
+    "cps3-contactless": _contactless,
+    "cps4": _cps4,
     "cpf": _card(CPF),
     "cpe": _card(CPE),
     "cpe-anonymous": _card(CPE_ANONYMOUS),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from drivers.base import CardSlot, Connection, Deadline, PinPad, Readers, ReaderState
 from drivers.errors import CardAbsentError, CardBusyError, CardMuteError, CardRemovedError, ReaderAbsentError
-from drivers.virtual.card_os import Chip
+from drivers.virtual.chip import Chip
 from drivers.virtual.pad import VirtualPad
 
 LOCK_SLICE_S = 0.05

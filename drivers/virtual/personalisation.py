@@ -13,12 +13,15 @@ CARD_ISSUER = "8025000001"
 CKM_RSA_PKCS = 0x0001
 CKM_SHA1_RSA_PKCS = 0x0006
 CKM_SHA256_RSA_PKCS = 0x0040
+CKM_SHA1_RSA_PKCS_PSS = 0x000E
+CKM_SHA256_RSA_PKCS_PSS = 0x0043
 CKM_SHA_1 = 0x0220
 CKM_SHA256 = 0x0250
 
 OID_RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 OID_SHA1_RSA = "1.2.840.113549.1.1.5"
 OID_SHA256_RSA = "1.2.840.113549.1.1.11"
+OID_PSS = "1.2.840.113549.1.1.10"
 OID_SHA1 = "1.3.14.3.2.26"
 OID_SHA256 = "2.16.840.1.101.3.4.2.1"
 
@@ -60,6 +63,35 @@ class AlgorithmReferences:
             Algorithm(5, CKM_RSA_PKCS, COMPUTE_SIGNATURE, OID_RSA_ENCRYPTION, self.rsa_sign),
             Algorithm(6, CKM_RSA_PKCS, DECIPHER, OID_RSA_ENCRYPTION, self.rsa_decipher),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ChipDocAlgorithms(AlgorithmReferences):
+    """Algorithm bytes of a CPS4 (tag 91)."""
+
+    sha1_rsa: int = 0x0A
+    sha256_rsa: int = 0x28
+    sha1_pss: int = 0x15
+    sha256_pss: int = 0x2C
+
+    def supported(self) -> tuple[Algorithm, ...]:
+        """Our guess at TokenInfo.supportedAlgorithms: what the card signs by reference, and the bare RSA operation."""
+        return (
+            Algorithm(1, CKM_SHA1_RSA_PKCS, COMPUTE_SIGNATURE, OID_SHA1_RSA, self.sha1_rsa),
+            Algorithm(2, CKM_SHA256_RSA_PKCS, COMPUTE_SIGNATURE, OID_SHA256_RSA, self.sha256_rsa),
+            Algorithm(3, CKM_SHA1_RSA_PKCS_PSS, COMPUTE_SIGNATURE, OID_PSS, self.sha1_pss),
+            Algorithm(4, CKM_SHA256_RSA_PKCS_PSS, COMPUTE_SIGNATURE, OID_PSS, self.sha256_pss),
+            Algorithm(5, CKM_RSA_PKCS, DECIPHER, OID_RSA_ENCRYPTION, self.rsa_decipher),
+        )
+
+    def schemes(self) -> dict[int, tuple[str, bool]]:
+        """Hash and whether the padding is PSS, by reference."""
+        return {
+            self.sha1_rsa: ("sha1", False),
+            self.sha256_rsa: ("sha256", False),
+            self.sha1_pss: ("sha1", True),
+            self.sha256_pss: ("sha256", True),
+        }
 
 
 @dataclass(frozen=True, slots=True)

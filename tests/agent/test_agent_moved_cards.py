@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from support.agent import NONCE, Answer, Person, RunningAgent, running_agent
 
-from drivers.virtual.card_os import Chip
+from drivers.virtual.chip import Chip
 from drivers.virtual.kinds import open_card_of_kind
 from drivers.virtual.link import VirtualReaders, reader_name
 

@@ -23,7 +23,8 @@ from agent.cards.opening import CardOpener
 from drivers.base import Deadline, PinStatus, Readers, ReaderState, Slot
 from drivers.card.profile import CardProfile
 from drivers.errors import CardBusyError, ServiceStoppedError
-from drivers.virtual.card_os import Chip, VirtualCard
+from drivers.virtual.card_os import VirtualCard
+from drivers.virtual.chip import Chip
 from drivers.virtual.link import VirtualReaders, reader_name
 from drivers.virtual.personalisation import DEFAULT
 from drivers.virtual.store import open_card

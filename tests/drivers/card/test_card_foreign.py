@@ -12,7 +12,7 @@ from card_fakes import MemoryStore
 from drivers.base import Deadline, Token
 from drivers.card.family import open_card
 from drivers.errors import CardUnknownError, CardUpdateUnfinishedError, NotCpsError
-from drivers.virtual.card_os import Chip
+from drivers.virtual.chip import Chip
 from drivers.virtual.foreign import ForeignChip
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.personalisation import DEFAULT, Personalisation
