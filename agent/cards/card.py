@@ -40,7 +40,7 @@ class Card:
         return self.test_token or self.holder.test
 
     def key(self, role: KeyRole) -> KeyInfo:
-        """The key of that role. Raises KeyRefusedError when the card has none, ContactlessError when it is held near."""
+        """The key of that role. Raises KeyRefusedError when the card has none, ContactlessError when it is near."""
         for key in self.token.keys:
             if key.role is role:
                 return key
