@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from agent.cards.errors import CertificateExpiredError, KeyRefusedError
 from agent.people.prompt import CardSummary, CertificateSummary
 from drivers.base import KeyInfo, KeyRole, PinKeeper, PinReader, Token
-from drivers.errors import CardUnknownError, KeyUnusableError, NotSupportedError
+from drivers.card.atr import CardFamily
+from drivers.errors import CardUnknownError, ContactlessError, KeyUnusableError, NotSupportedError
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -39,11 +40,16 @@ class Card:
         return self.test_token or self.holder.test
 
     def key(self, role: KeyRole) -> KeyInfo:
-        """The key of that role. Raises KeyRefusedError when the card has none."""
+        """The key of that role. Raises KeyRefusedError when the card has none, ContactlessError when it is near."""
         for key in self.token.keys:
             if key.role is role:
                 return key
-        raise KeyRefusedError(f"this card has no {role} key")
+        raise ContactlessError if self.is_contactless else KeyRefusedError(f"this card has no {role} key")
+
+    @property
+    def is_contactless(self) -> bool:
+        """Whether it is held to a reader, not inserted: it shows its technical certificate alone."""
+        return self.token.generation == CardFamily.CPS3_CONTACTLESS
 
     def summary(self) -> CardSummary:
         """What a dialog shows of the card."""
@@ -104,9 +110,11 @@ def pin_reader(card: Card) -> PinReader:
 
 
 def pin_keeper(card: Card) -> PinKeeper:
-    """The card as one whose codes can be checked and replaced. Raises NotSupportedError."""
+    """The card as one whose codes can be checked and replaced. Raises NotSupportedError, ContactlessError."""
     if isinstance(card.token, PinKeeper):
         return card.token
+    if card.is_contactless:
+        raise ContactlessError
     raise NotSupportedError("the codes of this token are kept elsewhere")
 
 
