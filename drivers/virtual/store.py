@@ -118,6 +118,6 @@ def open_made(data_dir: Path, personalisation: Personalisation, make: Make[C]) -
     store = VirtualCardStore.open(data_dir / "virtual" / "cards" / personalisation.serial, personalisation)
     try:
         return store.card(pki, make)
-    except OSError:
+    except BaseException:
         store.close()
         raise

@@ -131,12 +131,8 @@ class DeskPresence(Presence):
     """The signals of a desktop, at the seam: the test says when the person is away."""
 
     def __init__(self, *, available: bool = True) -> None:
-        self.watches = available
+        self.available = available
         self.on_away: Callable[[AwayReason], object] | None = None
-
-    @property
-    def reason(self) -> str | None:
-        return None if self.watches else "nobody watches this desk"
 
     async def start(self, on_away: Callable[[AwayReason], object]) -> None:
         self.on_away = on_away

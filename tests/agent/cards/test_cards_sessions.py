@@ -142,7 +142,7 @@ async def test_signals_that_are_lost_end_the_offer_and_the_use(
     granted: RunningAgent, person: Person, presence: DeskPresence
 ) -> None:
     assert (await log_in(granted)).status == 200
-    presence.watches = False
+    presence.available = False
     person.session = True
     assert (await log_in(granted)).status == 200
     assert codes_asked(person) == 2
