@@ -95,7 +95,12 @@ def _view(served: Services, card: Card, status: PinStatus | None) -> dict[str, A
 
 
 async def _pin_status(served: Services, card: Card) -> PinStatus | None:
-    """The tries, or None: a card in use, or a module that fails, keeps nobody from seeing the others."""
+    """The tries, or None: a card in use, or a module that fails, keeps nobody from seeing the others.
+
+    None too for a card without a code, which is held to a contactless reader.
+    """
+    if card.is_contactless:
+        return None
     try:
         return await served.uses.read_pin_status(card)
     except (CardBusyError, ReaderExclusiveError, CardRemovedError, *MODULE_FAILURES):

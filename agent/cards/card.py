@@ -11,7 +11,7 @@ from agent.cards.errors import CertificateExpiredError, KeyRefusedError
 from agent.people.prompt import CardSummary, CertificateSummary
 from drivers.base import KeyInfo, KeyRole, PinKeeper, PinReader, Token
 from drivers.card.atr import CardFamily
-from drivers.errors import CardUnknownError, ContactlessError, KeyUnusableError, NotSupportedError
+from drivers.errors import CardUnknownError, KeyUnusableError, NotSupportedError
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -40,11 +40,11 @@ class Card:
         return self.test_token or self.holder.test
 
     def key(self, role: KeyRole) -> KeyInfo:
-        """The key of that role. Raises KeyRefusedError when the card has none, ContactlessError when it is near."""
+        """The key of that role. Raises KeyRefusedError when the card has none."""
         for key in self.token.keys:
             if key.role is role:
                 return key
-        raise ContactlessError if self.is_contactless else KeyRefusedError(f"this card has no {role} key")
+        raise KeyRefusedError(f"this card has no {role} key")
 
     @property
     def is_contactless(self) -> bool:
@@ -110,11 +110,9 @@ def pin_reader(card: Card) -> PinReader:
 
 
 def pin_keeper(card: Card) -> PinKeeper:
-    """The card as one whose codes can be checked and replaced. Raises NotSupportedError, ContactlessError."""
+    """The card as one whose codes can be checked and replaced. Raises NotSupportedError."""
     if isinstance(card.token, PinKeeper):
         return card.token
-    if card.is_contactless:
-        raise ContactlessError
     raise NotSupportedError("the codes of this token are kept elsewhere")
 
 

@@ -16,7 +16,7 @@ from agent.cards.sessions import PinSessions, SessionEnd
 from agent.cards.slots import CardStuckError
 from agent.people.prompt import Action, Asker, PinAnswer, PinKind
 from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
-from drivers.errors import CardRemovedError, DriverError, PinBlockedError, PinError, PinUncertainError
+from drivers.errors import CardRemovedError, ContactlessError, DriverError, PinBlockedError, PinError, PinUncertainError
 from drivers.pin import ON_PAD, Code, Pin
 
 T = TypeVar("T")
@@ -174,6 +174,8 @@ class CardUses:
     async def _look_once(self, request: UseRequest) -> tuple[Card, PinStatus]:
         card = await self._asker.find_card(request.asker, request.action, request.card_number)
         request.record.card_number = card.number
+        if card.is_contactless:
+            raise ContactlessError
         return card, await self.read_pin_status(card, request.record)
 
     @asynccontextmanager

@@ -10,7 +10,7 @@ import pytest
 from support.agent import NONCE, PAGE, Person, RunningAgent, running_agent
 from support.openssl import verify_token, write_chain
 
-from drivers.virtual.kinds import KINDS, open_card_of_kind
+from drivers.virtual.kinds import CPS3_CONTACTLESS, CPS4, KINDS, open_card_of_kind
 from drivers.virtual.link import VirtualReaders, reader_name
 
 GRANT = {"abilities": ["identity", "authenticate", "sign"]}
@@ -18,7 +18,6 @@ HOSPITAL = {"name": "HOPITAL D'ESSAI", "id": "1990000010"}
 FUND = {"name": "CAISSE D'ESSAI", "id": "399999999900009"}
 CARDS = {
     "cps3": ("CPS", "99900001", "VIRTUEL", "899700002712", None),
-    "cps3-contactless": ("CPS", "99900020", None, None, None),
     "cps4": ("CPS", "99900004", "VIRTUEL", "899700002712", None),
     "cpf": ("CPF", "99900011", "INTERNE", "999700002720", None),
     "cpe": ("CPE", "99900012", "SOIGNANT", "3990000010/CPET0001", HOSPITAL),
@@ -27,6 +26,7 @@ CARDS = {
     "cpa": ("CPA", "99900015", "AGENT", "599999999900009/CPAT0001", {**FUND, "name": None}),
     "cda": ("CDA", "99900016", "RESPONSABLE", "599999999900009/CDAT0001", FUND),
 }
+CONTACTLESS = "cps3-contactless"
 TROUBLES = {
     "update-unfinished": ("card-update-unfinished", None, "a été interrompue"),
     "vitale": ("card-unknown", "vitale", "Une carte Vitale est dans le lecteur."),
@@ -68,15 +68,16 @@ async def readers_by_kind(desk: RunningAgent) -> dict[str, dict[str, Any]]:
 
 
 def test_every_kind_is_tested() -> None:
-    assert CARDS.keys() | TROUBLES.keys() == KINDS.keys()
+    assert CARDS.keys() | TROUBLES.keys() | {CONTACTLESS} == KINDS.keys()
 
 
 async def test_every_card_of_the_family_is_shown_as_what_it_is(desk: RunningAgent) -> None:
     shown = {card["number"]: card for card in (await desk.page("GET", "/v1/cards")).body["cards"]}
-    assert len(shown) == len(CARDS)
+    assert len(shown) == len(CARDS) + 1
     for kind, number, family_name, national_id, structure in CARDS.values():
         card, holder = shown[number], shown[number]["holder"]
-        assert (card["kind"], card["generation"], card["test"]) == (kind, "CPS3", True)
+        generation = "CPS4" if number == CPS4.serial else "CPS3"
+        assert (card["kind"], card["generation"], card["test"]) == (kind, generation, True)
         assert (holder["familyName"], holder["nationalId"]) == (family_name, national_id)
         assert holder["structure"] == structure
         assert card["tokenId"].startswith("8025000001/29000")
@@ -85,6 +86,35 @@ async def test_every_card_of_the_family_is_shown_as_what_it_is(desk: RunningAgen
     assert shown["99900011"]["holder"]["rpps"] is None
     assert shown["99900011"]["holder"]["futureProfession"] == {"code": "10", "label": "Médecin en formation"}
     assert shown["99900012"]["holder"]["profession"] == {"code": "35", "label": "Aide-soignant"}
+
+
+async def test_a_card_held_to_a_contactless_reader_is_shown_and_lent_for_nothing(
+    desk: RunningAgent, person: Person
+) -> None:
+    (card,) = [
+        card
+        for card in (await desk.page("GET", "/v1/cards")).body["cards"]
+        if card["number"] == CPS3_CONTACTLESS.serial
+    ]
+    assert (card["generation"], card["pin"], card["test"]) == ("CPS3-CL", None, True)
+    (certificate,) = [
+        item
+        for item in (await desk.page("GET", "/v1/certificates")).body["certificates"]
+        if item["cardNumber"] == CPS3_CONTACTLESS.serial
+    ]
+    assert certificate["label"] == "CPS_PRIV_TECH_AUT"
+    number = {"cardNumber": CPS3_CONTACTLESS.serial}
+    document = {"name": "a", "content": "AAAA"}
+    for path, body in {
+        "/v1/authentications": {"format": "web-eid:1.0", "challengeNonce": NONCE},
+        "/v1/signatures": {"format": "cms", "documents": [document]},
+        "/v1/pin/verify": {},
+        "/v1/pin/change": {},
+        "/v1/pin/unblock": {},
+    }.items():
+        answer = await desk.page("POST", path, {**body, **number})
+        assert (answer.code, answer.body["title"]) == ("not-supported", "Card must be inserted"), path
+    assert person.asked == []
 
 
 async def test_every_other_card_is_named_in_its_reader(desk: RunningAgent) -> None:

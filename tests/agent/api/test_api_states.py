@@ -15,7 +15,7 @@ import pytest
 from support.agent import PAGE, DeskPresence, Person, RunningAgent, running_agent
 from support.lines import DEADLINE_S, until
 
-from drivers.virtual.card_os import Chip
+from drivers.virtual.chip import Chip
 from drivers.virtual.link import VirtualReaders, reader_name
 from drivers.virtual.personalisation import DEFAULT
 
