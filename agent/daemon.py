@@ -35,7 +35,7 @@ from agent.certificates.test_root import TestRoot
 from agent.children import MODULES, child_command, clean_environment
 from agent.people.desk import Desk
 from agent.people.dialog_process import DialogPrompt
-from agent.people.presence import Presence, open_presence
+from agent.people.presence import AwayReason, Presence, open_presence
 from agent.people.prompt import Prompt, RefusingPrompt
 from agent.people.scripted import ScriptedPrompt
 from agent.people.terminal import TerminalPrompt
@@ -147,7 +147,12 @@ class Daemon:
         sessions = PinSessions(cards, terms, lambda: presence.available)
         stack.callback(sessions.end_where, SessionEnd.STOPPED)
         stack.callback(grants.subscribe(sessions.follow_grants))
-        await presence.start(lambda _: sessions.end_where(SessionEnd.AWAY))
+
+        def leave(_: AwayReason) -> None:
+            sessions.end_where(SessionEnd.AWAY)
+            cards.refresh()  # the clock went on while the workstation slept
+
+        await presence.start(leave)
         stack.push_async_callback(presence.stop)
         return sessions
 
