@@ -162,8 +162,9 @@ class PinSessions:
         self.end_where(SessionEnd.CODE_REFUSED, lambda session: session.pin is pin)
 
     def leave(self, reason: AwayReason) -> None:  # noqa: ARG002 - whatever took the person away
-        """The person is not at the desk any more: every session ends."""
+        """The person is not at the desk any more: every session ends. The clock may have gone on meanwhile."""
         self.end_where(SessionEnd.AWAY)
+        self._cards.refresh()
 
     def end_where(self, reason: SessionEnd, condition: Callable[[PinSession], bool] = lambda _: True) -> int:
         """End the sessions that the condition holds for. Gives their number."""
