@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from drivers.card.atr import CardFamily, identify_atr
@@ -15,8 +17,8 @@ FAMILIES = {"cps3": CardFamily.CPS3, "cps4": CardFamily.CPS4, "cps3-contactless"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("kinds")
+def folder(template_dir, tmp_path_factory):
+    return shutil.copytree(template_dir, tmp_path_factory.mktemp("kinds") / "data")
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
