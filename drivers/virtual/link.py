@@ -28,7 +28,13 @@ class VirtualReader:
     """
 
     def __init__(
-        self, name: str, changed: threading.Condition, card: Chip | None, pad: VirtualPad | None = None, *, t1: bool
+        self,
+        name: str,
+        changed: threading.Condition,
+        card: Chip | None,
+        pad: VirtualPad | None = None,
+        *,
+        t1: bool = True,
     ) -> None:
         self.name = name
         self.pad = pad

@@ -41,8 +41,8 @@ SELECT_ROOT = "01A4040C 08 8025000001FF0100"
 
 
 @pytest.fixture(scope="module")
-def cps4_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cps4")
+def cps4_dir(template_dir, tmp_path_factory):
+    folder = shutil.copytree(template_dir, tmp_path_factory.mktemp("cps4") / "data")
     open_card_of_kind(folder, "cps4").close()
     return folder
 

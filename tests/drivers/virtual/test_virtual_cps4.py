@@ -26,8 +26,8 @@ SET_SIGN, SET_DECIPHER = "012281B6 04 9102 28 90", "012241B8 03 830120"
 
 
 @pytest.fixture(scope="module")
-def cps4_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cps4")
+def cps4_dir(template_dir, tmp_path_factory):
+    folder = shutil.copytree(template_dir, tmp_path_factory.mktemp("cps4") / "data")
     open_card_of_kind(folder, "cps4").close()
     return folder
 
