@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.base import CardSlot, Deadline
-from drivers.card.atr import CardFamily, identify_atr
+from drivers.card.atr import CardFamily, identify_atr, not_cps
 from drivers.card.profile import ProfileStore
-from drivers.errors import CardUnknownError
+from drivers.errors import CardError, CardUpdateUnfinishedError
 
 if TYPE_CHECKING:
     from drivers.base import Token
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def open_card(slot: CardSlot, atr: bytes, store: ProfileStore, deadline: Deadline) -> Token:
     """Open the card as a token.
 
-    Raises CardUnknownError for a card of another kind.
+    Raises NotCpsError for a card of another kind.
     """
     from drivers.card import cps3, cps4  # noqa: PLC0415 - `cryptography` is heavy, and needed at the first card
 
@@ -28,4 +28,11 @@ def open_card(slot: CardSlot, atr: bytes, store: ProfileStore, deadline: Deadlin
     }
     if family in ways:
         return ways[family](slot, store, deadline)
-    raise CardUnknownError(f"not a card of the CPS family ({family}, ATR {atr.hex().upper()})")
+    if family is not CardFamily.CPS2TER:
+        raise not_cps(atr)
+    try:  # an ATR that is said to be of an old card: only what the card itself answers proves it
+        return cps3.open_cps3(slot, store, deadline)
+    except CardUpdateUnfinishedError:
+        raise
+    except CardError as error:
+        raise not_cps(atr) from error

@@ -22,7 +22,7 @@ from drivers.base import (
     PinStatus,
     Token,
 )
-from drivers.card.atr import identify_atr
+from drivers.card.atr import generation_of
 from drivers.card.signatures import certificate_role, encode_digest_info, is_authority, is_signature_of
 from drivers.errors import (
     CardAbsentError,
@@ -242,7 +242,7 @@ def open_token(place: Place, timeout_s: float, deadline: Deadline) -> Pkcs11Toke
         raise CardAbsentError
     if place.reader is not None:
         atr, events = place.reader.look(deadline)
-        place = replace(place, events=events, generation=str(identify_atr(atr)))
+        place = replace(place, events=events, generation=generation_of(atr))
     opened = place.worker.call(wire.OpenToken(slot), deadline)
     if not isinstance(opened, wire.Opened):
         raise place.worker.confused()

@@ -53,6 +53,17 @@ class Chip(ABC):
     def process(self, apdu: bytes) -> bytes:
         """Answer one command APDU with data and a status word; never raises because of its content."""
 
+    def close(self) -> None:  # noqa: B027 - most chips hold nothing
+        """Give back what the chip holds; it is not used afterwards."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
 
 class ApduCard(Chip):
     """A card of which the handlers of commands are filled in. Not thread-safe: a reader speaks in one thread at a time.
@@ -85,14 +96,6 @@ class ApduCard(Chip):
     def close(self) -> None:
         """Give the card's folder back; the card is not used afterwards."""
         self._memory.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def reset(self) -> bytes:
         """Forget verified codes, security environment and selection; give the ATR."""

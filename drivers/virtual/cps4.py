@@ -7,7 +7,7 @@ and what may be read where are not publicly known: here they are those of a CPS3
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -21,19 +21,7 @@ from drivers.virtual.codes import CodeKeeper
 from drivers.virtual.image import CardImage, build_image
 from drivers.virtual.keys import HASHES, PSO_DECIPHER, PSO_SIGN
 from drivers.virtual.memory import Memory
-from drivers.virtual.personalisation import (
-    CKM_RSA_PKCS,
-    CKM_SHA1_RSA_PKCS,
-    CKM_SHA256_RSA_PKCS,
-    COMPUTE_SIGNATURE,
-    DECIPHER,
-    OID_RSA_ENCRYPTION,
-    OID_SHA1_RSA,
-    OID_SHA256_RSA,
-    Algorithm,
-    AlgorithmReferences,
-    Personalisation,
-)
+from drivers.virtual.personalisation import ChipDocAlgorithms, Personalisation
 from drivers.virtual.pkcs15 import REF_PIN, REF_PUK
 from drivers.virtual.selection import P1_BY_AID, Selection
 from drivers.virtual.status import (
@@ -51,42 +39,10 @@ CHANNEL = 0x01
 AID_MANAGER = bytes.fromhex("A0000001510000")
 AID_CPS2TER = bytes.fromhex("8025000001FF0002")
 
-CKM_SHA1_RSA_PKCS_PSS, CKM_SHA256_RSA_PKCS_PSS = 0x000E, 0x0043
-OID_PSS = "1.2.840.113549.1.1.10"
-
 MSE_SIGN, MSE_DECIPHER = (0x81, 0xB6), (0x41, 0xB8)
 LOCAL = 0x80
 P1_COUNTER_ALONE = 0x03
 P1_NEW_ALONE = 0x01
-
-
-@dataclass(frozen=True, slots=True)
-class ChipDocAlgorithms(AlgorithmReferences):
-    """Algorithm bytes of tag 91."""
-
-    sha1_rsa: int = 0x0A
-    sha256_rsa: int = 0x28
-    sha1_pss: int = 0x15
-    sha256_pss: int = 0x2C
-
-    def supported(self) -> tuple[Algorithm, ...]:
-        """Our guess at TokenInfo.supportedAlgorithms: what the card signs by reference, and the bare RSA operation."""
-        return (
-            Algorithm(1, CKM_SHA1_RSA_PKCS, COMPUTE_SIGNATURE, OID_SHA1_RSA, self.sha1_rsa),
-            Algorithm(2, CKM_SHA256_RSA_PKCS, COMPUTE_SIGNATURE, OID_SHA256_RSA, self.sha256_rsa),
-            Algorithm(3, CKM_SHA1_RSA_PKCS_PSS, COMPUTE_SIGNATURE, OID_PSS, self.sha1_pss),
-            Algorithm(4, CKM_SHA256_RSA_PKCS_PSS, COMPUTE_SIGNATURE, OID_PSS, self.sha256_pss),
-            Algorithm(5, CKM_RSA_PKCS, DECIPHER, OID_RSA_ENCRYPTION, self.rsa_decipher),
-        )
-
-    def schemes(self) -> dict[int, tuple[str, bool]]:
-        """Hash and whether the padding is PSS, by reference."""
-        return {
-            self.sha1_rsa: ("sha1", False),
-            self.sha256_rsa: ("sha256", False),
-            self.sha1_pss: ("sha1", True),
-            self.sha256_pss: ("sha256", True),
-        }
 
 
 class ChipDocCodes(CodeKeeper):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from drivers.base import CardSlot, Connection, Deadline, PinPad, Readers, ReaderState
-from drivers.errors import CardAbsentError, CardBusyError, CardRemovedError, ReaderAbsentError
+from drivers.errors import CardAbsentError, CardBusyError, CardMuteError, CardRemovedError, ReaderAbsentError
 from drivers.virtual.chip import Chip
 from drivers.virtual.pad import VirtualPad
 
@@ -51,7 +51,7 @@ class VirtualReader:
     @property
     def state(self) -> ReaderState:
         """The reader as it is now."""
-        return ReaderState(self.name, self._atr, self._events)
+        return ReaderState(self.name, self._atr, self._events, mute=self._atr == b"")
 
     @property
     def events(self) -> int:
@@ -124,6 +124,8 @@ class VirtualConnection(Connection):
     def __init__(self, slot: VirtualSlot, reader: VirtualReader, state: ReaderState) -> None:
         if state.atr is None:
             raise CardAbsentError
+        if state.mute:
+            raise CardMuteError
         self.atr = state.atr
         self._slot = slot
         self._reader = reader

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from support import lying_worker
 from support.agent import NONCE, Answer, Person, RunningAgent, running_agent
+from support.journal import latest_use
 from support.openssl import verify_token, write_chain
 
 from agent.daemon import Daemon
@@ -182,7 +183,7 @@ async def test_attack_wrong_signatures_never_leave(folder: Path, person: Person,
         answer = await use(agent, "/v1/authentications", LOGIN)
         assert (answer.status, answer.code) == (409, "card-unknown")
         assert "signature" not in answer.body
-        (entry, *_) = await agent.ask(lambda client: client.journal(1))
+        entry = await agent.ask(latest_use)
         assert entry["outcome"] == "card-unknown"
     assert module.codes() == 1
 

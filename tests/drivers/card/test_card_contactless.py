@@ -14,7 +14,7 @@ from drivers.card.family import open_card as open_direct
 from drivers.errors import CardAbsentError, CardError, CardRemovedError, CardUpdateUnfinishedError, NotSupportedError
 from drivers.pin import ON_PAD
 from drivers.virtual.contactless import VirtualContactlessCps3
-from drivers.virtual.kinds import CPS3_CONTACTLESS, KINDS, open_card_of_kind
+from drivers.virtual.kinds import CPS3_CONTACTLESS, open_card_of_kind
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.pad import VirtualPad
 from drivers.virtual.personalisation import DEFAULT
@@ -130,9 +130,7 @@ def test_a_pulled_card(token, readers):
 
 
 def test_an_unfinished_update_is_named(folder, store):
-    with open_made(
-        folder, replace(CPS3_CONTACTLESS, update_record=b"\xec\x00"), KINDS["cps3-contactless"].make
-    ) as chip:
+    with open_made(folder, replace(CPS3_CONTACTLESS, update_record=b"\xec\x00"), VirtualContactlessCps3.make) as chip:
         readers = VirtualReaders([chip])
         with pytest.raises(CardUpdateUnfinishedError):
             open_cps3_contactless(readers.open_slot(readers.list_states()[0].name), store, Deadline(10))

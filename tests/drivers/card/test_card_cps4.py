@@ -27,10 +27,11 @@ from drivers.errors import (
     PinWrongError,
 )
 from drivers.pin import ON_PAD
-from drivers.virtual.cps4 import AID_CPS2TER, AID_MANAGER, ChipDocAlgorithms, VirtualCps4
-from drivers.virtual.kinds import CPS4, KINDS, open_card_of_kind
+from drivers.virtual.cps4 import AID_CPS2TER, AID_MANAGER, VirtualCps4
+from drivers.virtual.kinds import CPS4, open_card_of_kind
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.pad import VirtualPad
+from drivers.virtual.personalisation import ChipDocAlgorithms
 from drivers.virtual.store import open_made
 from drivers.virtual.trace import TracedCard
 
@@ -270,7 +271,7 @@ def made(cps4_dir, tmp_path, store):
 
     def make(**changes):
         folder = shutil.copytree(cps4_dir, tmp_path / "made")
-        chip = open_made(folder, replace(CPS4, **changes), KINDS["cps4"].make)
+        chip = open_made(folder, replace(CPS4, **changes), VirtualCps4.make)
         opened.append(chip)
         readers = VirtualReaders([chip])
         return open_cps4(readers.open_slot(readers.list_states()[0].name), store, Deadline(10))

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from drivers.virtual.cps4 import VirtualCps4
-from drivers.virtual.kinds import CPS4, KINDS, open_card_of_kind
+from drivers.virtual.kinds import CPS4, open_card_of_kind
 from drivers.virtual.personalisation import AlgorithmReferences
 from drivers.virtual.store import open_made
 
@@ -229,4 +229,4 @@ def test_t0_and_t1_by_the_form_of_a_command(ready):
 def test_it_needs_the_algorithms_of_its_kind(cps4_dir, tmp_path):
     folder = shutil.copytree(cps4_dir, tmp_path / "cps4")
     with pytest.raises(TypeError):
-        open_made(folder, replace(CPS4, algorithms=AlgorithmReferences()), KINDS["cps4"].make)
+        open_made(folder, replace(CPS4, algorithms=AlgorithmReferences()), VirtualCps4.make)
