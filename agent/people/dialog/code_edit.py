@@ -8,7 +8,7 @@ from PySide6.QtCore import QRegularExpression, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QRegularExpressionValidator
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-from agent.people.wording import CodeField
+from agent.people.page import CodeField
 
 _EDITING: Final = frozenset(
     {
