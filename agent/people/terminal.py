@@ -116,7 +116,7 @@ def _render(page: Page, words: NullTranslations) -> str:
         label = words.gettext("{label}:").format(label=fact.label) + " " if fact.label else ""
         lines.append(label + fact.text)
         lines += [f"  - {item}" + (f" ({detail})" if detail else "") for item, detail in fact.rows]
-    lines += [f"  {place}. {choice.text}; {choice.detail}" for place, choice in enumerate(page.choices, 1)]
+    lines += [f"  {place}. {choice.text}, {choice.detail}" for place, choice in enumerate(page.choices, 1)]
     if page.advice:
         lines.append(page.advice)
     if page.tries:

@@ -27,7 +27,7 @@ HINTS = (
     "The two new codes differ.",
     "Tick the box about the last try first.",
     "Digits only (numeric keypad, or Shift).",
-    "Choose a card first.",
+    "Choose a card first (arrow keys, then space).",
 )
 FRAME = 30  # what a window manager adds, in logical pixels
 

@@ -47,8 +47,9 @@ class ChoiceList(QWidget):
     def advance(self) -> bool:
         """Ask for a choice; True when it was made."""
         if not self.complete:
-            self.hinted.emit(self._words.gettext("Choose a card first."))
-            self.first.setFocus()
+            self.hinted.emit(self._words.gettext("Choose a card first (arrow keys, then space)."))
+            if not any(button.hasFocus() for button in self._group.buttons()):
+                self.first.setFocus()
         return self.complete
 
     def _make_button(self, number: int, choice: Choice, width: int) -> QRadioButton:
