@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from support.display import Display
 
 PROGRAM = """
-import json, sys, threading
+import json, os, sys
+from PySide6.QtCore import QSocketNotifier, QTimer
 from PySide6.QtGui import QClipboard, QGuiApplication
-from PySide6.QtCore import QTimer
 application = QGuiApplication(["clipboard"])
 clipboard = application.clipboard()
 modes = (QClipboard.Mode.Clipboard, QClipboard.Mode.Selection)
@@ -22,11 +22,13 @@ for mode in modes:
 def say(what):
     print(json.dumps(what), flush=True)
 def listen():
-    for line in sys.stdin:
-        QTimer.singleShot(0, application, lambda: say([clipboard.text(mode) for mode in modes]))
-    application.quit()
+    if os.read(0, 1):
+        say([clipboard.text(mode) for mode in modes])
+    else:
+        application.quit()
+asked = QSocketNotifier(0, QSocketNotifier.Type.Read)
+asked.activated.connect(listen)
 QTimer.singleShot(0, lambda: say("filled"))
-threading.Thread(target=listen, daemon=True).start()
 application.exec()
 """
 

@@ -52,6 +52,11 @@ class Display:
             env=self.environment, check=False, capture_output=True, text=True, timeout=20,
         ).stdout.split()  # fmt: skip
 
+    def measure(self, window: str) -> dict[str, int]:
+        """Where a window is and how large: X, Y, WIDTH, HEIGHT."""
+        lines = self.run("xdotool", "getwindowgeometry", "--shell", window).split()
+        return {name: int(value) for name, value in (line.split("=") for line in lines)}
+
     def focus(self, window: str) -> None:
         """Give a window the keyboard, as a click of the person would."""
         self.run("xdotool", "windowfocus", "--sync", window)
