@@ -69,14 +69,14 @@ class Form(QWidget):
 
     def _refuse(self, part: QWidget, sentence: str) -> None:
         part.setFocus()
-        if not (isinstance(part, CodeEdit) and not part.text()):  # an empty field explains itself
+        if not (isinstance(part, CodeEdit) and not part.length):  # an empty field explains itself
             self.hinted.emit(sentence)
 
     def _make_edit(self, field: CodeField, tries: str | None) -> CodeEdit:
         edit = CodeEdit(field, self)
         edit.setFont(scale_font(edit.font(), 1.25))
         edit.setFixedWidth(edit.fontMetrics().horizontalAdvance("0") * 14)
-        edit.setAccessibleDescription(" ".join(filter(None, (self._lengths(field), tries))))
+        edit.setAccessibleDescription(". ".join(filter(None, (self._lengths(field), tries))))
         edit.textChanged.connect(self._look)
         edit.rejected.connect(self._explain_digits)
         return edit
@@ -115,10 +115,10 @@ class Form(QWidget):
     def _differ(self) -> bool:
         if len(self.edits) < 3:
             return False
-        return self.edits[1].text() != self.edits[2].text()
+        return not self.edits[1].equals(self.edits[2])
 
     def _look(self) -> None:
-        finished = len(self.edits) == 3 and len(self.edits[2].text()) >= len(self.edits[1].text()) > 0
+        finished = len(self.edits) == 3 and self.edits[2].length >= self.edits[1].length > 0
         self.hinted.emit(self._words.gettext("The two new codes differ.") if finished and self._differ() else "")
         self.changed.emit()
 

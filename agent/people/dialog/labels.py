@@ -31,7 +31,7 @@ def make_label(text: str, parent: QWidget, *, bold: bool = False, scale: float =
 
 def set_text(label: QLabel, text: str) -> None:
     """Change what a label says."""
-    label.setText(breakable(text))
+    label.setText(breakable(text) if text else "")
     label.setAccessibleName(text)
 
 

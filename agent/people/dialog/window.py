@@ -85,8 +85,10 @@ class PageWindow(QDialog):
             self.accept()
 
     def _make_parts(self) -> None:
-        """Make what is read and filled in, in the order of the Tab key."""
+        """Make what is read and filled in, in the order of the Tab key and of screen readers."""
         page, width = self._page, self.width() - 2 * self._unit
+        self._heading = make_label(page.heading, self, bold=True, scale=1.3)
+        self._mark = make_mark(page.mark, self) if page.mark else None
         self._content = QWidget(self)
         self._table = FactTable(page.sections, self._content)
         narrow = width - self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent) - self._unit  # if it scrolls
@@ -167,9 +169,9 @@ class PageWindow(QDialog):
 
     def _make_header(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        row.addWidget(make_label(self._page.heading, self, bold=True, scale=1.3), 1)
-        if self._page.mark is not None:
-            row.addWidget(make_mark(self._page.mark, self), 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self._heading, 1)
+        if self._mark is not None:
+            row.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
         return row
 
     def _make_buttons(self) -> QHBoxLayout:
