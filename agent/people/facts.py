@@ -22,12 +22,13 @@ def write_asker(asker: Asker, words: NullTranslations) -> Section:
 
 def write_purpose(request: PinRequest, words: NullTranslations) -> Section:
     """Say what the code will be used for, and which certificate will sign."""
-    facts = [_write_use(request, words)]
+    use = _write_use(request, words)
+    facts = [] if use is None else [use]
     if request.format is not None:
         facts.append(Fact(words.gettext("Format"), plain_text(request.format, limit=60)))
     if request.certificate is not None:
-        facts.append(_write_certificate(request.certificate, words))
-    return tuple(fact for fact in facts if fact is not None)
+        facts += _write_certificate(request.certificate, words)
+    return tuple(facts)
 
 
 def _write_use(request: PinRequest, words: NullTranslations) -> Fact | None:
@@ -69,11 +70,10 @@ def write_size(size: int, words: NullTranslations) -> str:
     return words.gettext("{whole}.{tenth} MB").format(whole=whole, tenth=tenth)
 
 
-def _write_certificate(certificate: CertificateSummary, words: NullTranslations) -> Fact:
-    sentence = words.gettext("issued by {issuer}, valid until {date}")
-    issuer = plain_text(certificate.issuer, limit=120)
-    return Fact(
-        words.gettext("Certificate"), sentence.format(issuer=issuer, date=_write_date(certificate.expires_at, words))
+def _write_certificate(certificate: CertificateSummary, words: NullTranslations) -> Section:
+    return (
+        Fact(words.gettext("Certificate issued by"), plain_text(certificate.issuer, limit=120)),
+        Fact(words.gettext("Valid until"), _write_date(certificate.expires_at, words)),
     )
 
 

@@ -78,7 +78,7 @@ class ScrollPanel(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setWidget(content)
-        self._name = name
+        self._content, self._name = content, name
 
     def fit(self, wanted: int, room: int) -> None:
         """Take the height that is wanted, as far as there is room."""
@@ -88,7 +88,7 @@ class ScrollPanel(QScrollArea):
             self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             self.setAccessibleName(self._name)
             margin = self.fontMetrics().height() // 3
-            self.widget().setContentsMargins(margin, margin, margin, margin)
+            self._content.setContentsMargins(margin, margin, margin, margin)
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
         """Show the focus by a thicker frame."""
