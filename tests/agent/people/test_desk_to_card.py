@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.skipif(bool(why_unavailable()) and not os.environ.get("CI"), reason=f"no pcscd: {why_unavailable()}"),
 ]
 
-CONSENT = "Demande d.accord CPS"
+CONSENT = "Demande d.+accord CPS"  # xdotool counts bytes
 SITE = "https://dmp.example"
 PAGE_HEADERS = {"Origin": SITE, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
 

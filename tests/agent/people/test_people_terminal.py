@@ -20,7 +20,7 @@ from agent.people.prompt import PromptUnavailableError
 from agent.people.terminal import TerminalPrompt
 
 CHILD = """
-import asyncio, fcntl, sys, termios
+import asyncio, fcntl, signal, sys, termios
 sys.path.insert(0, sys.argv[3])
 if sys.argv[4] == "terminal":
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -55,6 +55,8 @@ async def ask(what, seconds):
     return [digits(pin) for pin in (answer.code, answer.new_code) if pin]
 
 async def main():
+    # As in the daemon, a signal wakes the loop: it may come just before the loop goes to sleep.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: None)
     try:
         if sys.argv[5] == "cancelled":
             await asyncio.wait_for(ask(sys.argv[1], 60), float(sys.argv[2]))
