@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -17,9 +19,9 @@ import pytest
 from support.agent import NONCE, Answer, call
 from support.display import Display, find_missing_tools, virtual_display
 from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailable
-from support.processes import agent_program, command, virtual_card
+from support.processes import agent_program, answers, command, virtual_card
 
-from agent.client import AgentProblemError, Client
+from agent.client import AgentProblemError, AgentUnreachableError, Client
 from drivers.virtual.store import open_card
 
 MISSING = find_missing_tools() + ([] if importlib.util.find_spec("PySide6") else ["PySide6 (the `desktop` extra)"])
@@ -69,6 +71,8 @@ class Desk:
             return question()
         except AgentProblemError as error:
             return error.code
+        except AgentUnreachableError:
+            return "unreachable"
 
     def call_as_page(self, path: str, body: Any) -> Answer:
         port = int((self.folder / "port").read_text())
@@ -238,3 +242,54 @@ def test_a_pulled_card_costs_no_try(desk: Desk) -> None:
         with virtual_card(desk.folder, desk.pcscd.vpcd_port):
             wait_until(lambda: list_states(other) == ["ready"], "the card")
             assert desk.tries() == "63c3"
+
+
+def window_gone(desk: Desk) -> None:
+    wait_until(lambda: desk.screen.list_windows("CPS") == [], "the end of the window")
+
+
+@pytest.mark.parametrize("typed", ["", "9999"])
+def test_a_caller_that_hangs_up_takes_its_window_along(desk: Desk, typed: str) -> None:
+    port = int((desk.folder / "port").read_text())
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = {"Authorization": f"Bearer {desk.client.token}", "Content-Type": "application/json"}
+    connection.request("POST", "/v1/pin/verify", b"{}", headers)
+    desk.screen.focus(desk.screen.find_window("^Code CPS$"))
+    desk.screen.type_text(typed)
+    connection.close()
+    window_gone(desk)
+    assert desk.tries() == "63c3"
+    asked = desk.ask(lambda: desk.client.pin("verify"), "Code CPS")  # hanging up once is no refusal
+    desk.type_codes("1234")
+    assert asked.finish()["pin"]["state"] == "ready"
+
+
+def test_a_killed_window_gives_no_code(desk: Desk) -> None:
+    asked = desk.ask(lambda: desk.client.pin("verify"), "Code CPS")
+    desk.screen.type_text("9999")
+    pid = int(desk.screen.run("xdotool", "getwindowpid", desk.screen.find_window("^Code CPS$")))
+    os.kill(pid, signal.SIGKILL)
+    assert asked.finish() == "pin-refused"
+    window_gone(desk)
+    assert desk.tries() == "63c3"
+
+
+def test_a_killed_agent_takes_its_window_along(screen: Display, made_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(made_folder, tmp_path / "data"))
+    serve = command("serve", "--prompt", "dialog", "--language", "fr", "--port", "0", "--data-dir", str(folder))
+    with private_pcscd() as pcscd, virtual_card(folder, pcscd.vpcd_port) as card:
+        environment = pcscd.env | {"DISPLAY": screen.name}
+        with subprocess.Popen(serve, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as agent:
+            try:
+                wait_until(lambda: answers(folder), "the agent")
+                with Client.of(folder) as client:
+                    wait_until(lambda: list_states(client) == ["ready"], "the card")
+                    desk = Desk(pcscd, client, screen, folder, card)
+                    asked = desk.ask(lambda: client.pin("verify"), "Code CPS")
+                    desk.screen.type_text("9999")
+                    agent.kill()
+                    assert asked.finish() == "unreachable"
+            finally:
+                agent.kill()
+        window_gone(desk)
+        assert desk.tries() == "63c3"
