@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from drivers.base import PinStatus
 from drivers.card.atr import CPS_FAMILY, identify_atr
-from drivers.errors import CardUnknownError
+from drivers.errors import CardUnknownError, NotCpsError
 
 EXPIRING = timedelta(days=60)
 LAST_TRIES = 1
@@ -92,7 +92,8 @@ def judge_reader(place: PlaceFacts, now: datetime) -> Condition:
         return min(_list_facts(place.card, now), key=MOST_TELLING.index)
     if place.failure is None:
         return Condition.READING
-    foreign = isinstance(place.failure, CardUnknownError) and not place.is_of_family
+    unknown = isinstance(place.failure, CardUnknownError) and not place.is_of_family
+    foreign = unknown or isinstance(place.failure, NotCpsError)
     return Condition.NOT_CPS if foreign else Condition.TROUBLE
 
 

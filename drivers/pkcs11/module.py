@@ -16,6 +16,7 @@ from drivers.pkcs11.results import KEY_ABSENT, MODULE_UNLOADABLE
 
 SIGN_S = 1.2
 """No signature is begun later than this after the first: the card stands open to other programs meanwhile."""
+LOOKS, LOOK_AGAIN_S = 5, 0.02
 
 
 def load(path: str) -> Module | wire.Failed:
@@ -144,7 +145,7 @@ class Module:
         if found is None:
             raise pkcs11.SlotIDInvalid
         self._step = "C_GetTokenInfo"
-        token = found.get_token()
+        token = _look(found)
         if request.mark not in ("", _mark(token)):
             raise pkcs11.SlotIDInvalid
         return token
@@ -203,6 +204,19 @@ def _serial(token: Any) -> str:
 
 def _mark(token: Any) -> str:
     return "\n".join((token.slot.slot_description, token.label, _serial(token)))
+
+
+def _look(slot: Any) -> Any:
+    """C_GetTokenInfo, again after GeneralError: no code was given yet.
+
+    SoftHSM2 (2.6) writes its token's file anew at each login, and whoever reads it in that moment is told so.
+    """
+    for _ in range(LOOKS - 1):
+        try:
+            return slot.get_token()
+        except pkcs11.GeneralError:
+            time.sleep(LOOK_AGAIN_S)
+    return slot.get_token()
 
 
 def _slot_state(slot: Any) -> wire.SlotState:
