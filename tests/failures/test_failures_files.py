@@ -130,7 +130,7 @@ async def test_a_row_that_cannot_be_understood_does_not_keep_the_agent_from_star
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(serving, "forbid_core_dumps", lambda: None)
-    monkeypatch.setattr(store, "open_card", lambda _: RamCard())
+    monkeypatch.setattr(store, "open_card", lambda *_: RamCard())
     (tmp_path / "data").mkdir(mode=0o700)
     return tmp_path / "data"
 

@@ -102,7 +102,7 @@ def test_no_port_left_ends_in_a_sentence_and_leaves_nothing_behind(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(serving, "forbid_core_dumps", lambda: None)
-    monkeypatch.setattr(store, "open_card", lambda _: RamCard())
+    monkeypatch.setattr(store, "open_card", lambda *_: RamCard())
     monkeypatch.setenv("LC_ALL", "C")
     asked = ["--port", str(ports[0])] if one else []
     with ExitStack() as stack:
