@@ -41,6 +41,7 @@ T = TypeVar("T")
 OPEN_TIMEOUT_S = 60.0  # a first read of a slow card: 48 exchanges of 260 ms, with gaps
 SETTLE_TIMEOUT_S = 20.0
 LOOK_TIMEOUT_S = 1.0
+MOVE_TIMEOUT_S = 0.3
 RETRIES_S = (0.5, 2.0, 5.0)  # a card just inserted may still be powered, or held by another program
 LOOK_AFTER_S = 0.15
 """Between a card's identity and the look at its tries: the pause that other programs are left anyway. Whoever has been
@@ -370,6 +371,7 @@ class Cards:
             if not self._seen[self._sources[0]].is_set():
                 raise ServiceStoppedError("the smart card service does not answer")
         await self.look_for_service()
+        await self._hear_of_moves()
         for place in self.places.values():
             if place.state.atr is not None and _may_work_now(place.failure):
                 self._open(place)
@@ -377,6 +379,13 @@ class Cards:
             async with asyncio.timeout(SETTLE_TIMEOUT_S):
                 while opening := self._opening():  # a card inserted again meanwhile is opened by another task
                     await asyncio.wait(opening)
+
+    async def _hear_of_moves(self) -> None:
+        """The monitor is about to tell of a card that was gone in use: opened before that, it would be opened twice."""
+        if any(isinstance(place.failure, CardRemovedError) for place in self.places.values()):
+            self._looked.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._looked.wait(), MOVE_TIMEOUT_S)
 
     def _opening(self) -> list[asyncio.Task[None]]:
         tasks = (place.opening for place in self.places.values())

@@ -176,7 +176,7 @@ REQUESTS = [
     ),
     Request("signature cms", _page("POST", "/v1/signatures", _documents(1)), _is_cms(1), [LOOK, SIGN], "sign"),
     Request(
-        "signature of two documents", _page("POST", "/v1/signatures", _documents(2)), _is_cms(2), [LOOK, SIGN, SIGN],
+        "signature of two documents", _page("POST", "/v1/signatures", _documents(2)), _is_cms(2), [LOOK, "sign two"],
         "sign",
     ),
     Request(

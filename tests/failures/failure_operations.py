@@ -36,6 +36,7 @@ from drivers.errors import PinWrongError
 from drivers.pin import Pin
 
 MESSAGE = b"ordonnance"
+TWO_MESSAGES = (MESSAGE, MESSAGE[::-1])
 HASHES = {
     "sha1": hashes.SHA1(),
     "sha224": hashes.SHA224(),
@@ -228,6 +229,20 @@ def _sign(role: KeyRole, algorithm: str = "sha256", digits: str = PIN) -> Work:
     return run
 
 
+def _sign_two(session: Session) -> object:
+    """Two signatures with one code in one transaction."""
+    key = next(key for key in session.token.keys if key.role is SIGNATURE)
+    digests = [Digest("sha256", hashlib.sha256(message).digest()) for message in TWO_MESSAGES]
+    return session.token.sign(key, digests, pin(), deadline())
+
+
+def _are_signed(session: Session, result: object) -> None:
+    assert isinstance(result, list)
+    for message, signature in zip(TWO_MESSAGES, result, strict=True):
+        verify_signature(session.token.profile.key(SIGNATURE).certificate_der, signature, message=message)
+    assert session.card.tries == (PIN_TRIES, PUK_TRIES)
+
+
 def _is_signed(role: KeyRole, algorithm: str = "sha256") -> Callable[[Session, object], None]:
     def check(session: Session, result: object) -> None:
         assert isinstance(result, bytes)
@@ -264,6 +279,7 @@ OPERATIONS = [
         Operation(f"sign signature {name}", _sign(SIGNATURE, name), _is_signed(SIGNATURE, name))
         for name in ("sha1", "sha256")
     ),
+    Operation("sign two", _sign_two, _are_signed),
     Operation("verify wrong", _refused(_verify(WRONG_PIN)), _was_refused),
     Operation("change wrong", _refused(_change(WRONG_PIN)), _was_refused),
     Operation("unblock wrong", _refused(_unblock(WRONG_PUK)), _was_refused, _block),

@@ -109,14 +109,14 @@ SUCCESSES = (
     Success(SMALL_BUFFER, ("half the data",), FIRST_READS, WHOLE),
     Success(SMALL_BUFFER, ("half the data", "6CFF"), FIRST_READS, (*_reads(FIRST, *PIECES), *_reads(LAST, *PIECES))),
     Success(SMALL_BUFFER, ("half the data",), FIRST_READS, (*_reads(FIRST, 2048), *_reads(LAST, 2048))),
-    Success("the answer waits in the card", ("61FF",), SIGNS, ("PSO", "INTERNAL AUTHENTICATE")),
+    Success("the answer waits in the card", ("61FF",), SIGNS, ("PSO*", "INTERNAL AUTHENTICATE")),
     # Done, and told so in other words
     Success(DONE, tuple(name for name in FINE if name != "the answer before"), FIRST_READS, SELECTS),
     Success(
         DONE, ("the answer before",), FIRST_READS,
-        tuple(name for name in SELECTS if name not in (f"SELECT {EF_DIR}*", f"SELECT {PINS}*")),  # these follow a refusal
+        tuple(name for name in SELECTS if name not in (f"SELECT {EF_DIR}*", f"SELECT {PRIVATE_KEYS}*")),  # these follow a refusal
     ),
-    Success(DONE, FINE, CODES, ("SELECT *", "MSE", "CHANGE", "RESET RETRY")),
+    Success(DONE, FINE, CODES, ("SELECT *", "MSE*", "CHANGE", "RESET RETRY")),
     Success(DONE, FINE, RIGHT, ("VERIFY *",)),
     Success(DONE, FOR_EVER, (*VERIFIES, *CHANGES, *UNBLOCKS, "read tries, found open"), ("*",)),
     Success(ASKED_AGAIN, (*FINE, "6983", "63C0"), FOUND_OPEN, ("STATUS PIN",)),
@@ -146,5 +146,6 @@ SUCCESSES = (
     Success(VERIFIES_ITSELF, RESET, CHANGES, ("CHANGE",)),
     Success(VERIFIES_ITSELF, (AFTER,), UNBLOCKS, ("RESET RETRY",)),
     Success(VERIFIES_ITSELF, (AFTER,), ("unblock wrong",), ("VERIFY PUK",)),
-    Success(VERIFIES_ITSELF, (AFTER,), SIGNS, ("GET RESPONSE",)),
+    Success(VERIFIES_ITSELF, (AFTER,), tuple(name for name in SIGNS if name != "sign two"), ("GET RESPONSE",)),
+    Success(VERIFIES_ITSELF, (AFTER,), ("sign two",), ("GET RESPONSE #2",)),
 )  # fmt: skip
