@@ -5,7 +5,7 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON ?= python3
 
-.PHONY: demo test check bench package translations clean
+.PHONY: demo test check bench package screenshots translations clean
 
 demo: $(VENV)/demo.stamp
 	@$(VENV)/bin/cps-agent demo $(ARGS)
@@ -18,6 +18,9 @@ check: $(VENV)/test.stamp
 
 bench: $(VENV)/test.stamp
 	@cd tests && ../$(VENV)/bin/python -m benchmarks $(ARGS)
+
+screenshots: $(VENV)/test.stamp
+	@cd tests && ../$(VENV)/bin/python -m screenshots $(ARGS)
 
 package: $(VENV)/package.stamp
 	@installer/linux/package $(ARGS)

@@ -45,8 +45,7 @@ class Console:
         return self
 
     def _hide_keys(self) -> None:
-        if os.tcgetpgrp(self._fd) != os.getpgrp():  # the system would stop a background job here (SIGTTOU)
-            raise PermissionError("in the background")
+        _require_foreground(self._fd)
         self._saved = termios.tcgetattr(self._fd)
         keys = termios.tcgetattr(self._fd)
         keys[_LOCAL_FLAGS] &= ~(termios.ECHO | termios.ICANON | termios.ISIG)
@@ -105,3 +104,26 @@ class Console:
         if not os.readv(self._fd, [key]):
             raise PromptUnavailableError("the terminal is gone")
         return key
+
+
+def write_beside(path: str, text: str) -> None:
+    """Show text and leave the keys alone: another question may be open on this terminal.
+
+    Raises PromptUnavailableError when this process is not in the foreground of a terminal.
+    """
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_NOCTTY)
+    except OSError as error:
+        raise PromptUnavailableError(f"no terminal: {error.strerror}") from error
+    try:
+        _require_foreground(fd)
+        os.write(fd, text.encode())
+    except OSError as error:
+        raise PromptUnavailableError("not in the foreground of a terminal") from error
+    finally:
+        os.close(fd)
+
+
+def _require_foreground(fd: int) -> None:
+    if os.tcgetpgrp(fd) != os.getpgrp():  # the system would stop a background job here (SIGTTOU)
+        raise PermissionError("in the background")

@@ -1,4 +1,9 @@
-"""One desk, one person: questions come one at a time, nobody asks twice, and a no holds for a while."""
+"""One desk, one person: questions come one at a time, nobody asks twice, and a no holds for a while.
+
+"Type on the reader" is no question: it belongs to an operation that the person has just agreed to. It is shown at
+once, beside a question that is open already, and no further question is shown until it is gone: nobody should
+wonder which of two is to be answered while the reader waits for a code.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,7 @@ from agent.people.prompt import (
     ConfirmRequest,
     DeskBusyError,
     Notice,
+    NoticeKind,
     PinAnswer,
     PinRequest,
     Prompt,
@@ -43,6 +49,21 @@ class Desk(Prompt):
         self._denials: dict[tuple[str, str], float] = {}
         self._withdrawn: defaultdict[str, list[float]] = defaultdict(list)
         self._fruitless: list[float] = []
+        self._typing = 0  # how many readers wait for a code
+        self._nobody_types = asyncio.Event()
+        self._nobody_types.set()
+
+    @property
+    def denials(self) -> int:
+        """How many refusals stand: one for each caller and ability, and one for all strangers together."""
+        self._forget_old_denials()
+        return len(self._denials) + (len(self._recent(self._fruitless)) >= MAX_FRUITLESS)
+
+    def lift_denials(self) -> None:
+        """Let everybody ask again, as the person wishes; callers cannot wish it."""
+        self._denials.clear()
+        self._withdrawn.clear()
+        self._fruitless.clear()
 
     async def ask_pin(self, request: PinRequest) -> PinAnswer:
         """Ask for a code in turn. Raises DeskBusyError, and PromptRefusedError while an earlier no stands."""
@@ -69,9 +90,24 @@ class Desk(Prompt):
             return await self._prompt.choose_card(choice)
 
     async def inform(self, message: Notice) -> None:
-        """Tell in turn. Raises DeskBusyError while an earlier notice waits."""
+        """Tell in turn, or at once what to do on a reader. Raises DeskBusyError while a notice waits its turn."""
+        if message.kind is NoticeKind.TYPE_ON_READER:
+            with self._watch_typing():
+                await self._prompt.inform(message)
+            return
         async with self._question(_AGENT, ()):
             await self._prompt.inform(message)
+
+    @contextmanager
+    def _watch_typing(self) -> Iterator[None]:
+        self._typing += 1
+        self._nobody_types.clear()
+        try:
+            yield
+        finally:
+            self._typing -= 1
+            if not self._typing:
+                self._nobody_types.set()
 
     @asynccontextmanager
     async def _consent(self) -> AsyncIterator[None]:
@@ -91,6 +127,8 @@ class Desk(Prompt):
         self._callers.add(caller)
         try:
             async with self._turn:
+                while self._typing:
+                    await self._nobody_types.wait()
                 with self._watch_withdrawal(caller, purposes):
                     yield
         except PromptTimeoutError:
@@ -102,8 +140,7 @@ class Desk(Prompt):
             self._callers.discard(caller)
 
     def _check(self, caller: str, purposes: Iterable[str]) -> None:
-        now = self._clock()
-        self._denials = {key: end for key, end in self._denials.items() if end > now}
+        self._forget_old_denials()
         if any((caller, str(purpose)) in self._denials for purpose in purposes):
             raise PromptRefusedError("refused a short while ago")
         if caller in self._callers:
@@ -122,6 +159,10 @@ class Desk(Prompt):
             if len(times) > MAX_WITHDRAWN:
                 self._deny(caller, purposes)
             raise
+
+    def _forget_old_denials(self) -> None:
+        now = self._clock()
+        self._denials = {key: end for key, end in self._denials.items() if end > now}
 
     def _recent(self, times: list[float]) -> list[float]:
         """Forget what lies further back than a denial stands."""

@@ -25,6 +25,7 @@ from agent.people.prompt import (
     PromptUnavailableError,
 )
 from agent.people.wire import Envelope, Question, WireError, write_envelope
+from drivers.pin import ON_PAD
 
 NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
 TERMINATE_S = 2.0  # after that, kill
@@ -49,11 +50,19 @@ class DialogPrompt(Prompt):
 
     async def confirm(self, request: ConfirmRequest) -> bool:
         """Show the consent dialog. Raises PromptTimeoutError, PromptUnavailableError."""
-        return (await self._ask(request)).verdict is Verdict.ACCEPTED
+        answer = await self._ask(request)
+        _wipe(answer)
+        return answer.verdict is Verdict.ACCEPTED
 
     async def choose_card(self, choice: CardChoice) -> str:
-        """Ask which card."""
-        raise PromptUnavailableError
+        """Show the cards. Raises PromptRefusedError, PromptTimeoutError, PromptUnavailableError."""
+        answer = await self._ask(choice)
+        if answer.verdict is Verdict.REFUSED:
+            raise PromptRefusedError
+        if answer.chosen is None or answer.chosen >= len(choice.cards):
+            _wipe(answer)
+            raise PromptUnavailableError("the dialog chose none of the cards")
+        return choice.cards[answer.chosen].number
 
     async def inform(self, message: Notice) -> None:
         """Show the notice until it is closed or time is up. Raises PromptUnavailableError."""
@@ -114,16 +123,18 @@ async def _start(command: Sequence[str]) -> AsyncIterator[tuple[Process, int]]:
 
 
 async def _send(process: Process, message: bytes) -> None:
+    """Send the question. The pipe stays open: its end tells the child that the daemon is gone."""
     if process.stdin is None:
         raise PromptUnavailableError
     process.stdin.write(message)
     with contextlib.suppress(ConnectionError):  # the child died: its answer will be missing
         await process.stdin.drain()
-    process.stdin.close()
 
 
 async def _end(process: Process) -> None:
     """Terminate, then kill, and reap; a child that ended by itself is left alone."""
+    if process.stdin is not None:
+        process.stdin.close()
     try:
         _signal(process, process.terminate)
         await asyncio.wait_for(process.wait(), TERMINATE_S)
@@ -142,6 +153,8 @@ def _signal(process: Process, send: Callable[[], None]) -> None:
 
 def _check_pin_answer(request: PinRequest, answer: Answer) -> PinAnswer:
     """Turn a frame into codes. Raises PromptUnavailableError unless it holds just those that were asked for."""
+    if request.on_pad:
+        return _check_pad_answer(answer)
     if answer.code is None:
         raise PromptUnavailableError("the dialog gave no code")
     given = PinAnswer(answer.code, answer.new_code, answer.verdict is Verdict.CODES_AND_SESSION)
@@ -153,3 +166,17 @@ def _check_pin_answer(request: PinRequest, answer: Answer) -> PinAnswer:
         given.wipe()
         raise PromptUnavailableError("the dialog gave other codes than those asked for")
     return given
+
+
+def _check_pad_answer(answer: Answer) -> PinAnswer:
+    if answer.verdict is not Verdict.ON_PAD:
+        _wipe(answer)
+        raise PromptUnavailableError("the dialog answered another question")
+    return PinAnswer(ON_PAD)
+
+
+def _wipe(answer: Answer) -> None:
+    """Leave no code behind that nobody asked for."""
+    for code in (answer.code, answer.new_code):
+        if code is not None:
+            code.wipe()

@@ -1,6 +1,7 @@
 """The answer of a dialog as a small binary frame, so that a code never becomes a `str` or `bytes` in the daemon.
 
-Frame: one byte verdict; for a verdict with codes then follows twice: one byte length, ASCII digits (length 0 = none).
+Frame: one byte verdict; for a verdict with codes then follows twice: one byte length, ASCII digits (length 0 = none);
+for a choice, one byte: which one of those that were shown.
 """
 
 from __future__ import annotations
@@ -26,25 +27,36 @@ class Verdict(IntEnum):
     ACCEPTED = 1
     CODES = 2
     CODES_AND_SESSION = 3
+    ON_PAD = 4
+    CHOSEN = 5
+
+
+_WITH_CODES: Final = (Verdict.CODES, Verdict.CODES_AND_SESSION)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A frame once read; `code` and `new_code` are there for verdicts with codes only."""
+    """A frame once read; `code` and `new_code` are there for verdicts with codes only, `chosen` for a choice."""
 
     verdict: Verdict
     code: Pin | None = None
     new_code: Pin | None = None
+    chosen: int | None = None
 
 
 def write_frame(verdict: Verdict, code: bytes | bytearray = b"", new_code: bytes | bytearray = b"") -> bytearray:
     """Build a frame; the caller wipes it once it is sent."""
     frame = bytearray([verdict])
-    if verdict >= Verdict.CODES:
+    if verdict in _WITH_CODES:
         for digits in (code, new_code):
             frame.append(len(digits))
             frame += digits
     return frame
+
+
+def write_choice(chosen: int) -> bytearray:
+    """Build the frame of a choice."""
+    return bytearray([Verdict.CHOSEN, chosen])
 
 
 def read_frame(frame: memoryview) -> Answer:
@@ -52,8 +64,12 @@ def read_frame(frame: memoryview) -> Answer:
     if not frame or len(frame) > MAX_FRAME or frame[0] > max(Verdict):
         raise FrameError("no frame of a dialog")
     verdict = Verdict(frame[0])
-    if verdict >= Verdict.CODES:
+    if verdict in _WITH_CODES:
         return Answer(verdict, *_read_codes(frame))
+    if verdict is Verdict.CHOSEN:
+        if len(frame) != 2:
+            raise FrameError("a choice of nothing, or of more than one")
+        return Answer(verdict, chosen=frame[1])
     if len(frame) != 1:
         raise FrameError("a bare verdict with a tail")
     return Answer(verdict)

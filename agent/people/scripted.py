@@ -16,7 +16,7 @@ from agent.people.prompt import (
     Prompt,
     PromptUnavailableError,
 )
-from drivers.pin import Pin
+from drivers.pin import ON_PAD, Pin
 
 MAX_REMEMBERED = 100
 
@@ -44,10 +44,12 @@ class ScriptedPrompt(Prompt):
         self._is_test_token = is_test_token
 
     async def ask_pin(self, request: PinRequest) -> PinAnswer:
-        """Give the code. Raises PromptUnavailableError for a token that is not a test token."""
+        """Give the code, or leave it to the reader. Raises PromptUnavailableError for any but a test token."""
         self.asked.append(request)
         if not self._is_test_token(request.card):
             raise PromptUnavailableError("scripted codes are for test tokens only")
+        if request.on_pad:
+            return PinAnswer(ON_PAD)
         code = self._puk if request.kind is PinKind.UNBLOCK else self._pin
         return PinAnswer(_pin(code), _pin(self._new_pin) if request.wants_new_code else None)
 

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from gettext import NullTranslations
 from typing import Final, TypeVar
 
+from agent.people.page import CodeField, Page
 from agent.people.prompt import (
     PROMPT_TIMEOUT_S,
     CardChoice,
@@ -24,11 +25,11 @@ from agent.people.prompt import (
     PromptUnavailableError,
 )
 from agent.people.translations import load_words
-from agent.people.wording import CodeField, Page, write_page
-from drivers.pin import Pin
+from agent.people.wording import write_page
+from drivers.pin import ON_PAD, Pin
 
 try:
-    from agent.people.console import Console
+    from agent.people.console import Console, write_beside
 except ImportError:  # no termios: Windows
     HAS_CONSOLE = False
 else:
@@ -51,6 +52,8 @@ class TerminalPrompt(Prompt):
     async def ask_pin(self, request: PinRequest) -> PinAnswer:
         """Ask for the codes, three attempts at the right format. Raises PromptRefusedError, PromptUnavailableError."""
         page = write_page(request, self._words)
+        if request.on_pad:
+            return await self._converse(lambda console: _ask_pad(console, page, self._words))
         return await self._converse(lambda console: _ask_codes(console, page, self._words))
 
     async def confirm(self, request: ConfirmRequest) -> bool:
@@ -59,13 +62,15 @@ class TerminalPrompt(Prompt):
         return await self._converse(lambda console: _ask_consent(console, page, self._words))
 
     async def choose_card(self, choice: CardChoice) -> str:
-        """Ask which card."""
-        raise PromptUnavailableError
+        """Ask which card, by its place in the list. Raises PromptRefusedError, PromptUnavailableError."""
+        page = write_page(choice, self._words)
+        return choice.cards[await self._converse(lambda console: _ask_choice(console, page, self._words))].number
 
     async def inform(self, message: Notice) -> None:
-        """Write it down. Raises PromptUnavailableError."""
-        page = write_page(message, self._words)
-        await self._converse(lambda console: console.write(_render(page, self._words)))
+        """Write it down, also beside a question. Raises PromptUnavailableError."""
+        if not HAS_CONSOLE:
+            raise PromptUnavailableError("no terminal on this system")
+        await asyncio.to_thread(write_beside, self._path, _render(write_page(message, self._words), self._words))
 
     async def _converse(self, talk: Callable[[Console], Result]) -> Result:
         """Run the conversation in a thread; being cancelled ends it and restores the terminal before going on."""
@@ -110,7 +115,10 @@ def _render(page: Page, words: NullTranslations) -> str:
     for fact in page.facts:
         label = words.gettext("{label}:").format(label=fact.label) + " " if fact.label else ""
         lines.append(label + fact.text)
-        lines += [f"  - {item}" for item in fact.items]
+        lines += [f"  - {item}" + (f" ({detail})" if detail else "") for item, detail in fact.rows]
+    lines += [f"  {place}. {choice.text}, {choice.detail}" for place, choice in enumerate(page.choices, 1)]
+    if page.advice:
+        lines.append(page.advice)
     if page.tries:
         lines.append(page.tries)
     return "\n".join([*lines, ""])
@@ -133,18 +141,45 @@ def _ask_consent(console: Console, page: Page, words: NullTranslations) -> bool:
         return False
 
 
-def _ask_codes(console: Console, page: Page, words: NullTranslations) -> PinAnswer:
+def _ask_choice(console: Console, page: Page, words: NullTranslations) -> int:
     console.write(_render(page, words))
+    for _ in range(MAX_ATTEMPTS):
+        line = console.read_line(words.gettext("Which one? (Enter alone refuses)") + " ", shown=True).decode("latin-1")
+        if not line:
+            raise PromptRefusedError
+        if line.isascii() and line.isdigit() and 1 <= int(line) <= len(page.choices):
+            return int(line) - 1
+        console.write(words.gettext("Please type a number from 1 to %d.") % len(page.choices) + "\n")
+    raise PromptRefusedError("no card of the list")
+
+
+def _ask_pad(console: Console, page: Page, words: NullTranslations) -> PinAnswer:
+    console.write(_render(page, words))
+    _accept_last_try(console, page, words)
+    if not _agrees(console, words.gettext("Continue on the reader?"), words):
+        raise PromptRefusedError
+    return PinAnswer(ON_PAD)
+
+
+def _accept_last_try(console: Console, page: Page, words: NullTranslations) -> None:
     if page.last_try and not _agrees(console, page.last_try, words):
         raise PromptRefusedError
+
+
+def _ask_codes(console: Console, page: Page, words: NullTranslations) -> PinAnswer:
+    console.write(_render(page, words))
+    _accept_last_try(console, page, words)
     code = _ask_code(console, page.fields[0], words)
-    if len(page.fields) == 1:
-        return PinAnswer(code)
     try:
-        return PinAnswer(code, _ask_new_code(console, page.fields[1:], words))
+        new_code = _ask_new_code(console, page.fields[1:], words) if len(page.fields) > 1 else None
+        return PinAnswer(code, new_code, _wants_session(console, page, words))
     except PromptError:
         code.wipe()
         raise
+
+
+def _wants_session(console: Console, page: Page, words: NullTranslations) -> bool:
+    return page.session is not None and _agrees(console, page.session, words)
 
 
 def _ask_code(console: Console, field: CodeField, words: NullTranslations) -> Pin:

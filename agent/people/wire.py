@@ -1,4 +1,4 @@
-"""A question for the dialog process as one JSON object: neutralised on the way out, read strictly on the way in."""
+"""A question for the dialog process as one line of JSON: neutralised on the way out, read strictly on the way in."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from types import UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from agent.people.plain_text import plain_text
-from agent.people.prompt import ConfirmRequest, Notice, PinRequest
+from agent.people.prompt import CardChoice, ConfirmRequest, Notice, PinRequest
 
-MAX_QUESTION: Final = 64 * 1024
-MAX_SUBJECTS: Final = 100
+MAX_QUESTION: Final = 1024 * 1024  # 1,000 names of 120 characters take half of it at worst
+MAX_SUBJECTS: Final = 1000
 SUBJECT_LIMIT: Final = 120
 TEXT_LIMIT: Final = 1000
 
-Question = PinRequest | ConfirmRequest | Notice
-_KINDS: Final[dict[str, type[Question]]] = {"pin": PinRequest, "consent": ConfirmRequest, "notice": Notice}
+Question = PinRequest | ConfirmRequest | CardChoice | Notice
+_KINDS: Final[dict[str, type[Question]]] = {
+    "pin": PinRequest,
+    "consent": ConfirmRequest,
+    "choice": CardChoice,
+    "notice": Notice,
+}
 
 
 class WireError(ValueError):
@@ -34,13 +39,13 @@ class Envelope:
 
 
 def write_envelope(envelope: Envelope) -> bytes:
-    """Give the JSON, its texts made plain and short enough. Raises WireError when it is still too long."""
+    """Give the line, its texts made plain and short enough. Raises WireError when it is still too long."""
     question = envelope.question
     if isinstance(question, PinRequest):
         question = _shorten(question)
     kind = next(name for name, known in _KINDS.items() if isinstance(question, known))
     members = {"kind": kind, "language": envelope.language, "question": _to_json(question)}
-    message = json.dumps(members, ensure_ascii=False).encode()
+    message = json.dumps(members, ensure_ascii=False).encode() + b"\n"
     if len(message) > MAX_QUESTION:
         raise WireError("the question is too long")
     return message
@@ -49,7 +54,7 @@ def write_envelope(envelope: Envelope) -> bytes:
 def _shorten(request: PinRequest) -> PinRequest:
     count = len(request.subjects) if request.subject_count is None else request.subject_count
     names = tuple(plain_text(name, SUBJECT_LIMIT) for name in request.subjects[:MAX_SUBJECTS])
-    return replace(request, subjects=names, subject_count=count)
+    return replace(request, subjects=names, subject_count=count, sizes=request.sizes[: len(names)])
 
 
 def _to_json(value: Any) -> Any:

@@ -40,14 +40,22 @@ class Display:
         """Wait for a visible window whose title matches the regular expression; give its id."""
         end = time.monotonic() + deadline_s
         while time.monotonic() < end:
-            found = subprocess.run(
-                ("xdotool", "search", "--onlyvisible", "--name", title),
-                env=self.environment, check=False, capture_output=True, text=True, timeout=20,
-            ).stdout.split()  # fmt: skip
-            if found:
+            if found := self.list_windows(title):
                 return found[0]
             time.sleep(0.02)
         raise TimeoutError(f"no window titled {title!r}")
+
+    def list_windows(self, title: str) -> list[str]:
+        """Give the ids of the visible windows whose title matches."""
+        return subprocess.run(
+            ("xdotool", "search", "--onlyvisible", "--name", title),
+            env=self.environment, check=False, capture_output=True, text=True, timeout=20,
+        ).stdout.split()  # fmt: skip
+
+    def measure(self, window: str) -> dict[str, int]:
+        """Where a window is and how large: X, Y, WIDTH, HEIGHT."""
+        lines = self.run("xdotool", "getwindowgeometry", "--shell", window).split()
+        return {name: int(value) for name, value in (line.split("=") for line in lines)}
 
     def focus(self, window: str) -> None:
         """Give a window the keyboard, as a click of the person would."""

@@ -1,25 +1,31 @@
-"""One question in, one answer out: JSON on stdin, a binary frame on the pipe that came as stdout."""
+"""One question in, one answer out: a line of JSON on stdin, a binary frame on the pipe that came as stdout.
+
+Stdin stays open as long as the daemon waits for the answer; its end ends this process, and its window with it.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import Final
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
+from agent.people.dialog.style import use_visible_outlines
 from agent.people.dialog.window import PageWindow
-from agent.people.frame import Verdict, write_frame
+from agent.people.frame import Verdict, write_choice, write_frame
 from agent.people.hardening import forbid_core_dumps
-from agent.people.prompt import PROMPT_TIMEOUT_S
+from agent.people.prompt import PROMPT_TIMEOUT_S, PinRequest
 from agent.people.translations import load_words
-from agent.people.wire import MAX_QUESTION, Envelope, WireError, read_envelope
+from agent.people.wire import MAX_QUESTION, Envelope, Question, WireError, read_envelope
 from agent.people.wording import write_page
 
 EXIT_BAD_QUESTION: Final = 2
 EXIT_NO_DISPLAY: Final = 3
-ORPHAN_MS: Final = int(PROMPT_TIMEOUT_S * 1000) + 30_000  # the daemon would have closed the window: it is gone
+EXIT_ORPHANED: Final = 4
+TOO_LONG_MS: Final = int(PROMPT_TIMEOUT_S * 1000) + 30_000  # the daemon would have closed the window: it is stuck
 
 
 def main() -> int:
@@ -27,11 +33,12 @@ def main() -> int:
     answer_fd = _take_answer_pipe()
     forbid_core_dumps()
     try:
-        envelope = read_envelope(sys.stdin.buffer.read(MAX_QUESTION + 1))
+        envelope = read_envelope(sys.stdin.buffer.readline(MAX_QUESTION + 1))
     except WireError:
         return EXIT_BAD_QUESTION
     if not _has_display():
         return EXIT_NO_DISPLAY
+    threading.Thread(target=_end_with_the_daemon, name="daemon watch", daemon=True).start()
     _write(answer_fd, ask(envelope))
     os._exit(0)  # taking a window system down may crash, and there is nothing left to save
 
@@ -40,17 +47,35 @@ def ask(envelope: Envelope) -> bytearray:
     """Show the window and give the frame of its answer."""
     application = QApplication([sys.argv[0]])
     application.setDesktopFileName("cps-agent")
+    use_visible_outlines(application)
     words = load_words(envelope.language)
     window = PageWindow(write_page(envelope.question, words), words)
-    QTimer.singleShot(ORPHAN_MS, window.reject)
+    QTimer.singleShot(TOO_LONG_MS, window.reject)
     window.show()
     application.alert(window)  # asks for attention in the task bar; takes no focus
-    if not window.wait():
-        return write_frame(Verdict.REFUSED)
+    return _frame_answer(envelope.question, window) if window.wait() else write_frame(Verdict.REFUSED)
+
+
+def _frame_answer(question: Question, window: PageWindow) -> bytearray:
+    """Say what the person agreed to; the codes are overwritten once they are in the frame."""
+    if isinstance(question, PinRequest) and question.on_pad:
+        return write_frame(Verdict.ON_PAD)
+    if window.chosen is not None:
+        return write_choice(window.chosen)
     codes = window.take_codes()
     if not codes:
         return write_frame(Verdict.ACCEPTED)
-    return write_frame(Verdict.CODES_AND_SESSION if window.session_wanted else Verdict.CODES, *codes[:2])
+    frame = write_frame(Verdict.CODES_AND_SESSION if window.session_wanted else Verdict.CODES, *codes[:2])
+    for digits in codes:
+        digits[:] = bytes(len(digits))
+    return frame
+
+
+def _end_with_the_daemon() -> None:
+    """Wait for the end of stdin: the daemon died, whatever way, or nobody wants the answer any more."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(EXIT_ORPHANED)
 
 
 def _take_answer_pipe() -> int:

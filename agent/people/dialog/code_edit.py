@@ -1,20 +1,24 @@
-"""A field for the digits of a code: nothing else goes in, nothing comes out but to the form."""
+"""A field for the digits of a code: nothing else goes in, nothing comes out but to the form.
+
+Qt's own field would hold the code in strings that cannot be wiped, keep it in its undo history, and tell every digit
+to whoever listens on the accessibility bus, hidden or not (seen with Qt 6.12). So Qt has bullets here, and the digits
+stand in a buffer beside them. What no buffer helps against: a key passes through the window system and Qt's event.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 from PySide6.QtCore import QRegularExpression, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QRegularExpressionValidator
+from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QMouseEvent, QRegularExpressionValidator
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-from agent.people.wording import CodeField
+from agent.people.dialog.code_buffer import CodeBuffer
+from agent.people.page import CodeField
 
-_EDITING: Final = frozenset(
-    {
-        Qt.Key.Key_Backspace, Qt.Key.Key_Delete, Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End,
-    }
-)  # fmt: skip
+_BULLET: Final = "•"
+_ERASING: Final = (Qt.Key.Key_Backspace, Qt.Key.Key_Delete)
+_MOVING: Final = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End)
 _KEYPAD_OR_SHIFT: Final = Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier
 
 
@@ -26,9 +30,10 @@ class CodeEdit(QLineEdit):
     def __init__(self, field: CodeField, parent: QWidget) -> None:
         super().__init__(parent)
         self.field = field
+        self._buffer = CodeBuffer(field.max_length)
         self.setEchoMode(QLineEdit.EchoMode.Password)
         self.setMaxLength(field.max_length)
-        self.setValidator(QRegularExpressionValidator(QRegularExpression("[0-9]*"), self))
+        self.setValidator(QRegularExpressionValidator(QRegularExpression(f"{_BULLET}*"), self))
         self.setInputMethodHints(
             Qt.InputMethodHint.ImhDigitsOnly
             | Qt.InputMethodHint.ImhSensitiveData
@@ -39,29 +44,49 @@ class CodeEdit(QLineEdit):
         self.setDragEnabled(False)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.setAccessibleName(field.label)
+        self.textChanged.connect(self._keep_in_step)
+
+    @property
+    def length(self) -> int:
+        """How many digits were typed."""
+        return len(self._buffer)
 
     @property
     def complete(self) -> bool:
         """Whether the field holds a code of the right format."""
-        return self.field.accepts(self.text().encode())
+        return self.field.min_length <= self.length <= self.field.max_length
+
+    def equals(self, other: CodeEdit) -> bool:
+        """Tell whether both fields hold the same digits."""
+        return self._buffer.equals(other._buffer)
 
     def take(self) -> bytearray:
         """Give the digits and empty the field."""
-        digits = bytearray(self.text(), "ascii")
+        digits = self._buffer.take()
         self.clear()
         return digits
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         """Let digits and editing keys through; shortcuts such as paste or select-all do nothing here."""
         plain = not event.modifiers() & ~_KEYPAD_OR_SHIFT
-        digit = len(event.text()) == 1 and event.text() in "0123456789"
-        if plain and (digit or event.key() in _EDITING):
+        if plain and _is_digit(event.text()):
+            self._type(ord(event.text()))
+        elif plain and event.key() in _ERASING:
+            self._erase(forward=event.key() == Qt.Key.Key_Delete)
+        elif plain and event.key() in _MOVING:
             super().keyPressEvent(event)
-            return
-        if plain and event.text().isprintable() and event.text():
+        elif plain and event.text().isprintable() and event.text():
             self.rejected.emit()
-            return
-        event.ignore()  # the window's business: Return, Escape, Tab
+        else:
+            event.ignore()  # the window's business: Return, Escape, Tab
+
+    def inputMethodEvent(self, event: QInputMethodEvent) -> None:  # noqa: N802 - Qt's name
+        """Take digits that an input method or a screen keyboard sends, and nothing half-made."""
+        for character in event.commitString():
+            if _is_digit(character):
+                self._type(ord(character))
+            else:
+                self.rejected.emit()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Take the left button only: the middle one pastes on X11."""
@@ -72,3 +97,38 @@ class CodeEdit(QLineEdit):
         """Take the left button only."""
         if event.button() == Qt.MouseButton.LeftButton:
             super().mouseReleaseEvent(event)
+
+    def _type(self, digit: int) -> None:
+        """Replace what is selected; the buffer first, since Qt tells the change at once."""
+        start, end = self._find_selection()
+        if start == end and self._buffer.full:
+            return
+        self._buffer.remove(start, end)
+        self._buffer.insert(start, digit)
+        self.insert(_BULLET)
+
+    def _erase(self, *, forward: bool) -> None:
+        start, end = self._find_selection()
+        if start == end:
+            start, end = (start, min(end + 1, self.length)) if forward else (max(start - 1, 0), end)
+        self._buffer.remove(start, end)
+        if forward:
+            self.del_()
+        else:
+            self.backspace()
+
+    def _find_selection(self) -> tuple[int, int]:
+        """From where to where; the cursor's place twice when nothing is selected."""
+        if self.hasSelectedText():
+            return self.selectionStart(), self.selectionEnd()
+        return self.cursorPosition(), self.cursorPosition()
+
+    def _keep_in_step(self) -> None:
+        """Empty both when somebody changed Qt's text by another way, such as assistive software."""
+        if len(self.text()) != self.length:
+            self._buffer.wipe()
+            self.clear()
+
+
+def _is_digit(text: str) -> bool:
+    return len(text) == 1 and text in "0123456789"

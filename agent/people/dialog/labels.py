@@ -6,12 +6,12 @@ import re
 from typing import Final
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFont, QPalette
-from PySide6.QtWidgets import QLabel, QPlainTextEdit, QSizePolicy, QWidget
+from PySide6.QtGui import QFont, QFontMetrics, QPalette
+from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 _ZERO_WIDTH_SPACE: Final = "\N{ZERO WIDTH SPACE}"
 _LEFT_TO_RIGHT: Final = "\N{LEFT-TO-RIGHT MARK}"
-_BREAKS: Final = re.compile(r"(?<=[/\\.,;:@_=&?-])(?=\w)|(?<=\w{24})(?=\w)")
+_BREAKS: Final = re.compile(r"(?<=[/\\.,;:@_=&?-])(?=\w)|(?<=\w{16})(?=\w)")
 
 
 def breakable(text: str) -> str:
@@ -23,11 +23,16 @@ def make_label(text: str, parent: QWidget, *, bold: bool = False, scale: float =
     """Make a wrapping label of plain text; its accessible name is the text without break marks."""
     label = QLabel(parent)
     label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setText(breakable(text))
-    label.setAccessibleName(text)
     label.setWordWrap(True)
     label.setFont(scale_font(label.font(), scale, bold=bold))
+    set_text(label, text)
     return label
+
+
+def set_text(label: QLabel, text: str) -> None:
+    """Change what a label says."""
+    label.setText(breakable(text) if text else "")
+    label.setAccessibleName(text)
 
 
 def make_name(text: str, parent: QWidget) -> QLabel:
@@ -50,16 +55,27 @@ def make_mark(text: str, parent: QWidget) -> QLabel:
     return label
 
 
-def make_list(lines: tuple[str, ...], name: str, parent: QWidget) -> QPlainTextEdit:
-    """Make a scrolling list for more lines than a window should show."""
-    view = QPlainTextEdit("\n".join(lines), parent)
-    view.setReadOnly(True)
-    view.setTabChangesFocus(True)
-    view.setAccessibleName(name)
-    view.setFixedHeight(
-        view.fontMetrics().lineSpacing() * 6 + 2 * view.frameWidth() + 2 * int(view.document().documentMargin())
-    )
-    return view
+def wrap_for_button(text: str, metrics: QFontMetrics, width: int) -> str:
+    """Break a text into lines no wider than that, for buttons, which do not wrap; `&` marks no key there."""
+    lines = [""]
+    for word in breakable(text).split(" "):
+        for part in _split(word, metrics, width):
+            longer = f"{lines[-1]} {part}" if lines[-1] else part
+            if metrics.horizontalAdvance(longer) <= width:
+                lines[-1] = longer
+            else:
+                lines.append(part)
+    return "\n".join(lines).replace("&", "&&")
+
+
+def _split(word: str, metrics: QFontMetrics, width: int) -> list[str]:
+    """Cut a word that is wider than the line."""
+    parts = [""]
+    for letter in word:
+        if parts[-1] and metrics.horizontalAdvance(parts[-1] + letter) > width:
+            parts.append("")
+        parts[-1] += letter
+    return parts
 
 
 def scale_font(font: QFont, scale: float, *, bold: bool = False) -> QFont:

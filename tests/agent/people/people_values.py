@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.people.prompt import Action, Asker, CardSummary, ConfirmRequest, PinKind, PinRequest
+from agent.people.prompt import (
+    Action,
+    Asker,
+    CardChoice,
+    CardSummary,
+    ConfirmRequest,
+    Notice,
+    NoticeKind,
+    PinKind,
+    PinRequest,
+)
 from drivers.pin import Pin
 
 PAGE = Asker("https://dmp.example", "/usr/lib/firefox-esr/firefox", is_page=True)
@@ -14,6 +24,11 @@ LOGIN = PinRequest(PinKind.USE, PAGE, Action.AUTHENTICATE, CARD, ("https://dmp.e
 CHANGE = PinRequest(PinKind.CHANGE, PROGRAM, Action.CHANGE_PIN, CARD, tries_left=3)
 UNBLOCK = PinRequest(PinKind.UNBLOCK, PROGRAM, Action.UNBLOCK_PIN, CARD)
 CONSENT = ConfirmRequest(PAGE, ("identity", "authenticate"), remembered=True)
+PAD = replace(LOGIN, on_pad=True)
+OTHER_CARD = CardSummary("2000114459", "CENTRE HOSPITALIER", kind="CPE", reader="SCM SCR 3310 00 00")
+CHOICE = CardChoice(PAGE, Action.SIGN, (CARD, OTHER_CARD, replace(OTHER_CARD, number="0077120033")))
+NO_TRAY = Notice(NoticeKind.NO_TRAY)
+ON_READER = Notice(NoticeKind.TYPE_ON_READER, CARD, 3)
 
 
 def login_from(caller: str) -> PinRequest:

@@ -6,13 +6,13 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from people_values import CONSENT, LOGIN, login_from
+from people_values import CHOICE, CONSENT, LOGIN, NO_TRAY, ON_READER, PAD, login_from
 
-from agent.people.desk import DENIAL_S, MAX_WAITING, Desk
+from agent.people.desk import DENIAL_S, MAX_FRUITLESS, MAX_WAITING, MAX_WITHDRAWN, Desk
 from agent.people.prompt import (
     Action,
+    Asker,
     DeskBusyError,
-    Notice,
     PinAnswer,
     PinKind,
     Prompt,
@@ -49,8 +49,8 @@ class ManualPrompt(Prompt):
     async def confirm(self, request):
         return await self._show(request)
 
-    async def choose_card(self, choice: object) -> str:
-        raise AssertionError(choice)
+    async def choose_card(self, choice):
+        return await self._show(choice)
 
     async def inform(self, message):
         return await self._show(message)
@@ -230,16 +230,132 @@ async def test_question_cancelled_while_it_waits_is_never_shown(desk, person):
 
 
 async def test_notices_wait_their_turn(desk, person):
-    task = asyncio.create_task(desk.inform(Notice("a", "b")))
+    task = asyncio.create_task(desk.inform(NO_TRAY))
     await settle()
     with pytest.raises(DeskBusyError):
-        await desk.inform(Notice("c", "d"))
+        await desk.inform(NO_TRAY)
     person.answer(None)
     await task
 
 
+async def test_a_choice_and_the_code_that_follows_are_one_request(desk, person):
+    """However often: nothing of a choice that was made counts against whoever asked."""
+    for _ in range(MAX_WITHDRAWN + MAX_FRUITLESS):
+        choosing = asyncio.create_task(desk.choose_card(CHOICE))
+        await settle()
+        person.answer(CHOICE.cards[1].number)
+        assert await choosing == CHOICE.cards[1].number
+        asking = asyncio.create_task(desk.ask_pin(replace(LOGIN, action=CHOICE.action)))
+        await settle()
+        person.answer(code())
+        await asking
+    assert desk.denials == 0
+
+
+async def test_a_refused_choice_is_a_no_to_the_action(desk, person):
+    choosing = asyncio.create_task(desk.choose_card(CHOICE))
+    await settle()
+    person.fail(PromptRefusedError())
+    with pytest.raises(PromptRefusedError):
+        await choosing
+    for question in (desk.choose_card(CHOICE), desk.ask_pin(replace(LOGIN, action=CHOICE.action))):
+        with pytest.raises(PromptRefusedError):
+            await question
+    assert person.seen == 1
+
+
+async def test_what_to_do_on_the_reader_waits_for_nobody(desk, person):
+    """Nor is it refused: other callers' question is open, all places are taken, a notice waits."""
+    callers = [login_from(f"https://{n}.example") for n in range(MAX_WAITING)]
+    tasks = [asyncio.create_task(desk.ask_pin(request)) for request in callers]
+    tasks.append(asyncio.create_task(desk.inform(NO_TRAY)))
+    await settle()
+    for _ in range(2):
+        tasks.append(asyncio.create_task(desk.inform(ON_READER)))
+        await settle()
+    assert [question for question, _ in person.shown] == [callers[0], ON_READER, ON_READER]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert person.shown == []
+
+
+async def test_no_question_appears_while_somebody_types_on_the_reader(desk, person):
+    asking = asyncio.create_task(desk.ask_pin(PAD))
+    await settle()
+    person.answer(code())
+    await asking
+    telling = asyncio.create_task(desk.inform(ON_READER))
+    await settle()
+    waits = asyncio.create_task(desk.ask_pin(login_from("https://other.example")))
+    await settle()
+    assert [question for question, _ in person.shown] == [ON_READER]
+    telling.cancel()  # the operation is over
+    await asyncio.gather(telling, return_exceptions=True)
+    await settle()
+    assert [question.asker.caller for question, _ in person.shown] == ["https://other.example"]
+    person.answer(code())
+    await waits
+
+
+async def test_a_question_that_waits_for_the_reader_can_be_taken_back(desk, person):
+    telling = asyncio.create_task(desk.inform(ON_READER))
+    await settle()
+    for _ in range(MAX_WITHDRAWN + 1):
+        gone = asyncio.create_task(desk.ask_pin(LOGIN))
+        await settle()
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+    assert desk.denials == 0  # it was never shown
+    person.answer(None)
+    await telling
+    again = asyncio.create_task(desk.ask_pin(LOGIN))
+    await settle()
+    person.answer(code())
+    await again
+
+
+async def test_denials_are_counted_and_lifted_by_the_person(desk, person, clock):
+    await refuse(desk, person)
+    await refuse(desk, person, replace(login_from("https://other.example"), action=Action.SIGN))
+    assert desk.denials == 2
+    desk.lift_denials()
+    assert desk.denials == 0
+    await refuse(desk, person)
+    clock.now += DENIAL_S
+    assert desk.denials == 0
+
+
+async def test_lifting_takes_back_the_stop_of_strangers_and_of_flashes(desk, person):
+    for n in range(MAX_FRUITLESS):
+        asking = asyncio.create_task(desk.confirm(replace(CONSENT, asker=Asker(f"https://{n}.example", is_page=True))))
+        await settle()
+        person.fail(PromptTimeoutError())
+        with pytest.raises(PromptTimeoutError):
+            await asking
+    assert desk.denials == 1
+    desk.lift_denials()
+    assert desk.denials == 0
+    for _ in range(2 * MAX_WITHDRAWN):
+        flash = asyncio.create_task(desk.ask_pin(LOGIN))
+        await settle()
+        flash.cancel()
+        await asyncio.gather(flash, return_exceptions=True)
+        if desk.denials:
+            desk.lift_denials()
+    asking = asyncio.create_task(desk.confirm(CONSENT))
+    await settle()
+    person.answer(True)
+    assert await asking
+
+
 async def test_default_prompt_refuses_everything():
     prompt = RefusingPrompt()
-    for question in (prompt.ask_pin(LOGIN), prompt.confirm(CONSENT), prompt.inform(Notice("a", "b"))):
+    for question in (
+        prompt.ask_pin(LOGIN),
+        prompt.confirm(CONSENT),
+        prompt.choose_card(CHOICE),
+        prompt.inform(NO_TRAY),
+    ):
         with pytest.raises(PromptUnavailableError):
             await question

@@ -8,26 +8,23 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from people_values import CHANGE, CONSENT, LOGIN, UNBLOCK, digits
+from people_values import CHANGE, CHOICE, CONSENT, LOGIN, NO_TRAY, PAD, UNBLOCK, digits
 
 from agent.children import WINDOWS, clean_environment
 from agent.people.dialog_process import DialogPrompt
 from agent.people.pipe_reader import read_pipe, read_pipe_in_thread
-from agent.people.prompt import (
-    Notice,
-    PromptRefusedError,
-    PromptTimeoutError,
-    PromptUnavailableError,
-)
+from agent.people.prompt import PromptRefusedError, PromptTimeoutError, PromptUnavailableError
+from drivers.pin import ON_PAD
 
 REAL = (sys.executable, "-I", "-m", "agent.people.dialog")
 
 
 def child(script: str, **options) -> DialogPrompt:
-    start = "import os, sys, time; sys.stdin.buffer.read();"
+    start = "import os, sys, time; sys.stdin.buffer.readline();"
     return DialogPrompt((sys.executable, "-I", "-c", start + script), **options)
 
 
@@ -73,7 +70,7 @@ async def test_refusal():
         await answering(b"\x00").ask_pin(LOGIN)
     assert not await answering(b"\x00").confirm(CONSENT)
     assert await answering(b"\x01").confirm(CONSENT)
-    await answering(b"\x00").inform(Notice("a", "b"))
+    await answering(b"\x00").inform(NO_TRAY)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +90,10 @@ async def test_anything_but_a_whole_answer_grants_nothing(script):
         await child(script).ask_pin(LOGIN)
     with pytest.raises(PromptUnavailableError):
         await child(script).confirm(CONSENT)
+    with pytest.raises(PromptUnavailableError):
+        await child(script).choose_card(CHOICE)
+    with pytest.raises(PromptUnavailableError):
+        await child(script).ask_pin(PAD)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,12 @@ async def test_anything_but_a_whole_answer_grants_nothing(script):
         (LOGIN, b"\x03\x041234\x00"),
         (CHANGE, b"\x02\x041234\x00"),
         (UNBLOCK, b"\x02\x041234\x045678"),
+        (LOGIN, b"\x04"),
+        (LOGIN, b"\x05\x00"),
+        (PAD, b"\x01"),
+        (PAD, b"\x02\x041234\x00"),
+        (PAD, b"\x03\x041234\x00"),
+        (PAD, b"\x05\x00"),
     ],
 )
 async def test_other_codes_than_those_asked_for_are_refused(request_, frame):
@@ -110,8 +117,47 @@ async def test_other_codes_than_those_asked_for_are_refused(request_, frame):
         await answering(frame).ask_pin(request_)
 
 
-async def test_codes_are_no_consent():
-    assert not await answering(b"\x02\x041234\x00").confirm(CONSENT)
+@pytest.mark.parametrize("frame", [b"\x02\x041234\x00", b"\x03\x041234\x00", b"\x04", b"\x05\x00"])
+async def test_other_answers_are_no_consent(frame):
+    assert not await answering(frame).confirm(CONSENT)
+
+
+async def test_agreement_to_the_pad_brings_no_code():
+    answer = await answering(b"\x04").ask_pin(PAD)
+    assert (answer.code, answer.new_code, answer.session) == (ON_PAD, None, False)
+    with pytest.raises(PromptRefusedError):
+        await answering(b"\x00").ask_pin(PAD)
+
+
+async def test_card_is_chosen_by_its_place():
+    assert await answering(b"\x05\x01").choose_card(CHOICE) == CHOICE.cards[1].number
+    with pytest.raises(PromptRefusedError):
+        await answering(b"\x00").choose_card(CHOICE)
+    for frame in (b"\x05\x03", b"\x05\xff", b"\x01", b"\x04", b"\x02\x041234\x00"):
+        with pytest.raises(PromptUnavailableError):
+            await answering(frame).choose_card(CHOICE)
+
+
+async def test_question_of_a_thousand_documents_arrives():
+    names = tuple("\U0001f600" * 120 for _ in range(1000))
+    big = replace(LOGIN, subjects=names, sizes=(1,) * 1000)
+    look = "import os, sys; line = sys.stdin.buffer.readline(); os.write(1, b'\\x02\\x041234\\x00' if len(line) > 480_000 else b'')"
+    assert digits((await DialogPrompt((sys.executable, "-I", "-c", look)).ask_pin(big)).code) == "1234"
+
+
+async def test_child_is_told_that_nobody_waits_by_the_end_of_its_input(tmp_path, monkeypatch):
+    """A child that no signal reaches: what it has left is the pipe."""
+    monkeypatch.setattr("agent.people.dialog_process.TERMINATE_S", 60)
+    note = tmp_path / "pid"
+    script = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    prompt = child(script + f"open({str(note)!r}, 'w').write(str(os.getpid())); sys.stdin.buffer.read(); os._exit(0)")
+    task = asyncio.create_task(prompt.ask_pin(LOGIN))
+    pid = int(await wait_for_text(note))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(20):
+            await task
+    assert not is_alive(pid)
 
 
 async def test_program_that_does_not_exist():
@@ -210,7 +256,7 @@ async def test_no_display_is_said_quickly(monkeypatch, display):
     assert time.monotonic() - start < 20
 
 
-@pytest.mark.parametrize("question", [b"", b"{}", b"x" * 100_000])
+@pytest.mark.parametrize("question", [b"", b"{}", b"{}\n", b"x" * 2_000_000])
 def test_child_answers_no_bad_question(question):
     done = subprocess.run(REAL, input=question, capture_output=True, check=False, timeout=30)
     assert (done.returncode, done.stdout) == (2, b"")

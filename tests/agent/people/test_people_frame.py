@@ -7,12 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from people_values import digits
 
-from agent.people.frame import Answer, FrameError, Verdict, read_frame, write_frame
+from agent.people.frame import Answer, FrameError, Verdict, read_frame, write_choice, write_frame
 
 
 def test_bare_verdicts():
     assert read_frame(memoryview(b"\x00")) == Answer(Verdict.REFUSED)
     assert read_frame(memoryview(b"\x01")) == Answer(Verdict.ACCEPTED)
+
+
+def test_pad_and_choice_carry_no_code():
+    assert read_frame(memoryview(write_frame(Verdict.ON_PAD))) == Answer(Verdict.ON_PAD)
+    assert read_frame(memoryview(write_choice(7))) == Answer(Verdict.CHOSEN, chosen=7)
 
 
 def test_codes_travel():
@@ -27,8 +32,12 @@ def test_codes_travel():
     "frame",
     [
         b"",
-        b"\x04",
+        b"\x06",
         b"\xff",
+        b"\x04\x00",
+        b"\x04\x041234\x00",
+        b"\x05",
+        b"\x05\x00\x00",
         b"\x00\x00",
         b"\x01\x041234\x00",
         b"\x02",
@@ -61,6 +70,9 @@ def test_any_bytes_give_an_answer_or_a_frame_error(frame):
     try:
         answer = read_frame(memoryview(frame))
     except FrameError:
+        return
+    if answer.verdict is Verdict.CHOSEN:
+        assert write_choice(answer.chosen) == frame
         return
     codes = [b"" if pin is None else digits(pin).encode() for pin in (answer.code, answer.new_code)]
     assert write_frame(answer.verdict, *codes) == frame

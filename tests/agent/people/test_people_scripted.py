@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from people_values import CARD, CHANGE, CONSENT, LOGIN, UNBLOCK, digits
+from people_values import CARD, CHANGE, CHOICE, CONSENT, LOGIN, NO_TRAY, PAD, UNBLOCK, digits
 
-from agent.people.prompt import Notice, PromptUnavailableError
+from agent.people.prompt import PromptUnavailableError
 from agent.people.scripted import ScriptedPrompt
+from drivers.pin import ON_PAD
 
 TEST_TOKEN = replace(CARD, test_token=True)
 
@@ -41,5 +42,15 @@ async def test_test_token_gets_the_codes_that_were_asked_for():
 async def test_consent_is_given_and_noted():
     prompt = ScriptedPrompt("1234", "12345678")
     assert await prompt.confirm(CONSENT)
-    await prompt.inform(Notice("a", "b"))
-    assert list(prompt.asked) == [CONSENT, Notice("a", "b")]
+    await prompt.inform(NO_TRAY)
+    assert list(prompt.asked) == [CONSENT, NO_TRAY]
+
+
+async def test_a_script_leaves_the_pad_to_a_test_token_and_chooses_no_card():
+    prompt = ScriptedPrompt("1234", "12345678")
+    with pytest.raises(PromptUnavailableError):
+        await prompt.ask_pin(PAD)
+    answer = await prompt.ask_pin(replace(PAD, card=TEST_TOKEN))
+    assert (answer.code, answer.new_code, answer.session) == (ON_PAD, None, False)
+    with pytest.raises(PromptUnavailableError):
+        await prompt.choose_card(CHOICE)

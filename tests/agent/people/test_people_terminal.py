@@ -14,30 +14,49 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from people_values import CONSENT, LOGIN
+from people_values import CHOICE, CONSENT, LOGIN, NO_TRAY, PAD
 
-from agent.people.prompt import Notice, PromptUnavailableError
+from agent.people.prompt import PromptUnavailableError
 from agent.people.terminal import TerminalPrompt
 
 CHILD = """
-import asyncio, fcntl, sys, termios
+import asyncio, fcntl, signal, sys, termios
 sys.path.insert(0, sys.argv[3])
 if sys.argv[4] == "terminal":
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from dataclasses import replace
-from agent.people.prompt import PinAnswer
+from agent.people.prompt import Action, PinAnswer
 from agent.people.terminal import TerminalPrompt
-from people_values import CHANGE, CONSENT, LOGIN, UNBLOCK, digits
+from people_values import CHANGE, CHOICE, CONSENT, LOGIN, NO_TRAY, ON_READER, PAD, UNBLOCK, digits
+from drivers.pin import ON_PAD
 
 async def ask(what, seconds):
     prompt = TerminalPrompt(language="en", timeout_s=seconds)
     if what == "consent":
         return await prompt.confirm(CONSENT)
+    if what == "choice":
+        return await prompt.choose_card(CHOICE)
+    if what == "tell":
+        asking = asyncio.create_task(prompt.ask_pin(LOGIN))
+        await prompt.inform(ON_READER)
+        answer = await asking
+        return digits(answer.code)
     last = replace(LOGIN, tries_left=1)
-    answer = await prompt.ask_pin({"login": LOGIN, "change": CHANGE, "unblock": UNBLOCK, "last": last}[what])
+    questions = {
+        "login": LOGIN, "change": CHANGE, "unblock": UNBLOCK, "last": last, "pad": PAD,
+        "last-pad": replace(PAD, tries_left=1), "session": replace(LOGIN, session_minutes=15, session_uses=20),
+        "documents": replace(LOGIN, action=Action.SIGN, subjects=("a.pdf", "b.pdf"), sizes=(1000, 2000)),
+    }
+    answer = await prompt.ask_pin(questions[what])
+    if answer.code is ON_PAD:
+        return "on pad"
+    if what == "session":
+        return digits(answer.code), answer.session
     return [digits(pin) for pin in (answer.code, answer.new_code) if pin]
 
 async def main():
+    # As in the daemon, a signal wakes the loop: it may come just before the loop goes to sleep.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: None)
     try:
         if sys.argv[5] == "cancelled":
             await asyncio.wait_for(ask(sys.argv[1], 60), float(sys.argv[2]))
@@ -66,6 +85,14 @@ class Talk:
             assert ready, f"{text!r} is not in {self.screen!r}"
             self.screen += os.read(self.master, 4096).decode()
         self.screen = self.screen.partition(text)[2]
+
+    def expect_all(self, *texts):
+        """Wait until the screen shows them all, in any order."""
+        end = time.monotonic() + 20
+        while not all(text in self.screen for text in texts):
+            ready, _, _ = select.select([self.master], [], [], max(0, end - time.monotonic()))
+            assert ready, f"{texts} are not in {self.screen!r}"
+            self.screen += os.read(self.master, 4096).decode()
 
     def type_keys(self, keys):
         os.write(self.master, keys.encode())
@@ -199,6 +226,79 @@ def test_consent_is_no_by_default(keys, result):
         assert person.finish() == result
 
 
+@pytest.mark.parametrize(
+    ("lines", "result"),
+    [
+        (["2"], "2000114459"),
+        (["0", "4", "3"], "0077120033"),
+        (["x", "-1", "²"], "PromptRefusedError"),
+        ([""], "PromptRefusedError"),
+        (["\x03"], "PromptRefusedError"),
+    ],
+)
+def test_card_is_chosen_by_its_place(lines, result):
+    with talk("choice") as person:
+        person.expect("1. DUPONT Marie [TEST CARD], CPS no. 99213845")
+        person.expect("3. CENTRE HOSPITALIER")
+        for line in lines:
+            person.expect("Which one? (Enter alone refuses) ")
+            person.type_keys(line + "\n")
+        assert person.finish() == result
+
+
+@pytest.mark.parametrize(("keys", "result"), [("y\n", "on pad"), ("\n", "PromptRefusedError")])
+def test_pad_is_agreed_to_and_no_code_is_asked(keys, result):
+    with talk("pad") as person:
+        person.expect("never on this computer")
+        person.expect("Continue on the reader? [y/N] ")
+        person.type_keys(keys)
+        assert person.finish() == result
+
+
+def test_last_try_on_the_pad_is_confirmed_first():
+    with talk("last-pad") as person:
+        person.expect("blocks the card. [y/N] ")
+        person.type_keys("y\n")
+        person.expect("Continue on the reader? [y/N] ")
+        person.type_keys("y\n")
+        assert person.finish() == "on pad"
+
+
+@pytest.mark.parametrize(("keys", "session"), [("y\n", True), ("\n", False)])
+def test_session_is_offered_and_not_taken_by_default(keys, session):
+    with talk("session") as person:
+        person.expect("CPS code: ")
+        person.type_keys("1234\n")
+        person.expect("15 minutes and 20 uses at most, for this requester and this card. [y/N] ")
+        person.type_keys(keys)
+        assert person.finish() == f"('1234', {session})"
+
+
+def test_session_question_that_is_refused_gives_no_code():
+    with talk("session") as person:
+        person.expect("CPS code: ")
+        person.type_keys("1234\n")
+        person.expect("[y/N] ")
+        person.type_keys("\x03")
+        assert person.finish() == "PromptRefusedError"
+
+
+def test_documents_are_listed_with_their_sizes():
+    with talk("documents") as person:
+        person.expect("To sign: 2 documents, 3 kB in all")
+        person.expect("- a.pdf (1 kB)")
+        person.expect("- b.pdf (2 kB)")
+        person.type_keys("1234\n")
+        assert person.finish() == "['1234']"
+
+
+def test_what_to_do_on_the_reader_is_told_beside_a_question():
+    with talk("tell") as person:
+        person.expect_all("== Type your code on the reader ==", "CPS code: ")
+        person.type_keys("1234\n")
+        assert person.finish() == "1234"
+
+
 def test_program_without_terminal_cannot_ask():
     with talk("login", terminal="none") as person:
         assert person.finish() == "PromptUnavailableError"
@@ -208,6 +308,12 @@ async def test_path_that_is_no_terminal(tmp_path):
     (tmp_path / "tty").touch()
     for path in (tmp_path / "tty", tmp_path / "nowhere"):
         prompt = TerminalPrompt(path=str(path))
-        for question in (prompt.ask_pin(LOGIN), prompt.confirm(CONSENT), prompt.inform(Notice("a", "b"))):
+        for question in (
+            prompt.ask_pin(LOGIN),
+            prompt.confirm(CONSENT),
+            prompt.choose_card(CHOICE),
+            prompt.ask_pin(PAD),
+            prompt.inform(NO_TRAY),
+        ):
             with pytest.raises(PromptUnavailableError):
                 await question

@@ -8,13 +8,17 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from people_values import CHANGE, CONSENT, LOGIN, UNBLOCK, digits
+from people_values import CHANGE, CHOICE, CONSENT, LOGIN, NO_TRAY, ON_READER, PAD, UNBLOCK, digits
+from support.clipboard import filled_clipboard
 from support.display import find_missing_tools, virtual_display
+from support.pcscd import wait_until
 
 from agent.people.dialog_process import DialogPrompt
-from agent.people.prompt import Notice, PromptRefusedError, PromptUnavailableError
+from agent.people.prompt import PromptRefusedError, PromptUnavailableError
+from drivers.pin import ON_PAD
 
 MISSING = find_missing_tools()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
@@ -39,6 +43,15 @@ def desk(screen, monkeypatch):
     return DeskWithScreen(screen)
 
 
+QUESTIONS = {
+    "pin": lambda prompt: prompt.ask_pin(LOGIN),
+    "pad": lambda prompt: prompt.ask_pin(PAD),
+    "consent": lambda prompt: prompt.confirm(CONSENT),
+    "choice": lambda prompt: prompt.choose_card(CHOICE),
+    "notice": lambda prompt: prompt.inform(ON_READER),
+}
+
+
 class DeskWithScreen:
     def __init__(self, screen):
         self.screen = screen
@@ -55,6 +68,19 @@ class DeskWithScreen:
 
     async def press(self, *keys):
         await asyncio.to_thread(self.screen.press, *keys)
+
+    def is_shown(self, window):
+        return window in self.screen.list_windows("^CPS")
+
+    async def click(self, button, window, times=1):
+        """Click into the code field of a page with one."""
+        await asyncio.to_thread(self._click, button, window, times)
+
+    def _click(self, button, window, times):
+        shape = self.screen.measure(window)
+        x, y = shape["WIDTH"] * 35 // 100, shape["HEIGHT"] * 68 // 100
+        self.screen.run("xdotool", "mousemove", "--window", window, str(x), str(y))
+        self.screen.run("xdotool", "click", "--repeat", str(times), "--delay", "20", str(button))
 
 
 async def finish(task):
@@ -182,10 +208,103 @@ async def test_consent_is_given_by_keyboard(desk):
     assert await finish(task) is True
 
 
-async def test_notice_is_closed(desk):
-    task, _ = await desk.show(desk.prompt.inform(Notice("Carte bloquée", "Trois codes faux.")))
-    await desk.press("Escape")
+@pytest.mark.parametrize("key", ["Escape", "Return"])
+@pytest.mark.parametrize("notice", [NO_TRAY, ON_READER])
+async def test_notice_is_closed(desk, notice, key):
+    task, _ = await desk.show(desk.prompt.inform(notice))
+    await desk.press(key)
     await finish(task)
+
+
+async def test_notice_goes_when_the_code_was_typed_on_the_reader(desk):
+    task, window = await desk.show(desk.prompt.inform(ON_READER))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await finish(task)
+    assert not desk.is_shown(window)
+
+
+async def test_pad_is_refused_by_default(desk):
+    task, _ = await desk.show(desk.prompt.ask_pin(PAD))
+    await desk.press("Return")
+    with pytest.raises(PromptRefusedError):
+        await finish(task)
+
+
+async def test_pad_is_agreed_to_by_keyboard(desk):
+    task, _ = await desk.show(desk.prompt.ask_pin(PAD))
+    await desk.press("shift+Tab", "space")
+    assert (await finish(task)).code is ON_PAD
+
+
+async def test_last_try_on_the_pad_needs_its_tick(desk):
+    task, _ = await desk.show(desk.prompt.ask_pin(replace(PAD, tries_left=1)))
+    await desk.type_text("1234")  # nothing takes digits here
+    await desk.press("Return", "space", "Return")  # stays, is ticked, agrees
+    answer = await finish(task)
+    assert (answer.code, answer.new_code, answer.session) == (ON_PAD, None, False)
+
+
+async def test_no_card_is_chosen_by_return_alone(desk):
+    task, window = await desk.show(desk.prompt.choose_card(CHOICE))
+    await desk.press("Return", "Return")
+    assert desk.is_shown(window)
+    await desk.press("Escape")
+    with pytest.raises(PromptRefusedError):
+        await finish(task)
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        (["space", "Return"], 0),
+        (["Down", "Down", "space", "Return"], 2),
+        (["space", "Down", "Return"], 1),
+        (["Down", "space", "Tab", "space"], 1),
+        (["Down", "Return", "Down", "Return", "space", "Return"], 2),
+    ],
+)
+async def test_card_is_chosen_by_keyboard(desk, keys, place):
+    task, _ = await desk.show(desk.prompt.choose_card(CHOICE))
+    await desk.press(*keys)
+    assert await finish(task) == CHOICE.cards[place].number
+
+
+async def test_no_chord_agrees(desk):
+    """A page can talk people into keys; no letter with Alt or Control presses a button."""
+    task, window = await desk.show(desk.prompt.confirm(CONSENT))
+    for modifier in ("alt", "ctrl", "alt+shift"):
+        await desk.press(*(f"{modifier}+{letter}" for letter in "aorycvf"))
+    assert desk.is_shown(window)
+    await desk.press("Escape")
+    assert await finish(task) is False
+
+
+async def test_nothing_is_pasted_into_a_code_field(desk):
+    with filled_clipboard(desk.screen, "87654321"):
+        task, window = await desk.show(desk.prompt.ask_pin(LOGIN))
+        for paste in ("ctrl+v", "shift+Insert", "ctrl+y", "XF86Paste"):
+            await desk.press(paste)
+        await desk.click(2, window)
+        await desk.type_text("2468")
+        await desk.press("Return")
+        assert digits((await finish(task)).code) == "2468"
+
+
+async def test_nothing_is_copied_out_of_a_code_field(desk):
+    with filled_clipboard(desk.screen, "87654321") as read:
+        task, window = await desk.show(desk.prompt.ask_pin(LOGIN))
+        await desk.type_text("2468")
+        await desk.press("Home", "shift+End", "ctrl+c", "ctrl+Insert", "XF86Copy", "ctrl+a", "ctrl+c")
+        await desk.click(1, window, 2)
+        await desk.click(1, window, 3)
+        await desk.press("Home", "shift+End", "ctrl+x", "XF86Cut", "ctrl+k")
+        assert await asyncio.to_thread(read) == ["87654321", "87654321"]
+        await desk.press("Home", "shift+End", "shift+Delete")
+        await desk.type_text("1357")
+        await desk.press("Return")
+        assert digits((await finish(task)).code) == "1357"
+        assert await asyncio.to_thread(read) == ["87654321", "87654321"]
 
 
 async def test_killed_child_grants_nothing(desk):
@@ -196,13 +315,46 @@ async def test_killed_child_grants_nothing(desk):
         await finish(task)
 
 
-async def test_cancelling_closes_the_window(desk):
-    task, window = await desk.show(desk.prompt.confirm(CONSENT))
+@pytest.mark.parametrize("kind", list(QUESTIONS))
+async def test_cancelling_closes_the_window(desk, kind):
+    task, window = await desk.show(QUESTIONS[kind](desk.prompt))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await finish(task)
-    with pytest.raises(subprocess.CalledProcessError):
-        await asyncio.to_thread(desk.screen.run, "xdotool", "getwindowname", window)
+    assert not desk.is_shown(window)
+
+
+DAEMON = """
+import asyncio, sys
+sys.path.insert(0, sys.argv[1])
+from people_values import *
+from agent.people.dialog_process import DialogPrompt
+prompt = DialogPrompt(sys.argv[3:], language="en")
+questions = {
+    "pin": lambda: prompt.ask_pin(LOGIN), "pad": lambda: prompt.ask_pin(PAD), "consent": lambda: prompt.confirm(CONSENT),
+    "choice": lambda: prompt.choose_card(CHOICE), "notice": lambda: prompt.inform(ON_READER),
+}
+asyncio.run(questions[sys.argv[2]]())
+"""
+
+
+@pytest.mark.parametrize("typed", ["", "1234"])
+@pytest.mark.parametrize("kind", list(QUESTIONS))
+def test_window_goes_at_once_when_the_daemon_dies(screen, kind, typed):
+    here = str(Path(__file__).parent)
+    daemon = subprocess.Popen(
+        (sys.executable, "-c", DAEMON, here, kind, *COMMAND), env=screen.environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        window = screen.find_window(READY)
+        pid = int(screen.run("xdotool", "getwindowpid", window))
+        screen.focus(window)
+        screen.type_text(typed)
+    finally:
+        daemon.kill()
+        daemon.wait(20)
+    wait_until(lambda: window not in screen.list_windows(READY), "the end of the window", 10)
+    wait_until(lambda: not Path(f"/proc/{pid}/fd/0").exists(), "the end of the dialog", 10)
 
 
 @pytest.mark.parametrize("question", ["login", "consent"])
@@ -217,9 +369,9 @@ async def test_window_fits_a_small_screen_at_200_percent(monkeypatch, question):
         else:
             coroutine = desk.prompt.confirm(CONSENT)
         task, window = await desk.show(coroutine)
-        shape = dict(line.split("=") for line in screen.run("xdotool", "getwindowgeometry", "--shell", window).split())
-        assert int(shape["X"]) >= 0
-        assert int(shape["WIDTH"]) <= 1366
-        assert int(shape["Y"]) + int(shape["HEIGHT"]) <= 768
+        shape = screen.measure(window)
+        assert shape["X"] >= 0
+        assert shape["WIDTH"] <= 1366
+        assert shape["Y"] + shape["HEIGHT"] <= 768
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,126 @@
+"""The facts of a question: who asks, what for, with which card. Text from outside is made plain here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from gettext import NullTranslations
+
+from agent.people.page import Fact, Section
+from agent.people.plain_text import display_asker, display_origin, plain_text
+from agent.people.prompt import ABILITIES, Action, Asker, CardSummary, CertificateSummary, ConfirmRequest, PinRequest
+from agent.people.wire import MAX_SUBJECTS, SUBJECT_LIMIT
+
+
+def write_asker(asker: Asker, words: NullTranslations) -> Section:
+    """Say who asks, and through which program a page does."""
+    label = words.gettext("Site asking") if asker.is_page else words.gettext("Program asking")
+    facts = [Fact(label, display_asker(asker.caller, is_page=asker.is_page))]
+    if asker.through is not None and asker.through != asker.caller:
+        facts.append(Fact(words.gettext("Through"), plain_text(asker.through, limit=300)))
+    return tuple(facts)
+
+
+def write_purpose(request: PinRequest, words: NullTranslations) -> Section:
+    """Say what the code will be used for, and which certificate will sign."""
+    use = _write_use(request, words)
+    facts = [] if use is None else [use]
+    if request.format is not None:
+        facts.append(Fact(words.gettext("Format"), plain_text(request.format, limit=60)))
+    if request.certificate is not None:
+        facts += _write_certificate(request.certificate, words)
+    return tuple(facts)
+
+
+def _write_use(request: PinRequest, words: NullTranslations) -> Fact | None:
+    if request.on_behalf_of is not None:
+        return Fact(words.gettext("Log in as you to"), display_origin(request.on_behalf_of))
+    if request.action is Action.AUTHENTICATE:
+        site = request.subjects[0] if request.subjects else None
+        return Fact(words.gettext("Log you in to"), display_origin(site)) if site else None
+    if request.action in (Action.SIGN, Action.SIGN_RAW):
+        return _write_documents(request, words)
+    return None
+
+
+def _write_documents(request: PinRequest, words: NullTranslations) -> Fact:
+    """Say how many there are and how large they are together, then name each with its size."""
+    count = len(request.subjects) if request.subject_count is None else request.subject_count
+    if request.action is Action.SIGN:
+        text = words.ngettext("%d document", "%d documents", count) % count
+    else:
+        text = words.ngettext("%d value", "%d values", count) % count
+    if count > 1 and len(request.sizes) == count:
+        total = write_size(sum(request.sizes), words)
+        text = words.gettext("{count}, {size} in all").format(count=text, size=total)
+    names = [plain_text(name, SUBJECT_LIMIT) for name in request.subjects[:MAX_SUBJECTS]]
+    sizes = tuple(write_size(size, words) for size in request.sizes[: len(names)])
+    if names and count > len(names):
+        left = count - len(names)
+        names.append(words.ngettext("and %d other", "and %d others", left) % left)
+    return Fact(words.gettext("To sign"), text, tuple(names), sizes)
+
+
+def write_size(size: int, words: NullTranslations) -> str:
+    """Give a number of bytes as file managers do, in thousands."""
+    if size < 1000:
+        return words.ngettext("%d byte", "%d bytes", size) % size
+    if size < 999_500:
+        return words.gettext("%d kB") % round(size / 1000)
+    whole, tenth = divmod(round(size / 100_000), 10)
+    return words.gettext("{whole}.{tenth} MB").format(whole=whole, tenth=tenth)
+
+
+def _write_certificate(certificate: CertificateSummary, words: NullTranslations) -> Section:
+    return (
+        Fact(words.gettext("Certificate issued by"), plain_text(certificate.issuer, limit=120)),
+        Fact(words.gettext("Valid until"), _write_date(certificate.expires_at, words)),
+    )
+
+
+def write_card(card: CardSummary, words: NullTranslations) -> Section:
+    """Say whose card it is, which one, and where it is when that was told."""
+    facts = [
+        Fact(words.gettext("Card holder"), plain_text(card.holder, limit=80)),
+        Fact(words.gettext("Card"), name_card(card, words)),
+    ]
+    if card.reader is not None:
+        facts.append(Fact(words.gettext("Reader"), plain_text(card.reader, limit=100)))
+    return tuple(facts)
+
+
+def name_card(card: CardSummary, words: NullTranslations) -> str:
+    """Give the kind and the number."""
+    kind, number = plain_text(card.kind, limit=20), plain_text(card.number, limit=40)
+    return words.gettext("{kind} no. {number}").format(kind=kind, number=number)
+
+
+def write_abilities(request: ConfirmRequest, words: NullTranslations) -> Section:
+    """Say what the caller could do, and for how long."""
+    sentences = {
+        "identity": words.gettext("read your identity on the card: name, RPPS number, profession, places of work"),
+        "authenticate": words.gettext("log you in with your card; your code is asked for"),
+        "sign": words.gettext("have documents signed in your name; your code is asked for"),
+        "sign-raw": words.gettext("have data signed in your name that cannot be shown to you; your code is asked for"),
+        "batch": words.gettext("have several documents signed with one code"),
+        "gateway": words.gettext("call health services in your name with your card"),
+        "events": words.gettext("know when a card is inserted or removed"),
+    }
+    asked = frozenset(request.abilities)  # in our order, whatever the caller's
+    could = tuple(sentences[ability] for ability in ABILITIES if ability in asked)
+    return (
+        Fact(words.gettext("It could"), "", could),
+        Fact(words.gettext("For how long"), _write_duration(request.until, words, remembered=request.remembered)),
+    )
+
+
+def _write_duration(until: datetime | None, words: NullTranslations, *, remembered: bool) -> str:
+    if until is not None:
+        time = until.astimezone().strftime("%H:%M")
+        return words.gettext("until {date} at {time}").format(date=_write_date(until, words), time=time)
+    if remembered:
+        return words.gettext("until you take it back in the agent's menu")
+    return words.gettext("this time only")
+
+
+def _write_date(moment: datetime, words: NullTranslations) -> str:
+    return moment.astimezone().strftime(words.gettext("%Y-%m-%d"))

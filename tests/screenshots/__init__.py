@@ -1,0 +1,1 @@
+"""Pictures of everything that people see, for people to look at: `make screenshots`."""
