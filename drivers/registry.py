@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from drivers.pkcs11.modules import CardModules
 
 
-def open_pcsc_readers() -> Readers:
-    """The workstation's PC/SC readers, or readers that tell why there are none."""
+def open_pcsc_readers(*, use_pads: bool = True) -> Readers:
+    """The workstation's PC/SC readers, with their keys or without, or readers that tell why there are none."""
     try:
         from drivers.pcsc.readers import PcscReaders  # noqa: PLC0415 - needs a system library
     except ImportError as error:
         return UnavailableReaders(f"not available: {error}")
-    return PcscReaders()
+    return PcscReaders(use_pads=use_pads)
 
 
 def open_virtual_readers(data_dir: Path, kinds: Sequence[str] = (DEFAULT_KIND,)) -> Readers:

@@ -12,7 +12,7 @@ from drivers.card.profile import PinFile
 from drivers.errors import CardError, NotSupportedError, PadRefusedError
 
 ENTRY_S = 30
-"""How long the reader waits for the first key, and for the others after it."""
+"""How long the reader waits for a code at most, and for the next key."""
 
 # bmFormatString: positions in bytes, the code at the start of the data, justified left, in ASCII
 FORMAT_ASCII_LEFT = 0x80 | 0x02
@@ -49,7 +49,7 @@ class PadUnableError(NotSupportedError):
 
 def encode_verify(header: bytes, code: PinFile, time_s: float) -> bytes:
     """PIN_VERIFY around a command of which the reader fills in the code, and Lc where its length varies."""
-    timeout = _timeout(time_s)
+    timeout = _timeout(time_s, 1)
     block_size = _block_size(code)
     data = _template(header, code, 1)
     limits = code.min_length << 8 | code.max_length
@@ -68,7 +68,8 @@ def encode_modify(header: bytes, code: PinFile, time_s: float, *, asks_old: bool
     Of codes without padding the reader sends one after the other, both insertion offsets being 0: so do the drivers of
     other cards; unverified with a CPS.
     """
-    timeout = _timeout(time_s)
+    questions = 3 if asks_old else 2
+    timeout = _timeout(time_s, questions)
     block_size = _block_size(code)
     data = _template(header, code, 2 if asks_old else 1)
     limits = code.min_length << 8 | code.max_length
@@ -77,7 +78,7 @@ def encode_modify(header: bytes, code: PinFile, time_s: float, *, asks_old: bool
         MODIFY.pack(
             timeout, timeout, FORMAT_ASCII_LEFT, block_size, 0, 0, block_size if asks_old else 0, limits,
             CONFIRM_NEW | (ASK_OLD if asks_old else 0), VALIDATED_BY_KEY,
-            3 if asks_old else 2, LANGUAGE_FRENCH, *prompts, NO_PROLOGUE, len(data),
+            questions, LANGUAGE_FRENCH, *prompts, NO_PROLOGUE, len(data),
         )
         + data
     )  # fmt: skip
@@ -95,8 +96,9 @@ def require_pad_answer(answer: bytes) -> Answer:
     return Answer(b"", sw)
 
 
-def _timeout(time_s: float) -> int:
-    return max(1, min(ENTRY_S, int(time_s)))
+def _timeout(time_s: float, questions: int) -> int:
+    """Whole seconds for each code, so that the reader gives up before the call does."""
+    return max(1, min(ENTRY_S, int(time_s / questions)))
 
 
 def _block_size(code: PinFile) -> int:

@@ -62,10 +62,10 @@ def read_whole(reading: CardReading, number: str) -> CardProfile:
     dialect.require_no_update(reading)
     application = _open_application(reading)
     info = pkcs15.parse_token_info(reading.read_file(application.token_info_path))
+    pins = _read_pins(reading, application) if dialect.has_codes else ()
     private_keys = pkcs15.parse_private_keys(application.read_directory(reading, pkcs15.ODF_PRIVATE_KEYS))
     certificates = pkcs15.parse_certificates(application.read_directory(reading, pkcs15.ODF_CERTIFICATES))
     pairs = _pair(dialect, private_keys, certificates)
-    pins = _read_pins(reading, application) if dialect.has_codes else ()
     return CardProfile(
         number=number,
         generation=str(dialect.family),

@@ -28,9 +28,13 @@ State = tuple[str, int, list[int]]
 
 
 class PcscReaders(Readers):
-    """Every reader that the PC/SC service knows. list_states and wait_for_change belong to one thread."""
+    """Every reader that the PC/SC service knows. list_states and wait_for_change belong to one thread.
 
-    def __init__(self) -> None:
+    `use_pads` False is for a workstation whose reader announces keys which do not work.
+    """
+
+    def __init__(self, *, use_pads: bool = True) -> None:
+        self._use_pads = use_pads
         self._context: int | None = None
         self._stopped = threading.Event()
         self._waiting = threading.Lock()
@@ -60,7 +64,7 @@ class PcscReaders(Readers):
 
     def open_slot(self, name: str) -> CardSlot:
         """See Readers."""
-        return PcscSlot(name)
+        return PcscSlot(name, use_pads=self._use_pads)
 
     def stop(self) -> None:
         """See Readers. SCardCancel only ends a call that already blocks, so it is repeated until none does."""

@@ -40,10 +40,12 @@ class PcscSlot(CardSlot):
     """A reader by its PC/SC name, with a context of its own; made for one thread, which these calls may block for good.
 
     A PC/SC context goes stale when the service restarts: it is made anew once before ServiceStoppedError is raised.
+    `use_pads` False: keys of the reader are left alone, as if it had none.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, use_pads: bool = True) -> None:
         self.name = name
+        self._use_pads = use_pads
         self._context: int | None = None
         self._features: PadFeatures | None = None
         self._epoch = 0
@@ -117,6 +119,8 @@ class PcscSlot(CardSlot):
 
     def _find_features(self, handle: int) -> PadFeatures:
         """What the reader can do, asked once for each context; most readers and all virtual ones have no such list."""
+        if not self._use_pads:
+            return PadFeatures()
         if self._features is not None:
             return self._features
         hresult, answer = scard.SCardControl(handle, CM_IOCTL_GET_FEATURE_REQUEST, [])

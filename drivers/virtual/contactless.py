@@ -54,7 +54,7 @@ class VirtualContactlessCps3(ApduCard):
         _cps_data: bytes | None = None,
     ) -> Self:
         """The card with its files; the certificate of the authentication role is the technical one."""
-        return cls(personalisation, _build_root(personalisation, certificates[KeyRole.AUTHENTICATION]), memory)
+        return cls(personalisation, build_root(personalisation, certificates[KeyRole.AUTHENTICATION]), memory)
 
     def _forget(self) -> None:
         self._selection.reset()
@@ -88,7 +88,8 @@ def _inside(card: Personalisation) -> Personalisation:
     return replace(card, application_aid=card.contactless_aid, files=files, authentication=TECHNICAL)
 
 
-def _build_root(card: Personalisation, certificate_der: bytes) -> DedicatedFile:
+def build_root(card: Personalisation, certificate_der: bytes) -> DedicatedFile:
+    """Every file that is seen over NFC."""
     inside = _inside(card)
     root = DedicatedFile(MF, card.root_aid)
     application = DedicatedFile(FID_CONTACTLESS, card.contactless_aid)

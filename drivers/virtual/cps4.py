@@ -137,13 +137,15 @@ class ChipDocKeys:
     def _decipher(self, block: bytes) -> bytes:
         """The bare RSA operation (RFC 8017 §5.1.2): whoever wants a signature pads to the modulus's length first."""
         private = self._memory.keys[KeyRole.AUTHENTICATION].private_numbers()
-        modulus, length = private.public_numbers.n, private.public_numbers.n.bit_length() // 8
+        modulus = private.public_numbers.n
         number = int.from_bytes(block)
-        if len(block) != length:
+        if len(block) != modulus.bit_length() // 8:
             raise StatusError(SW_WRONG_LENGTH)
         if number >= modulus:
             raise StatusError(SW_WRONG_DATA)
-        return pow(number, private.d, modulus).to_bytes(length)
+        first, second = pow(number, private.dmp1, private.p), pow(number, private.dmq1, private.q)
+        raised = second + private.q * (private.iqmp * (first - second) % private.p)
+        return raised.to_bytes(len(block))
 
 
 class VirtualCps4(ApduCard):

@@ -283,7 +283,7 @@ CPS4 = bytes.fromhex("3B9B181122334455667788122500648099")
 async def test_a_card_that_the_direct_way_refuses_is_used_through_a_module(
     folder: Path, person: Person, module: LyingModule, tmp_path: Path
 ) -> None:
-    """A CPS4, of which this version knows the ATR alone: the module that sees its reader opens it."""
+    """A card with the ATR of a CPS4 that does not speak as one: the module that sees its reader opens it."""
     module.show(reader=reader_name(0))
     with open_card(folder) as card:
         card.atr = CPS4
@@ -303,4 +303,4 @@ async def test_what_the_direct_way_says_counts_where_no_module_knows_better(
     with open_card(folder) as card:
         card.atr = CPS4
         async with agent_with(folder, person, module, VirtualReaders([card]), card_access=access) as agent:
-            assert (await use(agent, "/v1/authentications", LOGIN)).code == "not-supported"
+            assert (await use(agent, "/v1/authentications", LOGIN)).code == "card-unknown"

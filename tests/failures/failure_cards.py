@@ -13,9 +13,15 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from drivers.base import KeyRole, ReaderState
 from drivers.card.apdu import INS_READ_BINARY, INS_SELECT, INS_VERIFY
 from drivers.virtual.card_os import VirtualCard
+from drivers.virtual.chip import ApduCard
+from drivers.virtual.codes import CodeKeeper
+from drivers.virtual.contactless import VirtualContactlessCps3, build_root
+from drivers.virtual.cps4 import VirtualCps4
 from drivers.virtual.image import build_image
+from drivers.virtual.kinds import CPS3_CONTACTLESS, CPS4
 from drivers.virtual.link import VirtualReader, VirtualReaders, reader_name
 from drivers.virtual.memory import Code, Codes, Memory
+from drivers.virtual.pad import VirtualPad
 from drivers.virtual.personalisation import DEFAULT, Personalisation
 from drivers.virtual.pkcs15 import REF_PIN
 from drivers.virtual.pki import TestPki
@@ -71,13 +77,12 @@ def blank() -> Blank:
         return Blank(store.keys, certificates)
 
 
-class RamCard(VirtualCard):
+class Observed(ApduCard):
     """A virtual card that tells a test what a real one keeps to itself."""
 
-    def __init__(self, personalisation: Personalisation = DEFAULT) -> None:
-        self.memory = RamMemory(blank().keys)
-        self.asked: list[bytes] = []
-        super().__init__(personalisation, build_image(personalisation, blank().certificates), self.memory)
+    memory: RamMemory
+    asked: list[bytes]
+    _codes: CodeKeeper
 
     def process(self, apdu: bytes) -> bytes:
         self.asked.append(bytes(apdu))
@@ -92,11 +97,49 @@ class RamCard(VirtualCard):
     def tries(self) -> tuple[int, int]:
         return self.memory.codes.pin.tries_left, self.memory.codes.puk.tries_left
 
+
+class RamCard(Observed, VirtualCard):
+    """A CPS3."""
+
+    def __init__(self, personalisation: Personalisation = DEFAULT) -> None:
+        self.memory, self.asked = RamMemory(blank().keys), []
+        super().__init__(personalisation, build_image(personalisation, blank().certificates), self.memory)
+
     def open_up(self) -> None:
         """What another program does that leaves the card verified."""
         self.process(SELECT_MF)
         assert self.process(VERIFY) == b"\x90\x00"
         assert self.verified == {REF_PIN}
+
+
+class RamCps4(Observed, VirtualCps4):
+    """A CPS4."""
+
+    def __init__(self) -> None:
+        self.memory, self.asked = RamMemory(blank().keys), []
+        super().__init__(CPS4, build_image(CPS4, blank().certificates), self.memory)
+
+
+class RamContactless(VirtualContactlessCps3):
+    """A CPS3 near a reader, which has no codes to open."""
+
+    def __init__(self) -> None:
+        self.memory, self.asked = RamMemory(blank().keys), []
+        super().__init__(
+            CPS3_CONTACTLESS, build_root(CPS3_CONTACTLESS, blank().certificates[KeyRole.AUTHENTICATION]), self.memory
+        )
+        self.verified: set[int] = set()
+
+    def process(self, apdu: bytes) -> bytes:
+        self.asked.append(bytes(apdu))
+        return super().process(apdu)
+
+    @property
+    def tries(self) -> tuple[int, int]:
+        return self.memory.codes.pin.tries_left, self.memory.codes.puk.tries_left
+
+
+AnyRamCard = RamCard | RamCps4 | RamContactless
 
 
 @dataclass(frozen=True)
@@ -142,17 +185,17 @@ class FaultyReader(VirtualReader):
         return answer
 
     @property
-    def card(self) -> RamCard | None:
-        assert self._card is None or isinstance(self._card, RamCard)
+    def card(self) -> AnyRamCard | None:
+        assert self._card is None or isinstance(self._card, AnyRamCard)
         return self._card
 
 
 class FaultyReaders(VirtualReaders):
     """One faulty reader with a card in it."""
 
-    def __init__(self, card: RamCard) -> None:
+    def __init__(self, card: AnyRamCard, pad: VirtualPad | None = None) -> None:
         super().__init__([])
-        self.reader = FaultyReader(reader_name(0), self._changed, card)
+        self.reader = FaultyReader(reader_name(0), self._changed, card, pad)
         self._readers = [self.reader]
         self.watched: tuple[ReaderState, ...] | None = None
         self.begin(None)

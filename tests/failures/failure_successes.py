@@ -114,7 +114,7 @@ SUCCESSES = (
     Success(DONE, tuple(name for name in FINE if name != "the answer before"), FIRST_READS, SELECTS),
     Success(
         DONE, ("the answer before",), FIRST_READS,
-        tuple(name for name in SELECTS if name not in (f"SELECT {EF_DIR}*", f"SELECT {PRIVATE_KEYS}*")),  # these follow a refusal
+        tuple(name for name in SELECTS if name not in (f"SELECT {EF_DIR}*", f"SELECT {PINS}*")),  # these follow a refusal
     ),
     Success(DONE, FINE, CODES, ("SELECT *", "MSE*", "CHANGE", "RESET RETRY")),
     Success(DONE, FINE, RIGHT, ("VERIFY *",)),

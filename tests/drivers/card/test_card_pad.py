@@ -54,7 +54,7 @@ def test_a_verify_block_of_a_padded_code() -> None:
 def test_a_modify_block_that_asks_for_the_old_code() -> None:
     block = encode_modify(CHANGE, PLAIN, 60, asks_old=True)
     assert block.hex(" ") == (
-        "1e 1e 82 00 00 "
+        "14 14 82 00 00 "
         "00 00 "  # the old code, and the new one behind it
         "08 04 "
         "03 "  # the old code too, the new one twice
@@ -66,7 +66,7 @@ def test_a_modify_block_that_asks_for_the_old_code() -> None:
 
 def test_a_modify_block_of_padded_codes() -> None:
     block = encode_modify(CHANGE, PADDED, 60, asks_old=True)
-    assert block.hex() == "1e1e820800" + "0008" + "0804" + "0302" + "030c04000102" + "000000" + "15000000" + "0024000110" + "ff" * 16  # fmt: skip
+    assert block.hex() == "1414820800" + "0008" + "0804" + "0302" + "030c04000102" + "000000" + "15000000" + "0024000110" + "ff" * 16  # fmt: skip
 
 
 def test_a_modify_block_of_a_new_code_alone() -> None:
@@ -79,6 +79,8 @@ def test_a_modify_block_of_a_new_code_alone() -> None:
 @pytest.mark.parametrize(("time_s", "timeout"), [(60, 30), (30.9, 30), (12.5, 12), (0.2, 1)])
 def test_the_reader_does_not_wait_longer_than_the_call_may_take(time_s: float, timeout: int) -> None:
     assert set(encode_verify(VERIFY, PLAIN, time_s)[:2]) == {timeout}
+    assert set(encode_modify(CHANGE, PLAIN, 3 * time_s, asks_old=True)[:2]) == {timeout}
+    assert set(encode_modify(CHANGE, PLAIN, 2 * time_s, asks_old=False)[:2]) == {timeout}
 
 
 @pytest.mark.parametrize("code", [PinFile(1, 4, 8, 16, 0), PinFile(1, 4, 8, 4, 0)])

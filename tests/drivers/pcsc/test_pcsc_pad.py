@@ -21,8 +21,9 @@ from drivers.errors import (
     ServiceStoppedError,
 )
 from drivers.pcsc.features import PadFeatures, parse_features
+from drivers.pcsc.readers import PcscReaders
 from drivers.pcsc.slot import PcscSlot
-from drivers.pin import ON_PAD
+from drivers.pin import ON_PAD, Pin
 from drivers.virtual.pad import VirtualPad
 
 NAME = "Reader with keys 00 00"
@@ -181,6 +182,14 @@ def test_a_reader_without_keys(service, features):
         with slot.transaction(Deadline(5)) as connection:
             assert not isinstance(connection, PinPad)
     assert len(service.controls) == 1
+
+
+def test_keys_that_the_workstation_is_told_to_leave_alone(service):
+    """For a reader whose keys do not work with this card: the code is typed on the computer instead."""
+    token = open_cps3(PcscReaders(use_pads=False).open_slot(NAME), Store(), Deadline(20))
+    assert not token.on_pad
+    token.verify_pin(Pin(bytearray(b"1234")), Deadline(20))
+    assert service.controls == []
 
 
 def test_a_reader_that_could_not_be_asked_is_asked_again(service):

@@ -14,6 +14,33 @@ def state_of(states, name):
     return next(state for state in states if state.name == name)
 
 
+FLAGS = {
+    # As SCardGetStatusChange tells them; the upper half counts events
+    0x0003_0022: (True, False, False),  # present
+    0x0003_0122: (True, False, False),  # present and used by others
+    0x0003_00A2: (True, True, False),  # present, another program has it alone
+    0x0003_0222: (True, False, True),  # present and mute: upside down, dirty, broken, or not powered up
+    0x0003_0622: (True, False, True),  # mute, and its power taken off again
+    0x0003_0422: (True, False, False),  # powered off while nobody uses it
+    0x0003_0012: (False, False, False),  # empty
+    0x0003_0006: (False, False, False),  # unknown: just unplugged
+}
+
+
+@pytest.mark.parametrize(("flags", "expected"), FLAGS.items(), ids=lambda value: f"{value:X}" if isinstance(value, int) else "")  # fmt: skip
+def test_what_the_flags_of_a_reader_mean(flags, expected, monkeypatch):
+    from drivers.pcsc import readers  # noqa: PLC0415 - needs a system library
+
+    atr = [0x3B, 0x00]
+    monkeypatch.setattr(readers.scard, "SCardEstablishContext", lambda _scope: (0, 7))
+    monkeypatch.setattr(readers.scard, "SCardReleaseContext", lambda _context: 0)
+    monkeypatch.setattr(readers.scard, "SCardListReaders", lambda _context, _groups: (0, ["Reader"]))
+    monkeypatch.setattr(readers.scard, "SCardGetStatusChange", lambda *_: (0, [("Reader", flags, atr)]))
+    (state,) = readers.PcscReaders().list_states()
+    assert (state.atr is not None, state.exclusive, state.mute) == expected
+    assert state.events == 3
+
+
 def test_insertion_and_removal_are_noticed(reader, card, in_thread):
     readers = open_pcsc_readers()
     empty = readers.list_states()
