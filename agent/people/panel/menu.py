@@ -7,10 +7,11 @@ import os
 import sys
 from typing import Any, Final
 
-from PySide6.QtGui import QCursor, QGuiApplication
+from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QMenu
 
 MAX_MENU: Final = 65_536
+TITLE: Final = "CPS"
 
 
 def main() -> int:
@@ -29,7 +30,8 @@ def main() -> int:
 def make_menu(entries: list[dict[str, Any]]) -> QMenu:
     """Build the menu; texts are shown as they are, an ampersand included."""
     menu = QMenu()
-    menu.setLayoutDirection(QGuiApplication.layoutDirection())
+    menu.setWindowTitle(TITLE)
+    menu.setAccessibleName(TITLE)
     for entry in entries:
         if not entry["label"]:
             menu.addSeparator()

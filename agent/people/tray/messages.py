@@ -40,7 +40,7 @@ def _wrong_card(alert: Alert, words: NullTranslations, language: str) -> tuple[s
 
 def _expires(alert: Alert, words: NullTranslations, _language: str) -> tuple[str, str]:
     title = words.ngettext("Your card expires in %d day", "Your card expires in %d days", alert.days) % alert.days
-    body = words.gettext("{card} is valid until {date}. A new one should come by post before; if not, ask for it.")
+    body = words.gettext("{card} is valid until {date}. If no new one has come by then, ask for it.")
     return title, body.format(card=_card_words(alert.reader, words), date=_expiry_words(alert.reader, words))
 
 

@@ -37,7 +37,7 @@ def describe(desk: Desk, words: NullTranslations, now: datetime) -> tuple[str, .
     if reader is not None:
         lines += filter(None, (_holder_line(reader), _reader_line(reader, words)))
     if desk.sessions:
-        lines.append(session_words(desk.sessions, words, now))
+        lines.append(words.gettext("Code kept: {time}").format(time=session_words(desk.sessions, words, now)))
     return tuple(lines)
 
 
@@ -71,7 +71,7 @@ def _reader_line(reader: Reader, words: NullTranslations) -> str:
 def session_words(sessions: tuple[Session, ...], words: NullTranslations, now: datetime) -> str:
     """How long codes are kept at most, and for how many uses."""
     minutes = max(session.minutes_left(now) for session in sessions)
-    text = words.ngettext("Code kept for %d more minute", "Code kept for %d more minutes", minutes) % minutes
+    text = words.ngettext("%d more minute", "%d more minutes", minutes) % minutes
     uses = [session.uses_left for session in sessions]
     counted = sum(use for use in uses if use is not None)
     if None in uses:

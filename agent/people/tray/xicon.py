@@ -92,6 +92,12 @@ class XIcon(Icon):  # type: ignore[misc]
             elif self._wakened in select.select([self._display, self._wakened], [], [])[0]:
                 self._wakened.recv(4096)
 
+    def _update_icon(self) -> None:
+        """Draw; pystray would ask the tray for a place once more at each change."""
+        self._icon_data = None
+        self._draw()
+        self._icon_valid = True
+
     def _create_window(self) -> Any:
         window = super()._create_window()
         mask = X.ExposureMask | X.StructureNotifyMask | X.ButtonPressMask | X.EnterWindowMask | X.LeaveWindowMask
