@@ -105,8 +105,9 @@ class Tray:
             log.warning("the agent does not start: %s", error)
 
     def _on_desk(self, desk: Desk) -> None:
-        self._desk = desk
-        self._changed.set()
+        if desk != self._desk:
+            self._desk = desk
+            self._changed.set()
 
     def _keep_drawing(self) -> None:
         """Draw each change at once; tell of it, an agent that is gone only after a while."""
