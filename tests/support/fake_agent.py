@@ -43,7 +43,10 @@ def status(condition: str = "card-ready", *readers: dict[str, Any], **members: A
 
 
 class FakeAgent:
-    """Answers from `answers` (method and path), `status` and `denials`; `calls` are those that change something."""
+    """Answers from `answers` (method and path → JSON, or status and code of a problem), `status` and `denials`.
+
+    `calls` are those that change something.
+    """
 
     def __init__(self) -> None:
         self.status: dict[str, Any] = status()
@@ -87,8 +90,8 @@ class FakeAgent:
                 self.called.notify_all()
         if key in self.answers:
             answer = self.answers[key]
-            if isinstance(answer, int):
-                return _problem(answer, "card-busy")
+            if isinstance(answer, tuple):
+                return _problem(*answer)
             return web.json_response(answer)
         if key == ("GET", "/v1/status"):
             return web.json_response({"name": "cps-agent", "version": "0.1.0", **self.status})

@@ -145,13 +145,16 @@ def test_menu_opens_at_a_click_and_a_key_chooses(screen, program):
 
 def test_failure_of_a_choice_is_told_and_refusal_is_not(screen, program, bus):
     with fake_agent(program.folder) as agent, trayer(screen, *DARK), notification_service(bus) as service:
-        agent.answers["POST", "/v1/pin/verify"] = 423
         program.start("--no-start")
         wait_for_title(screen, "Card ready")
-        click(screen, wait_for_icon(screen))
-        screen.find_window("^CPS$")
-        screen.press(*("Down",) * 4, "Return")
+        for times, answer in enumerate(((403, "pin-refused"), (423, "card-busy")), 1):
+            agent.answers["POST", "/v1/pin/verify"] = answer
+            click(screen, wait_for_icon(screen))
+            screen.find_window("^CPS$")
+            screen.press(*("Down",) * 4, "Return")
+            wait_until(lambda times=times: len(agent.calls) == times, "the call")
         assert service.wait_for("did not work").body == "The sentence of card-busy."
+        assert len(service.shown) == 1
 
 
 def test_icon_lives_and_dies_with_trays(screen, program):
