@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -202,7 +203,8 @@ class EventStream:
     """What the agent tells, message by message, until it ends; close() may come from another thread."""
 
     def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
+        self._closing = ExitStack()
+        self._connection = self._closing.enter_context(connection)
 
     def __enter__(self) -> Self:
         return self
@@ -225,7 +227,7 @@ class EventStream:
 
     def close(self) -> None:
         """End the stream."""
-        self._connection.close()
+        self._closing.close()
 
 
 def read_own(path: Path) -> str:
