@@ -18,6 +18,7 @@ def main() -> int:
     """Read the entries from standard input, write the choice to standard output."""
     entries = json.loads(sys.stdin.buffer.read(MAX_MENU))
     application = QApplication([sys.argv[0]])
+    application.setApplicationName("cps-agent")
     application.setDesktopFileName("cps-agent")
     menu = make_menu(entries)
     chosen = menu.exec(QCursor.pos())

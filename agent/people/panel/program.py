@@ -34,6 +34,7 @@ def run(settings: Settings, page: str, *, from_tray: bool) -> int:
         sys.stderr.write(f"cps-agent: {words.gettext('There is no screen to show a window on.')}\n")
         return EXIT_NO_DISPLAY
     application = QApplication([sys.argv[0]])
+    application.setApplicationName("cps-agent")
     application.setDesktopFileName("cps-agent")
     window = PanelWindow(Context(words, choose_language(settings.language), settings, datetime.now(UTC)))
     voices = _Voices()

@@ -107,13 +107,13 @@ class PanelWindow(QWidget):
         self.resize(min(unit * 56, screen.width()), min(unit * 40, screen.height() - 2 * unit))
 
     def _make_buttons(self) -> QHBoxLayout:
-        again = QPushButton(self._words.gettext("Look again"), self)
-        again.clicked.connect(self.reload)
+        self._again = QPushButton(self._words.gettext("Look again"), self)
+        self._again.clicked.connect(self.reload)
         close = QPushButton(self._words.gettext("Close"), self)
         close.clicked.connect(self.close)
         row = QHBoxLayout()
         row.addStretch(1)
-        row.addWidget(again)
+        row.addWidget(self._again)
         row.addWidget(close)
         return row
 
@@ -146,7 +146,15 @@ class PanelWindow(QWidget):
             column.addWidget(SectionView(section, self._press, content))
         column.addStretch(1)
         self._area.setWidget(content)
+        self._order_tabs(content)
         self._area.verticalScrollBar().setValue(place)
+
+    def _order_tabs(self, content: QWidget) -> None:
+        """Let the Tab key meet the buttons of the page after the page, before those below it."""
+        last: QWidget = self._area
+        for button in (*content.findChildren(QPushButton), self._again):
+            QWidget.setTabOrder(last, button)
+            last = button
 
     def _press(self, button: Button) -> None:
         if button.question is None or self._confirms(button):
