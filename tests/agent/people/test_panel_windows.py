@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from screenshots.tray import fill
-from support.dbus import session_bus, why_no_bus
+from support.desktop_bus import session_bus, why_no_bus
 from support.display import find_missing_tools, virtual_display
 from support.fake_agent import fake_agent, status
 from support.trayer import wait_until

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from support.dbus import notification_service, session_bus, why_no_bus
+from support.desktop_bus import notification_service, session_bus, why_no_bus
 from support.display import find_missing_tools, virtual_display
 from support.trayer import wait_until
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.dbus import notification_service, session_bus, why_no_bus
+from support.desktop_bus import notification_service, session_bus, why_no_bus
 from support.fake_agent import fake_agent, reader, status
 from support.processes import agent_program, answers
 from support.trayer import (
