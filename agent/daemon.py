@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from agent.access.database import Database
-from agent.access.errors import StoreError
 from agent.access.folder import secure_folder, write_private
 from agent.access.grants import Grants
-from agent.access.journal import OK, Journal, JournalEntry
+from agent.access.journal import Journal
 from agent.access.local_token import LocalToken, remove_token
 from agent.access.peer import peer_finder
 from agent.api.app import make_app
 from agent.api.context import Services
 from agent.api.server import Server
-from agent.cards.card import Card
+from agent.cards.asking import CardAsker
 from agent.cards.cards import CardPolicy, Cards
-from agent.cards.events import EventBus
+from agent.cards.events import EventBus, tell_grant_change
 from agent.cards.opening import CardOpener
+from agent.cards.sessions import PinSessions, SessionEnd, SessionTerms
+from agent.cards.statejournal import StateJournal, note_reading
 from agent.cards.uses import CardUses
 from agent.certificates.cache import CardCache
 from agent.certificates.chains import Chains
@@ -32,6 +35,7 @@ from agent.certificates.test_root import TestRoot
 from agent.children import MODULES, child_command, clean_environment
 from agent.people.desk import Desk
 from agent.people.dialog_process import DialogPrompt
+from agent.people.presence import Presence, open_presence
 from agent.people.prompt import Prompt, RefusingPrompt
 from agent.people.scripted import ScriptedPrompt
 from agent.people.terminal import TerminalPrompt
@@ -45,18 +49,24 @@ log = logging.getLogger(__name__)
 
 DATABASE_FILE = "agent.db"
 PORT_FILE = "port"
-AGENT = "cps-agent"
 PRUNE_S = 3600.0
 TEST_PIN, TEST_PUK = "1234", "12345678"
 
 
 class Daemon:
-    """One run of the agent; `prompt` and `readers` replace the settings' own. `port` is known once it has started."""
+    """One run of the agent; what is given replaces the settings' own. `port` is known once it has started."""
 
-    def __init__(self, settings: Settings, prompt: Prompt | None = None, readers: Readers | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        prompt: Prompt | None = None,
+        readers: Readers | None = None,
+        presence: Presence | None = None,
+    ) -> None:
         self.settings = settings
         self._prompt = prompt
         self._readers = readers
+        self._presence = presence
         self.port = 0
         self._stopped = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
@@ -88,18 +98,21 @@ class Daemon:
         chains = Chains(root.authorities_der)
         policy = CardPolicy(root.vouches_for, chains.refutes, self.settings.unattended)
         cards = await self._make_cards(database, journal, policy, stack)
+        grants.subscribe(functools.partial(tell_grant_change, cards.events))
         token = LocalToken.create(folder)
         stack.callback(remove_token, folder)
-        prompt = Desk(self._prompt or self._choose_prompt())
+        desk = Desk(self._prompt or self._choose_prompt())
+        sessions = await self._make_sessions(cards, grants, stack)
         await self._listen(
             Services(
                 token=token,
                 peers=peer_finder(),
                 grants=grants,
                 journal=journal,
-                prompt=prompt,
+                desk=desk,
+                sessions=sessions,
                 cards=cards,
-                uses=CardUses(cards, prompt, cards.events),
+                uses=CardUses(cards, CardAsker(cards, desk), cards.events, sessions),
                 events=cards.events,
                 chains=chains,
                 ephemeral_grants=self.settings.unattended,
@@ -118,18 +131,34 @@ class Daemon:
         workers = self._module_workers()
         opener = CardOpener(cache, lambda: open_card_modules(workers), self.settings.card_access)
         cards = Cards(await asyncio.to_thread(self._open_sources, workers), opener, policy, EventBus())
-        cards.on_read = lambda card, exchanges: self._spawn(_note_reading(journal, card, exchanges))
+        cards.on_read = lambda card, exchanges: self._spawn(note_reading(journal, card, exchanges))
         stack.push_async_callback(self._finish_background)
+        states = StateJournal(journal, cards.events)
+        states.start()
+        stack.push_async_callback(states.stop)
         stack.callback(cards.stop)
         stack.callback(cards.events.close)
         return cards
+
+    async def _make_sessions(self, cards: Cards, grants: Grants, stack: contextlib.AsyncExitStack) -> PinSessions:
+        """PIN sessions, which end when the person goes away, and with the grants of their callers."""
+        presence = self._presence or open_presence(sys.platform, os.environ)
+        terms = SessionTerms(self.settings.pin_session_minutes, self.settings.pin_session_uses)
+        sessions = PinSessions(cards, terms, lambda: presence.available)
+        stack.callback(sessions.end_where, SessionEnd.STOPPED)
+        stack.callback(grants.subscribe(sessions.follow_grants))
+        await presence.start(sessions.leave)
+        stack.push_async_callback(presence.stop)
+        return sessions
 
     def _open_sources(self, workers: ModuleWorkers) -> list[Readers]:
         readers = self._readers or self._open_readers()
         return [readers, open_module_tokens(workers)] if workers.named else [readers]
 
     def _open_readers(self) -> Readers:
-        return open_virtual_readers(self.settings.data_dir) if self.settings.virtual else open_pcsc_readers()
+        if not self.settings.virtual:
+            return open_pcsc_readers()
+        return open_virtual_readers(self.settings.data_dir, self.settings.virtual_kind)
 
     def _module_workers(self) -> ModuleWorkers:
         return ModuleWorkers(
@@ -176,14 +205,6 @@ class Daemon:
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):  # somebody has put something else there
         path.unlink(missing_ok=True)
-
-
-async def _note_reading(journal: Journal, card: Card, exchanges: int) -> None:
-    """Tell the user's journal that the agent itself has read a card."""
-    try:
-        await journal.record(JournalEntry("read-card", AGENT, OK, card_number=card.number, exchanges=exchanges))
-    except StoreError as error:
-        log.error("the journal cannot be written: %s", error)  # noqa: TRY400 - one line is what a reader needs
 
 
 async def _prune(grants: Grants) -> None:

@@ -12,11 +12,15 @@ from typing import Any
 
 import platformdirs
 
+from drivers.virtual.kinds import DEFAULT_KIND, KINDS
+
 APP = "cps-agent"
 ENVIRONMENT_PREFIX = "CPS_AGENT_"
 SHELL_FOLDERS = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Explorer\Shell Folders"
 MAX_FILE = 16_384  # one key of many dots keeps tomllib busy for the square of its length
 MAX_MODULES = 16  # each is a process at the start
+MAX_SESSION_MINUTES = 60
+MAX_SESSION_USES = 200
 PROMPTS = ("dialog", "terminal", "none")
 CARD_ACCESSES = ("auto", "direct", "modules")
 
@@ -29,8 +33,10 @@ class SettingsError(Exception):
 class Settings:
     """How one run of the agent behaves. `port` None: the first free of the agent's own ports.
 
+    `virtual`: the embedded test cards instead of the workstation's readers, one reader for each of `virtual_kind`.
     `modules`: PKCS#11 libraries to use beside those installed at known places; `card_access`: the direct way to a card
-    and modules where it has none, or one of the two alone.
+    and modules where it has none, or one of the two alone. `pin_session_minutes`, `pin_session_uses`: what a person may
+    be offered when a code is typed, in time and in signatures; 0: no session is ever offered.
     """
 
     data_dir: Path
@@ -38,9 +44,12 @@ class Settings:
     prompt: str = "dialog"
     language: str | None = None
     virtual: bool = False
+    virtual_kind: tuple[str, ...] = (DEFAULT_KIND,)
     unattended: bool = False
     modules: tuple[Path, ...] = ()
     card_access: str = "auto"
+    pin_session_minutes: int = 15
+    pin_session_uses: int = 20
 
 
 def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
@@ -115,13 +124,18 @@ def _convert(name: str, value: Any, source: str) -> Any:
         raise SettingsError(f"{source}: {name} cannot be {value!r}") from error
 
 
-def _port(value: Any) -> int:
-    if isinstance(value, bool | float):
-        raise TypeError(value)
-    port = int(value)
-    if not 0 <= port <= 65535:
-        raise ValueError(value)
-    return port
+def _bounded(most: int) -> Callable[[Any], int]:
+    """A whole number from 0 to `most`."""
+
+    def convert(value: Any) -> int:
+        if isinstance(value, bool | float):
+            raise TypeError(value)
+        number = int(value)
+        if not 0 <= number <= most:
+            raise ValueError(value)
+        return number
+
+    return convert
 
 
 def _text(value: Any) -> str:
@@ -155,6 +169,17 @@ def _modules(value: Any) -> tuple[Path, ...]:
     return paths
 
 
+def _virtual_kinds(value: Any) -> tuple[str, ...]:
+    """Names of virtual cards, as a list or with commas between; each once, since each is one card."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list | tuple):
+        raise TypeError(value)
+    kinds = tuple(_text(name).strip() for name in names)
+    if not kinds or len(set(kinds)) != len(kinds) or not set(kinds) <= KINDS.keys():
+        raise ValueError(value)
+    return kinds
+
+
 def _card_access(value: Any) -> str:
     if value not in CARD_ACCESSES:
         raise ValueError(value)
@@ -173,11 +198,14 @@ def _boolean(value: Any) -> bool:
 
 CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "data_dir": _folder,
-    "port": _port,
+    "port": _bounded(65535),
     "prompt": _prompt,
     "language": _text,
     "virtual": _boolean,
+    "virtual_kind": _virtual_kinds,
     "unattended": _boolean,
     "modules": _modules,
     "card_access": _card_access,
+    "pin_session_minutes": _bounded(MAX_SESSION_MINUTES),
+    "pin_session_uses": _bounded(MAX_SESSION_USES),
 }

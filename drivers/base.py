@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -53,10 +54,12 @@ class Connection(ABC):
     """A card held for the length of one transaction.
 
     `events` moves with each insertion and removal; it is compared only with what the same slot gave before.
+    `whole_apdus`: the protocol is T=1 (ISO 7816-3 §11), where a command says itself how much answer it wants.
     """
 
     atr: bytes
     events: int
+    whole_apdus: bool = False
 
     @abstractmethod
     def transmit(self, apdu: bytes | bytearray) -> bytes:
@@ -68,6 +71,26 @@ class Connection(ABC):
     @abstractmethod
     def reset_at_end(self, wanted: bool) -> None:  # noqa: FBT001
         """Say whether the card is to be reset when the transaction ends, which forgets every verified code."""
+
+
+class PinPad(ABC):
+    """A Connection to a card in a reader with keys of its own, which puts what is typed there into a command.
+
+    Blocks are the structures of PC/SC part 10, v2.02.09 §2.5. Both calls last as long as a person types; they give the
+    card's status word, or the reader's: 6400 nothing typed in time, 6401 cancelled, 6402 new codes differ, 6403 length.
+    Both raise NotSupportedError when the reader does not do what it announces, and what `transmit` raises.
+    """
+
+    replaces_codes: bool
+    """Whether the reader has FEATURE_MODIFY_PIN_DIRECT besides FEATURE_VERIFY_PIN_DIRECT."""
+
+    @abstractmethod
+    def verify_on_pad(self, block: bytes) -> bytes:
+        """Have a code typed and sent: PIN_VERIFY."""
+
+    @abstractmethod
+    def modify_on_pad(self, block: bytes) -> bytes:
+        """Have a new code typed twice, after the old one where the block says so, and sent: PIN_MODIFY."""
 
 
 class Slot(ABC):
@@ -115,12 +138,21 @@ class Readers(ABC):
 HASH_LENGTHS = {"sha1": 20, "sha224": 28, "sha256": 32, "sha384": 48, "sha512": 64}
 
 
+class Padding(StrEnum):
+    """How a hash value is made into an RSA signature (RFC 8017 §8)."""
+
+    PKCS1 = "pkcs1"
+    PSS = "pss"
+    """RSASSA-PSS with MGF1 over the same hash and a salt as long as it (RFC 7518 §3.5)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """A hash value with its algorithm, named as hashlib does."""
+    """A hash value with its algorithm, named as hashlib does, and the padding that it is to be signed with."""
 
     algorithm: str
     value: bytes
+    padding: Padding = Padding.PKCS1
 
     def __post_init__(self) -> None:
         if HASH_LENGTHS.get(self.algorithm) != len(self.value):
@@ -136,13 +168,23 @@ class KeyRole(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
-    """A private key and the certificate that shares its CKA_ID. `hashes`: what it can sign, named as hashlib does."""
+    """A private key and the certificate that shares its CKA_ID.
+
+    `hashes` and `pss_hashes`: what it can sign with either padding, named as hashlib does. `needs_code` is False for a
+    key that signs for whoever holds the card near a reader (the technical key of a contactless CPS3).
+    """
 
     key_id: bytes
     label: str
     role: KeyRole
     certificate_der: bytes
     hashes: frozenset[str]
+    pss_hashes: frozenset[str] = frozenset()
+    needs_code: bool = True
+
+    def signs(self, digest: Digest) -> bool:
+        """Whether the key can sign this digest with its padding."""
+        return digest.algorithm in (self.pss_hashes if digest.padding is Padding.PSS else self.hashes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +207,7 @@ class Token(ABC):
 
     `access` is the way to it: "direct", or the file name of a PKCS#11 module. The timeouts are what a call may take.
     `on_pad`: codes are typed on the reader (PC/SC part 10): calls then take ON_PAD and may last `pad_timeout_s`.
+    A call given the other kind of code raises NotSupportedError, and nothing is sent.
     """
 
     number: str
@@ -181,10 +224,12 @@ class Token(ABC):
         """Let go of what the token holds; it does not wait."""
 
     @abstractmethod
-    def sign(self, key: KeyInfo, digest: Digest, pin: Code, deadline: Deadline) -> bytes:
-        """RSASSA-PKCS1-v1_5 (RFC 8017 §8.2) over the digest, checked against the key's certificate.
+    def sign(self, key: KeyInfo, digests: Sequence[Digest], code: Code | None, deadline: Deadline) -> list[bytes]:
+        """Sign with one code as many digests as fit into one short transaction: at least one, in their order.
 
-        Raises PinWrongError, PinBlockedError, NotSupportedError, CardRemovedError, CardError.
+        Whoever wants more calls again with the rest: a Pin is sent again, ON_PAD has the person type again. The code is
+        None for a key that needs none. RFC 8017 §8.2 or §8.1, each signature checked against the key's certificate.
+        Raises PinWrongError, PinBlockedError, PadRefusedError, NotSupportedError, CardRemovedError, CardError.
         """
 
 

@@ -71,6 +71,18 @@ class CardUnknownError(CardError):
     """The card is not one of the CPS family, or its files cannot be understood."""
 
 
+class NotCpsError(CardUnknownError):
+    """The card is of another kind.
+
+    `family` names it as drivers.card.atr does; `certain`: its ATR belongs to such cards alone.
+    """
+
+    def __init__(self, family: str, message: str = "", *, certain: bool = True) -> None:
+        super().__init__(message or f"not a card of the CPS family ({family})")
+        self.family = family
+        self.certain = certain
+
+
 class CardUpdateUnfinishedError(CardError):
     """An update of the card was interrupted (EF_ACTUA): it must be completed before use."""
 
@@ -108,6 +120,10 @@ class PinFormatError(DriverError):
 
 class NotSupportedError(DriverError):
     """The card or the driver cannot do this, whatever the circumstances."""
+
+
+class ContactlessError(NotSupportedError):
+    """What was asked takes a card that is inserted: over the air a CPS has neither codes nor signature."""
 
 
 class KeyUnusableError(NotSupportedError):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivers.base import Readers, ReaderState, Slot
 from drivers.errors import ServiceStoppedError
 from drivers.pkcs11.workers import ModuleWorkers
+from drivers.virtual.kinds import DEFAULT_KIND, open_card_of_kind
 
 if TYPE_CHECKING:
     from drivers.pkcs11.modules import CardModules
@@ -22,12 +25,17 @@ def open_pcsc_readers() -> Readers:
     return PcscReaders()
 
 
-def open_virtual_readers(data_dir: Path) -> Readers:
-    """One reader in this process with the virtual card of the data folder in it. Raises DriverError."""
-    from drivers.virtual.link import VirtualReaders  # noqa: PLC0415 - only where test cards are wanted
-    from drivers.virtual.store import open_card  # noqa: PLC0415
+def open_virtual_readers(data_dir: Path, kinds: Sequence[str] = (DEFAULT_KIND,)) -> Readers:
+    """A reader in this process for each kind of virtual card, with the data folder's card of that kind in it.
 
-    return VirtualReaders([open_card(data_dir)])
+    Raises DriverError, KeyError for an unknown kind.
+    """
+    from drivers.virtual.link import VirtualReaders  # noqa: PLC0415 - only where test cards are wanted
+
+    with contextlib.ExitStack() as stack:
+        readers = VirtualReaders([stack.enter_context(open_card_of_kind(data_dir, kind)) for kind in kinds])
+        stack.pop_all()  # from here on the cards are in use until this process ends
+    return readers
 
 
 def open_module_tokens(workers: ModuleWorkers) -> Readers:

@@ -43,7 +43,8 @@ _COLUMNS = "action, caller, through, outcome, card_number, subject, exchanges, d
 class JournalEntry:
     """One thing asked: `outcome` is "ok" or an error's code, `subject` what the person was told it was about.
 
-    `by_person` False: it failed before a person gave a code, so a caller can bring it about in a loop.
+    `by_person` False: it failed before a person gave a code, so a caller can bring it about in a loop. `by_agent`: the
+    agent's own note, which a flapping contact brings about in a loop; its subject is not a caller's choice.
     """
 
     action: str
@@ -55,6 +56,7 @@ class JournalEntry:
     exchanges: int | None = None
     duration_ms: int | None = None
     by_person: bool = field(default=True, compare=False)
+    by_agent: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ class Journal:
         return due
 
     def _write(self, connection: sqlite3.Connection, entry: JournalEntry, now: int, *, prune: bool) -> None:
-        refusal = entry.outcome in REFUSALS or (entry.outcome != OK and not entry.by_person)
+        failed_early = entry.outcome in REFUSALS or (entry.outcome != OK and not entry.by_person)
+        refusal = failed_early or entry.by_agent
         since = now - self._limits.same_within // timedelta(milliseconds=1)
         if not (refusal and _count_again(connection, entry, now, since)):
             _insert(connection, entry, now, refusal=refusal)
@@ -141,13 +144,19 @@ def _insert(connection: sqlite3.Connection, entry: JournalEntry, now: int, *, re
 
 
 def _count_again(connection: sqlite3.Connection, entry: JournalEntry, now: int, since: int) -> bool:
-    """Count the same refusal again if it stands within the last minute; two pages taking turns are caught as well."""
+    """Count the same refusal again if it stands within the last minute; two pages taking turns are caught as well.
+
+    Subject and exchanges tell only the agent's own notes apart: a caller could vary them each time.
+    """
     same = (entry.action, entry.caller, entry.through, entry.outcome, entry.card_number)
+    noted = (entry.by_agent, entry.subject, entry.exchanges)
     updated = connection.execute(
         "UPDATE journal SET count = count + 1, last_at = ? WHERE id = ("
         " SELECT id FROM journal WHERE caller = ? AND last_at BETWEEN ? AND ?"
-        " AND (action, caller, through, outcome, card_number) IS (?, ?, ?, ?, ?) ORDER BY id DESC LIMIT 1)",
-        (now, entry.caller, since, now, *same),
+        " AND (action, caller, through, outcome, card_number) IS (?, ?, ?, ?, ?)"
+        " AND (NOT ? OR (subject, exchanges) IS (?, ?))"
+        " ORDER BY id DESC LIMIT 1)",
+        (now, entry.caller, since, now, *same, *noted),
     )
     return updated.rowcount == 1
 

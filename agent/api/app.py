@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from agent.api import granting, readings, streaming, using
+from agent.api import desk, granting, readings, streaming, using
 from agent.api.connections import STRANGERS, Strangers
 from agent.api.context import SERVICES, Services
 from agent.api.middleware import answer, gate
@@ -27,6 +27,9 @@ ROUTES = (
     web.post("/v1/pin/verify", using.use_pin, name="verify-pin"),
     web.post("/v1/pin/change", using.use_pin, name="change-pin"),
     web.post("/v1/pin/unblock", using.use_pin, name="unblock-pin"),
+    web.post("/v1/pin/lock", desk.lock_pin, name="lock-pin"),
+    web.get("/v1/denials", desk.read_denials, name="read-denials"),
+    web.delete("/v1/denials", desk.lift_denials, name="lift-denials"),
     web.post("/v1/authentications", using.authenticate, name="authenticate"),
     web.post("/v1/signatures", using.sign, name="sign"),
     web.get("/v1/events", streaming.stream_events, name="events"),

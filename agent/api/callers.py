@@ -96,7 +96,7 @@ async def ask_grant(request: web.Request, caller: Caller, abilities: frozenset[A
     until = None if ephemeral else datetime.now(UTC) + DEFAULT_LIFETIME
     question = ConfirmRequest(asker(caller), tuple(sorted(map(str, abilities))), until, remembered=not ephemeral)
     try:
-        agreed = await served.prompt.confirm(question)
+        agreed = await served.desk.confirm(question)
     except DeskBusyError:
         raise
     except PromptError as error:

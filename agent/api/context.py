@@ -13,9 +13,10 @@ from agent.access.local_token import LocalToken
 from agent.access.peer import Peer, PeerFinder
 from agent.cards.cards import Cards
 from agent.cards.events import EventBus
+from agent.cards.sessions import PinSessions
 from agent.cards.uses import CardUses, UseRecord
 from agent.certificates.chains import Chains
-from agent.people.prompt import Prompt
+from agent.people.desk import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,10 @@ class Services:
     peers: PeerFinder
     grants: Grants
     journal: Journal
-    prompt: Prompt
     cards: Cards
     uses: CardUses
+    sessions: PinSessions
+    desk: Desk
     events: EventBus
     chains: Chains
     ephemeral_grants: bool = False

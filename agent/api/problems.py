@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.access import errors as access
+from agent.api import foreign_cards
 from agent.cards import errors as cards
 from agent.people import prompt
 from drivers import errors as drivers
@@ -69,21 +71,30 @@ class Problem:
             document["hint"] = str(error)[:500]
         if isinstance(error, drivers.PinError) and error.tries_left is not None:
             document["triesLeft"] = error.tries_left
+        if isinstance(error, drivers.NotCpsError):
+            document["card"] = foreign_cards.word(error)
         if isinstance(error, access.GrantRequiredError):
             document["ability"] = error.ability
         return document
 
 
+def set_french(sentence: str) -> str:
+    """Put the no-break spaces of French typography where the source, for its readers' sake, has ordinary ones."""
+    return re.sub(r" (?=[;:!?»])|(?<=«) ", "\N{NO-BREAK SPACE}", sentence)
+
+
 def find_problem(error: BaseException) -> Problem:
     """The row of the nearest class; what no row foresees is `internal-error`, which tells the caller nothing."""
-    for kind in type(error).__mro__:
-        if kind in TABLE:
-            return TABLE[kind]
-    return INTERNAL
+    row = next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), INTERNAL)
+    if isinstance(error, drivers.NotCpsError):
+        detail, detail_fr = foreign_cards.sentences(error)
+        return replace(row, detail=detail, detail_fr=set_french(detail_fr))
+    return row
 
 
 def _row(*values: Any) -> Problem:
-    return Problem(*values)
+    row = Problem(*values)
+    return replace(row, detail_fr=set_french(row.detail_fr))
 
 
 INTERNAL = _row(
@@ -128,18 +139,27 @@ TABLE: dict[type[BaseException], Problem] = {
     ),
     drivers.CardMuteError: _row(
         409, "card-mute", "card", "Card does not answer",
-        "The card does not answer. Check that its chip faces the right way and is clean, then insert it again.",
-        "La carte ne répond pas. Vérifiez son sens et la propreté de sa puce, puis réinsérez-la.",
+        "The card does not answer. Check that it is the right way round (chip up, on most readers, and first into the "
+        "slot) and that its chip is clean, then insert it again. If it stays mute, have it replaced.",
+        "La carte ne répond pas. Vérifiez qu'elle est dans le bon sens (puce vers le haut sur la plupart des lecteurs, "
+        "et côté fente) et que sa puce est propre, puis réinsérez-la. Si elle reste muette, faites-la remplacer.",
     ),
     drivers.CardUnknownError: _row(
         409, "card-unknown", "card", "Card not recognised",
-        "The card in the reader is not a CPS card that can be understood. Insert a CPS card.",
-        "La carte présente n'est pas une carte CPS reconnue. Insérez une carte CPS.",
+        "The card in the reader cannot be read as a CPS card. Insert it again; if that does not help, try another one.",
+        "La carte du lecteur ne se lit pas comme une carte CPS. Réinsérez-la ; sinon, essayez-en une autre.",
+    ),
+    drivers.NotCpsError: _row(  # its sentences name the card: see foreign_cards
+        409, "card-unknown", "card", "Not a CPS card",
+        "The card in the reader is not a CPS card. Insert your CPS card instead.",
+        "La carte du lecteur n'est pas une carte CPS. Insérez votre carte CPS à la place.",
     ),
     drivers.CardUpdateUnfinishedError: _row(
         409, "card-update-unfinished", "card", "Card update unfinished",
-        "An update of this card was interrupted. Finish it with the ANS update service before using the card.",
-        "Une mise à jour de cette carte a été interrompue. Terminez-la avec le service de l'ANS avant de l'utiliser.",
+        "An update of this card was interrupted: it cannot be used until the update is finished. Resume it with the "
+        "tool that began it (the ANS's service), or ask the ANS.",
+        "Une mise à jour de cette carte a été interrompue : elle est inutilisable jusqu'à la fin de la mise à jour. "
+        "Reprenez celle-ci avec l'outil qui l'a commencée (service de l'ANS), ou adressez-vous à l'ANS.",
     ),
     drivers.CardError: _row(
         409, "card-unknown", "card", "Unexpected answer of the card",
@@ -195,6 +215,13 @@ TABLE: dict[type[BaseException], Problem] = {
         "A code is 4 to 8 digits; it was not sent to the card. Try again.",
         "Un code comporte 4 à 8 chiffres ; il n'a pas été envoyé à la carte. Réessayez.",
     ),
+    drivers.PadRefusedError: _row(
+        403, "pin-refused", "person", "Code not given on the reader",
+        "The code was not given on the reader: cancelled there, not typed in time, or two new codes that differ. "
+        "Nothing was lost: try again.",
+        "Le code n'a pas été donné sur le lecteur : saisie annulée, trop tardive, ou deux nouveaux codes différents. "
+        "Rien n'est perdu : réessayez.",
+    ),
     prompt.PromptError: _row(
         403, "pin-refused", "person", "Code not given",
         "The code was not given: the person refused, did not answer, or the workstation could not show the question.",
@@ -216,6 +243,13 @@ TABLE: dict[type[BaseException], Problem] = {
         422, "not-supported", "certificate", "Not supported",
         "This card cannot do what was asked.",
         "Cette carte ne permet pas l'opération demandée.",
+    ),
+    drivers.ContactlessError: _row(
+        422, "not-supported", "card", "Card must be inserted",
+        "Held to a contactless reader, a CPS gives its technical certificate alone: no code, no login in your name, no "
+        "signature. Insert it into a reader with contacts.",
+        "Posée sur un lecteur sans contact, une CPS ne donne que son certificat technique : ni code, ni connexion à "
+        "votre nom, ni signature. Insérez-la dans un lecteur à contact.",
     ),
     cards.CertificateExpiredError: _row(
         422, "certificate-expired", "certificate", "Certificate expired",

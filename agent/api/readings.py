@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 from aiohttp import web
 
 from agent import __version__
-from agent.access.callers import Ability, CallerKind
+from agent.access.callers import Ability, Caller, CallerKind
 from agent.access.errors import TokenRefusedError
 from agent.api.callers import caller_text, name_caller, require
 from agent.api.context import Services, call, services
 from agent.api.problems import CallError
-from agent.api.views import card_view, certificate_view, journal_view, reader_view
+from agent.api.views import (
+    card_view,
+    certificate_view,
+    desk_view,
+    journal_view,
+    list_reader_views,
+    list_session_views,
+)
 from agent.cards.card import Card
 from drivers.base import PinStatus
 from drivers.errors import (
@@ -34,27 +42,31 @@ QUIET_S = 600.0  # reading an identity again within this is no new entry of the 
 async def read_status(request: web.Request) -> web.Response:
     """GET /v1/status: name and version to anybody, readers and cards in brief to who may know identities."""
     body: dict[str, object] = {"name": NAME, "version": __version__}
-    if await _may_identify(request):
-        served = services(request).cards
-        await served.look_for_service()
-        body["service"] = "stopped" if served.service_failure else "running"
-        body["readers"] = [reader_view(place) for place in served.places.values()]
+    caller = await _find_identifying_caller(request)
+    if caller is not None:
+        served = services(request)
+        await served.cards.look_for_service()
+        body |= desk_view(served.cards)
+        body["sessions"] = list_session_views(served.sessions, caller)
     return web.json_response(body)
 
 
-async def _may_identify(request: web.Request) -> bool:
+async def _find_identifying_caller(request: web.Request) -> Caller | None:
+    """Name the caller, if it is one who may know identities."""
     admission = call(request).admission
     if admission.origin is None and not admission.by_token:
-        return False
-    return services(request).grants.allows(await name_caller(request), Ability.IDENTITY)
+        return None
+    caller = await name_caller(request)
+    return caller if services(request).grants.allows(caller, Ability.IDENTITY) else None
 
 
 async def list_readers(request: web.Request) -> web.Response:
     """GET /v1/readers."""
     await require(request, Ability.IDENTITY)
-    served = services(request).cards
-    await served.list_cards()
-    return web.json_response({"readers": [reader_view(place) for place in served.places.values()]})
+    cards = services(request).cards
+    await cards.list_cards()
+    cards.refresh()
+    return web.json_response({"readers": list_reader_views(cards)})
 
 
 async def list_cards(request: web.Request) -> web.Response:
@@ -63,7 +75,7 @@ async def list_cards(request: web.Request) -> web.Response:
     served = services(request)
     cards = await served.cards.list_cards()
     tries = await asyncio.gather(*(_pin_status(served, card) for card in cards))
-    views = [card_view(card, status) for card, status in zip(cards, tries, strict=True)]
+    views = [_view(served, card, status) for card, status in zip(cards, tries, strict=True)]
     _note_identity(request, cards)
     return web.json_response({"cards": views})
 
@@ -73,13 +85,22 @@ async def read_card(request: web.Request) -> web.Response:
     await require(request, Ability.IDENTITY)
     served = services(request)
     card = await served.cards.find(request.match_info["number"])
-    view = card_view(card, await _pin_status(served, card))
+    view = _view(served, card, await _pin_status(served, card))
     _note_identity(request, [card])
     return web.json_response(view)
 
 
+def _view(served: Services, card: Card, status: PinStatus | None) -> dict[str, Any]:
+    return card_view(card, status, in_session=served.cards.in_session(card))
+
+
 async def _pin_status(served: Services, card: Card) -> PinStatus | None:
-    """The tries, or None: a card in use, or a module that fails, keeps nobody from seeing the others."""
+    """The tries, or None: a card in use, or a module that fails, keeps nobody from seeing the others.
+
+    None too for a card without a code, which is held to a contactless reader.
+    """
+    if card.is_contactless:
+        return None
     try:
         return await served.uses.read_pin_status(card)
     except (CardBusyError, ReaderExclusiveError, CardRemovedError, *MODULE_FAILURES):

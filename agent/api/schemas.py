@@ -42,6 +42,10 @@ class PinBody(Body, frozen=True):
     card_number: CardNumber | None = None
 
 
+class LockBody(Body, frozen=True):
+    """POST /v1/pin/lock: nothing to say."""
+
+
 class AuthenticationBody(Body, frozen=True):
     """POST /v1/authentications. `origin` is for programs alone; a page's own origin is used."""
 

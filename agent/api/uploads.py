@@ -74,14 +74,15 @@ async def _read_document(reader: MultipartReader, document: DocumentBody, body: 
         raise CallError(f"the file {part.filename!r} stands where the document {document.name!r} is expected")
     if not body.detached:
         return Document.of(document.name, await _read_part(part, LARGE_BODY))
-    return Document(document.name, await _hash_part(part))
+    return Document(document.name, *await _hash_part(part))
 
 
-async def _hash_part(part: BodyPartReader) -> bytes:
+async def _hash_part(part: BodyPartReader) -> tuple[int, bytes]:
+    """Size and SHA-256."""
     digest, length = hashlib.sha256(), 0
     while piece := await part.read_chunk():
         digest.update(piece)
         length += len(piece)
         if length > UPLOAD_BODY:
             raise BodyTooLargeError(f"an upload takes {UPLOAD_BODY} bytes")
-    return digest.digest()
+    return length, digest.digest()

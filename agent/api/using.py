@@ -88,13 +88,20 @@ async def sign(request: web.Request) -> web.Response:
     state = _begin(request, Ability.SIGN)
     body, documents = await _read_signature_body(request)
     names = tuple(document.name for document in body.documents)
+    sizes = tuple(document.size for document in documents)
     state.record.subject = ", ".join(names)[:255]
     plan = _plan_raw(body) if body.format == "raw" else _CmsPlan(request, documents, detached=body.detached)
     ability = Ability.SIGN_RAW if body.format == "raw" else Ability.SIGN
     caller = await require(request, ability)
     action = Action.SIGN_RAW if body.format == "raw" else Action.SIGN
     use = UseRequest(
-        asker(caller), action, state.record, subjects=names, format=_shown_format(body), card_number=body.card_number
+        asker(caller),
+        action,
+        state.record,
+        subjects=names,
+        sizes=sizes,
+        format=_shown_format(body),
+        card_number=body.card_number,
     )
 
     async def make(key: UnlockedKey) -> list[Signature]:

@@ -6,12 +6,16 @@ import base64
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from agent.access.callers import Caller, CallerKind
 from agent.access.granttable import Grant
 from agent.access.journal import JournalRecord
 from agent.api.problems import find_problem
 from agent.cards.card import Card, load_certificate
-from agent.cards.cards import Place
+from agent.cards.cards import Cards
+from agent.cards.conditions import Condition
 from agent.cards.events import Event
+from agent.cards.places import Place
+from agent.cards.sessions import PinSession, PinSessions
 from agent.certificates.chains import Chains
 from agent.signing.documents import Signature
 from drivers.base import KeyInfo, PinStatus
@@ -32,7 +36,7 @@ def moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def card_view(card: Card, pin: PinStatus | None) -> dict[str, Any]:
+def card_view(card: Card, pin: PinStatus | None, *, in_session: bool = False) -> dict[str, Any]:
     """A card with its holder; `pin` None when the card could not be asked just now."""
     return {
         "number": card.number,
@@ -41,15 +45,16 @@ def card_view(card: Card, pin: PinStatus | None) -> dict[str, Any]:
         "access": card.token.access,
         "label": card.token.label,
         "reader": card.reader,
+        "tokenId": card.holder.token_id,
         "test": card.test,
         "expiresAt": moment(card.expires_at),
         "holder": holder_view(card.holder),
-        "pin": pin_view(pin) if pin else None,
+        "pin": pin_view(pin, in_session=in_session) if pin else None,
     }
 
 
 def holder_view(holder: Holder) -> dict[str, Any]:
-    """The person on the card."""
+    """The person on the card; one that names nobody tells its structure."""
     return {
         "familyName": holder.family_name,
         "givenName": holder.given_name,
@@ -57,7 +62,9 @@ def holder_view(holder: Holder) -> dict[str, Any]:
         "nationalId": holder.national_id,
         "rpps": holder.rpps,
         "profession": coded_view(holder.profession),
+        "futureProfession": coded_view(holder.future_profession),
         "speciality": coded_view(holder.speciality),
+        "structure": {"name": holder.structure.name, "id": holder.structure.id} if holder.structure else None,
     }
 
 
@@ -66,20 +73,59 @@ def coded_view(coded: Coded | None) -> dict[str, str | None] | None:
     return {"code": coded.code, "label": coded.label} if coded else None
 
 
-def pin_view(status: PinStatus) -> dict[str, Any]:
+def pin_view(status: PinStatus, *, in_session: bool = False) -> dict[str, Any]:
     """State of the code; `triesLeft` is null while another program keeps the card verified."""
-    return {"state": "blocked" if status.blocked else "ready", "triesLeft": status.tries_left}
+    usable = "session" if in_session else "ready"
+    return {"state": "blocked" if status.blocked else usable, "triesLeft": status.tries_left}
 
 
-def reader_view(place: Place) -> dict[str, Any]:
+def desk_view(cards: Cards, *, with_identity: bool = True) -> dict[str, Any]:
+    """Everything that is there now; judged at this moment, since the clock counts as well."""
+    cards.refresh()
+    return {
+        "condition": str(cards.states.desk),
+        "service": "stopped" if cards.service_failure else "running",
+        "readers": list_reader_views(cards, with_identity=with_identity),
+    }
+
+
+def list_reader_views(cards: Cards, *, with_identity: bool = True) -> list[dict[str, Any]]:
+    """Every reader; who the holder of a card is, only for callers who may know identities."""
+    views = []
+    for name, place in cards.places.items():
+        view = _reader_view(place, cards.states.of_reader(name))
+        if with_identity:
+            view |= _holder_in_brief(place, in_session=place.card is not None and cards.in_session(place.card))
+        views.append(view)
+    return views
+
+
+def _reader_view(place: Place, condition: Condition) -> dict[str, Any]:
     """A reader, what is in it, and what keeps it from being used."""
-    failure = find_problem(place.failure) if place.failure else None
     return {
         "name": place.state.name,
         "state": _reader_state(place),
-        "cardNumber": place.card.number if place.card else None,
-        "trouble": {"code": failure.code, "detail": failure.detail, "detailFr": failure.detail_fr} if failure else None,
+        "condition": str(condition),
+        "trouble": trouble_view(place.failure) if place.failure else None,
     }
+
+
+def _holder_in_brief(place: Place, *, in_session: bool) -> dict[str, Any]:
+    """The card in a reader; all null without one, and `pin` until the card has told of its code."""
+    card, pin = place.card, place.pin
+    return {
+        "cardNumber": card.number if card else None,
+        "kind": (card.holder.kind or "CPS") if card else None,
+        "holderName": card.holder.display_name if card else None,
+        "expiresAt": moment(card.expires_at) if card else None,
+        "pin": pin_view(pin, in_session=in_session) if pin else None,
+    }
+
+
+def trouble_view(failure: Exception) -> dict[str, Any]:
+    """What keeps a card shut; `card` names one that is no CPS."""
+    document = find_problem(failure).to_json(failure)
+    return {name: document[name] for name in ("code", "card", "detail", "detailFr") if name in document}
 
 
 def _reader_state(place: Place) -> str:
@@ -165,9 +211,37 @@ def journal_view(record: JournalRecord) -> dict[str, Any]:
     }
 
 
+def list_session_views(sessions: PinSessions, caller: Caller, *, with_identity: bool = True) -> list[dict[str, Any]]:
+    """The PIN sessions that a caller may see."""
+    return [_session_view(session, with_identity=with_identity) for session in sessions.list_for(caller)]
+
+
+def _session_view(session: PinSession, *, with_identity: bool) -> dict[str, Any]:
+    """A PIN session; the card's number is for callers who may know identities."""
+    view = {
+        "id": session.id,
+        "caller": session.caller.name,
+        "kind": str(session.caller.kind),
+        "endsAt": moment(session.ends_at),
+        "usesLeft": session.uses_left,
+    }
+    return view | {"cardNumber": session.card.number} if with_identity else view
+
+
+def may_hear(caller: Caller, event: Event) -> bool:
+    """Whether an event is this caller's business: a page hears of sessions and grants only if they are its own."""
+    return event.caller is None or caller.kind is CallerKind.PROGRAM or event.caller.key == caller.key
+
+
 def event_view(event: Event, *, with_identity: bool) -> dict[str, Any]:
     """An event; the card's number is for callers who may know identities."""
     view: dict[str, Any] = {"type": str(event.type), "reader": event.reader}
     if with_identity and event.card_number is not None:
         view["cardNumber"] = event.card_number
+    if event.condition is not None:
+        view["condition"] = str(event.condition)
+    if event.caller is not None:
+        view |= {"id": event.subject_id, "caller": event.caller.name, "kind": str(event.caller.kind)}
+    if event.code is not None:
+        view["code"] = event.code
     return view

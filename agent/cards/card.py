@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agent.cards.errors import CertificateExpiredError, KeyRefusedError
-from agent.people.prompt import CardSummary
+from agent.people.prompt import CardSummary, CertificateSummary
 from drivers.base import KeyInfo, KeyRole, PinKeeper, PinReader, Token
+from drivers.card.atr import CardFamily
 from drivers.errors import CardUnknownError, KeyUnusableError, NotSupportedError
 
 if TYPE_CHECKING:
@@ -45,9 +46,21 @@ class Card:
                 return key
         raise KeyRefusedError(f"this card has no {role} key")
 
+    @property
+    def is_contactless(self) -> bool:
+        """Whether it is held to a reader, not inserted: it shows its technical certificate alone."""
+        return self.token.generation == CardFamily.CPS3_CONTACTLESS
+
     def summary(self) -> CardSummary:
         """What a dialog shows of the card."""
-        return CardSummary(self.number, self.holder.display_name, test=self.test, test_token=self.test_token)
+        return CardSummary(
+            number=self.number,
+            holder=self.holder.display_name,
+            test=self.test,
+            test_token=self.test_token,
+            kind=self.holder.kind or "CPS",
+            reader=self.reader,
+        )
 
 
 def is_seen_again(card: Card, other: Card) -> bool:
@@ -78,6 +91,15 @@ def load_certificate(certificate_der: bytes) -> x509.Certificate:
         return x509.load_der_x509_certificate(certificate_der)
     except ValueError as error:
         raise CardUnknownError("a certificate of the card cannot be parsed") from error
+
+
+def certificate_summary(key: KeyInfo) -> CertificateSummary:
+    """What tells a person which certificate signs."""
+    from cryptography.x509.oid import NameOID  # noqa: PLC0415 - at the first card
+
+    certificate = load_certificate(key.certificate_der)
+    names = certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return CertificateSummary(str(names[0].value) if names else "", certificate.not_valid_after_utc)
 
 
 def pin_reader(card: Card) -> PinReader:

@@ -6,17 +6,20 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from agent.cards.card import Card, describe_card, is_seen_again
+from agent.cards.conditions import DeskFacts
 from agent.cards.errors import CardNotFoundError, KeyRefusedError, SeveralCardsError
 from agent.cards.events import Event, EventBus, EventType
 from agent.cards.monitor import ReaderMonitor
 from agent.cards.opening import CardOpener
+from agent.cards.places import Failure, Place
 from agent.cards.slots import SlotQueue
-from drivers.base import Deadline, Readers, ReaderState, Slot, Token
+from agent.cards.states import DeskStates
+from drivers.base import Deadline, PinReader, PinStatus, Readers, ReaderState, Slot, Token
 from drivers.errors import (
     CardAbsentError,
     CardBusyError,
@@ -26,6 +29,7 @@ from drivers.errors import (
     CardUnknownError,
     DriverError,
     ReaderAbsentError,
+    ReaderRemovedError,
     RetriableError,
     ServiceStoppedError,
 )
@@ -38,34 +42,10 @@ OPEN_TIMEOUT_S = 60.0  # a first read of a slow card: 48 exchanges of 260 ms, wi
 SETTLE_TIMEOUT_S = 20.0
 LOOK_TIMEOUT_S = 1.0
 RETRIES_S = (0.5, 2.0, 5.0)  # a card just inserted may still be powered, or held by another program
-
-Failure = DriverError | KeyRefusedError
-
-
-class Place:
-    """A reader as it stands: its queue, and the card in it once it is open, or what failed.
-
-    `source` is the driver that shows it.
-    """
-
-    def __init__(self, source: Readers, state: ReaderState, queue: SlotQueue) -> None:
-        self.source = source
-        self.state = state
-        self.queue = queue
-        self.card: Card | None = None
-        self.failure: Failure | None = None
-        self.opening: asyncio.Task[None] | None = None
-        self.retry: asyncio.TimerHandle | None = None
-
-    def clear(self) -> None:
-        """Forget the card."""
-        if self.opening is not None:
-            self.opening.cancel()
-        if self.retry is not None:
-            self.retry.cancel()
-        if self.card is not None:
-            self.card.token.close()
-        self.card = self.failure = self.opening = self.retry = None
+LOOK_AFTER_S = 0.15
+"""Between a card's identity and the look at its tries: the pause that other programs are left anyway. Whoever has been
+waiting for the card goes first, and makes the look needless."""
+GONE = (CardAbsentError, CardRemovedError, ReaderAbsentError, ReaderRemovedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +84,8 @@ class Cards:
         self._monitors: list[ReaderMonitor] = []
         self._looked = asyncio.Event()
         self._seen = {source: asyncio.Event() for source in self._sources}
+        self._sessions: frozenset[str] = frozenset()
+        self.states = DeskStates(self._facts, events)
 
     def start(self) -> None:
         """Watch the readers from now on."""
@@ -114,6 +96,7 @@ class Cards:
 
     def stop(self) -> None:
         """Let go of every reader; threads that hang are left behind."""
+        self.states.close()
         for monitor in self._monitors:
             monitor.stop()
         for place in self.places.values():
@@ -174,21 +157,69 @@ class Cards:
         return CardAbsentError() if self.places else ReaderAbsentError()
 
     async def run(self, card: Card, work: Callable[[Deadline], T], timeout_s: float) -> tuple[T, int]:
-        """Do something with the card on its reader's thread. Gives the result and the number of exchanges."""
-        place = self.places.get(card.reader)
-        if place is None or place.card is not card:
+        """Do something with the card on its reader's thread. Gives the result and the number of exchanges.
+
+        What the card says of its code is kept; after a code that it refused, tell `note_pin`.
+        """
+        place = self._place_of(card)
+        if place is None:
             raise CardRemovedError
         try:
-            return await place.queue.run(lambda slot, deadline: _counted(slot, lambda: work(deadline)), timeout_s)
+            done = await place.queue.run(lambda slot, deadline: _counted(slot, lambda: work(deadline)), timeout_s)
         except CardRemovedError:
             self._reopen_later(place, card)
             raise
+        except CardAbsentError as gone:  # the reader is empty, though the monitor has not told us yet
+            self._reopen_later(place, card)
+            raise CardRemovedError from gone
+        if isinstance(done[0], PinStatus):
+            self.note_pin(card, done[0])
+        return done
+
+    async def wait_gone(self, card: Card) -> None:
+        """Return once the card is pulled, exchanged or to be read anew, its reader unplugged, or the agent stopped."""
+        place = self._place_of(card)
+        if place is not None:
+            await place.wait_gone()
+
+    def note_pin(self, card: Card, status: PinStatus) -> None:
+        """Keep what a card has just said of its code, to whoever used it."""
+        place = self._place_of(card)
+        if place is not None:
+            place.note_pin(status)
+            self.states.update()
+
+    def note_sessions(self, card_numbers: Iterable[str]) -> None:
+        """Take the numbers of the cards for which a PIN session is open from now on."""
+        self._sessions = frozenset(card_numbers)
+        self.refresh()
+
+    def in_session(self, card: Card) -> bool:
+        """Whether a PIN session is open for the card."""
+        return card.number in self._sessions
+
+    def refresh(self) -> None:
+        """Judge the conditions again: the workstation may have slept, or its clock been set."""
+        if self._seen[self._sources[0]].is_set():
+            self.states.update()
+
+    def _place_of(self, card: Card) -> Place | None:
+        place = self.places.get(card.reader)
+        return place if place is not None and place.card is card else None
+
+    def _facts(self) -> DeskFacts:
+        places = {name: place.facts(self._sessions) for name, place in self.places.items()}
+        return DeskFacts(places, service_stopped=self.service_failure is not None)
 
     def _reopen_later(self, place: Place, card: Card) -> None:
-        """What was opened is stale; if a card is still there, it is opened anew by whoever asks next."""
+        """What was opened is stale; if a card is still there, it is opened anew, at once when somebody asks for it."""
         if place.card is card:
-            card.token.close()
-            place.card, place.failure = None, CardRemovedError()
+            place.lose(CardRemovedError())
+            self._open_in(place, RETRIES_S[0], RETRIES_S)
+            self.states.update()
+
+    def _open_in(self, place: Place, wait_s: float, retries_s: tuple[float, ...]) -> None:
+        place.retry = asyncio.get_running_loop().call_later(wait_s, lambda: self._open(place, retries_s))
 
     def _take_states(self, source: Readers, states: tuple[ReaderState, ...] | None) -> None:
         present = {state.name: state for state in states or ()}
@@ -198,10 +229,11 @@ class Cards:
             self._lose_service()
         elif source is self._sources[0]:
             self._regain_service()
-        for name, state in present.items():
+        for name, state in sorted(present.items(), key=_holds_a_card):  # a moved card leaves before it arrives
             self._update(source, name, state)
         self._seen[source].set()
         self._looked.set()
+        self.refresh()
 
     def _lose_service(self) -> None:
         if self.service_failure is None:
@@ -249,7 +281,9 @@ class Cards:
             self._reopen_later(place, place.card)
 
     def _open(self, place: Place, retries_s: tuple[float, ...] = RETRIES_S) -> None:
+        trouble = place.trouble
         place.clear()
+        place.trouble = trouble
         place.opening = asyncio.get_running_loop().create_task(self._open_card(place, retries_s))
 
     async def _open_card(self, place: Place, retries_s: tuple[float, ...]) -> None:
@@ -261,10 +295,42 @@ class Cards:
             log.exception("the card in %s could not be opened", place.state.name)
             self._fail(place, CardUnknownError(), ())
         else:
-            place.card = card
+            place.take(card)
             if self.on_read is not None:
                 self.on_read(card, exchanges)
             self.events.publish(Event(EventType.CARD_READY, place.state.name, card.number))
+            self._look_soon(place, card)
+        self.states.update()
+
+    def _look_soon(self, place: Place, card: Card) -> None:
+        """Look at the tries: a person should see at once that few are left, not when a code is asked."""
+        if isinstance(card.token, PinReader):
+            loop = asyncio.get_running_loop()
+            place.look = loop.call_later(LOOK_AFTER_S, self._begin_look, place, card, card.token)
+
+    def _begin_look(self, place: Place, card: Card, token: PinReader) -> None:
+        """A card that is seen another way as well is looked at once."""
+        if card in self._each_once(list(self.places.values())):
+            place.look = asyncio.get_running_loop().create_task(self._look(place, card, token))
+        else:
+            place.note_pin(None)
+            self.states.update()
+
+    async def _look(self, place: Place, card: Card, token: PinReader) -> None:
+        """A card that does not tell now is in no trouble: it is looked at again whenever it is used."""
+        status = None
+        try:
+            status = await place.queue.run(
+                lambda _, deadline: token.read_pin_status(deadline), card.token.look_timeout_s
+            )
+        except DriverError as error:
+            log.info("the card in %s did not tell its tries: %s", place.state.name, error)
+        except Exception:  # the edge of a task that nobody waits for
+            log.exception("the tries of the card in %s could not be read", place.state.name)
+        if place.card is card:
+            place.look = None
+            place.note_pin(status)
+            self.states.update()
 
     async def _read_card(self, place: Place) -> tuple[Card, int]:
         atr = place.state.atr or b""
@@ -288,9 +354,11 @@ class Cards:
     def _fail(self, place: Place, failure: Failure, retries_s: tuple[float, ...]) -> None:
         place.failure = failure
         self.events.publish(Event(EventType.CARD_TROUBLE, place.state.name))
-        if _may_pass(failure) and retries_s:
-            loop = asyncio.get_running_loop()
-            place.retry = loop.call_later(retries_s[0], lambda: self._open(place, retries_s[1:]))
+        again = _may_pass(failure) and bool(retries_s)
+        if not (again and isinstance(failure, GONE)):  # of a removal the reader tells in a moment
+            place.trouble = failure
+        if again:
+            self._open_in(place, retries_s[0], retries_s[1:])
 
     async def _settle(self) -> None:
         """Wait until the readers were seen once and every card was read, or tried again where that may help."""
@@ -322,6 +390,10 @@ def _may_pass(failure: Failure) -> bool:
 
 def _may_work_now(failure: Failure | None) -> bool:
     return isinstance(failure, RetriableError) and not isinstance(failure, CardMuteError)
+
+
+def _holds_a_card(reader: tuple[str, ReaderState]) -> bool:
+    return reader[1].atr is not None
 
 
 def _counted(slot: Slot, work: Callable[[], T]) -> tuple[T, int]:

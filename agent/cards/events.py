@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agent.access.callers import Caller
+from agent.access.grants import GrantChange
+from agent.cards.conditions import Condition
+
 MAX_WAITING = 100  # a listener that does not read is cut off, not waited for
 
 
@@ -23,45 +27,69 @@ class EventType(StrEnum):
     SERVICE_STOPPED = "service-stopped"
     SERVICE_STARTED = "service-started"
     PIN_CHANGED = "pin-changed"
+    STATE_CHANGED = "state-changed"
+    PIN_SESSION_OPENED = "pin-session-opened"
+    PIN_SESSION_USED = "pin-session-used"
+    PIN_SESSION_ENDED = "pin-session-ended"
+    GRANT_GIVEN = "grant-given"
+    GRANT_REVOKED = "grant-revoked"
+    GRANT_EXPIRED = "grant-expired"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened; `card_number` is told only to callers who may know identities."""
+    """One thing that happened; `card_number` is told only to callers who may know identities.
+
+    `condition` is the new one of `reader`, or of the whole desk without it. `code` says why, in a word. What concerns
+    one `caller`, its session or its grant (`subject_id`), is told to programs and to the page that it is about.
+    """
 
     type: EventType
     reader: str | None = None
     card_number: str | None = None
     code: str | None = None
+    condition: Condition | None = None
+    caller: Caller | None = None
+    subject_id: str | None = None
 
 
 class EventBus:
     """Deliver events to subscribers in order."""
 
     def __init__(self) -> None:
-        self._queues: set[asyncio.Queue[Event | None]] = set()
+        self._queues: dict[asyncio.Queue[Event | None], int] = {}
+        self._closed = False
 
     def publish(self, event: Event) -> None:
         """Give the event to every subscriber; one that has fallen too far behind gets None, the end."""
-        for subscriber in list(self._queues):
-            if subscriber.qsize() >= MAX_WAITING:
-                self._queues.discard(subscriber)
+        for subscriber, max_waiting in list(self._queues.items()):
+            if subscriber.qsize() >= max_waiting:
+                del self._queues[subscriber]
                 subscriber.put_nowait(None)
             else:
                 subscriber.put_nowait(event)
 
     @contextmanager
-    def subscription(self) -> Iterator[asyncio.Queue[Event | None]]:
+    def subscription(self, max_waiting: int = MAX_WAITING) -> Iterator[asyncio.Queue[Event | None]]:
         """A queue of the events from now on."""
         events: asyncio.Queue[Event | None] = asyncio.Queue()
-        self._queues.add(events)
+        self._queues[events] = max_waiting
+        if self._closed:
+            events.put_nowait(None)
         try:
             yield events
         finally:
-            self._queues.discard(events)
+            self._queues.pop(events, None)
 
     def close(self) -> None:
-        """End every subscription."""
+        """End every subscription, also one that is made later."""
+        self._closed = True
         for subscriber in self._queues:
             subscriber.put_nowait(None)
         self._queues.clear()
+
+
+def tell_grant_change(events: EventBus, change: GrantChange) -> None:
+    """Publish what happened to a grant."""
+    kind = EventType(f"grant-{change.event}")
+    events.publish(Event(kind, caller=change.grant.caller, subject_id=change.grant.id))

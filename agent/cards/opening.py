@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drivers.base import CardSlot, Deadline, Slot, Token, TokenSlot
-from drivers.card.atr import CardFamily, identify_atr
+from drivers.card.atr import CPS_FAMILY, identify_atr
 from drivers.card.family import open_card
 from drivers.card.profile import ProfileStore
 from drivers.errors import (
@@ -20,8 +20,6 @@ from drivers.errors import (
 
 if TYPE_CHECKING:
     from drivers.pkcs11.modules import CardModules
-
-CPS_FAMILY = frozenset({CardFamily.CPS3, CardFamily.CPS3_CONTACTLESS, CardFamily.CPS4})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from agent.access.callers import Caller, CallerKind
+from agent.cards.asking import CardAsker, CodeQuestion
 from agent.cards.card import Card, pin_keeper, pin_reader, require_usable, require_valid
 from agent.cards.cards import Cards
 from agent.cards.events import Event, EventBus, EventType
+from agent.cards.sessions import PinSessions, SessionEnd
 from agent.cards.slots import CardStuckError
-from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PinRequest, Prompt
+from agent.people.prompt import Action, Asker, PinAnswer, PinKind
 from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
-from drivers.errors import CardRemovedError, DriverError, PinBlockedError, PinUncertainError
-from drivers.pin import Pin
+from drivers.errors import CardRemovedError, ContactlessError, DriverError, PinBlockedError, PinError, PinUncertainError
+from drivers.pin import ON_PAD, Code, Pin
 
 T = TypeVar("T")
+
+SESSION_ACTIONS = frozenset({Action.AUTHENTICATE, Action.SIGN, Action.VERIFY_PIN})
+"""What a kept code may be used for, or be kept after. Not raw signatures, which nobody can look at."""
 
 
 @dataclass(slots=True)
@@ -32,43 +38,65 @@ class UseRecord:
 
 @dataclass(frozen=True, slots=True)
 class UseRequest:
-    """What a caller wants of a card. `card_number` None: the only card there is."""
+    """What a caller wants of a card. `card_number` None: the only card there is, or the one that the person chooses."""
 
     asker: Asker
     action: Action
     record: UseRecord
     subjects: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
     format: str | None = None
     on_behalf_of: str | None = None
     card_number: str | None = None
 
+    @property
+    def caller(self) -> Caller:
+        """The caller as the owner of a PIN session."""
+        kind = CallerKind.PAGE if self.asker.is_page else CallerKind.PROGRAM
+        return Caller(kind, self.asker.caller, self.asker.through)
+
+    @property
+    def may_use_session(self) -> bool:
+        """A program that speaks for a site is asked afresh each time."""
+        return self.action in SESSION_ACTIONS and self.on_behalf_of is None
+
 
 class UnlockedKey:
-    """A key whose code the person has just given; it signs until the `with` block of the code ends."""
+    """A key whose code the person has just given, or types on the reader; it signs until the `with` block ends."""
 
-    def __init__(self, uses: CardUses, card: Card, key: KeyInfo, pin: Pin, record: UseRecord) -> None:
+    def __init__(self, uses: CardUses, card: Card, key: KeyInfo, code: Code, request: UseRequest) -> None:
         self.card = card
         self.info = key
         self._uses = uses
-        self._pin = pin
-        self._record = record
+        self._code = code
+        self._request = request
 
     async def sign(self, digest: Digest) -> bytes:
         """RSASSA-PKCS1-v1_5 over the digest. Raises PinWrongError, PinBlockedError, NotSupportedError, DriverError."""
+        (signature,) = await self.sign_all([digest])
+        return signature
 
-        def work(deadline: Deadline) -> bytes:
-            return self.card.token.sign(self.info, digest, self._pin, deadline)
+    async def sign_all(self, digests: Sequence[Digest]) -> list[bytes]:
+        """Sign all in slices that leave other programs their turn; on a PIN pad each slice is typed for anew."""
+        signatures: list[bytes] = []
+        while len(signatures) < len(digests):
+            left = digests[len(signatures) :]
 
-        return await self._uses.run(self.card, work, self._record)
+            def work(deadline: Deadline, left: Sequence[Digest] = left) -> list[bytes]:
+                return self.card.token.sign(self.info, left, self._code, deadline)
+
+            signatures += await self._uses.use_code(self.card, work, self._code, self._request)
+        return signatures
 
 
 class CardUses:
     """The only way from a caller to a key or a code: no thread and no transaction is held while a person is asked."""
 
-    def __init__(self, cards: Cards, prompt: Prompt, events: EventBus) -> None:
+    def __init__(self, cards: Cards, asker: CardAsker, events: EventBus, sessions: PinSessions) -> None:
         self._cards = cards
-        self._prompt = prompt
+        self._asker = asker
         self._events = events
+        self._sessions = sessions
 
     async def sign(self, request: UseRequest, role: KeyRole, make: Callable[[UnlockedKey], Awaitable[T]]) -> T:
         """Unlock the key of that role for `make`, with one code for all that it signs."""
@@ -76,16 +104,18 @@ class CardUses:
         key = card.key(role)
         require_valid(key)
         require_usable(key)
-        with await self._ask(request, card, status, PinKind.USE) as answer:
-            return await make(UnlockedKey(self, card, key, answer.code, request.record))
+        async with self._unlock(request, card, status, key) as code:
+            return await make(UnlockedKey(self, card, key, code, request))
 
     async def verify_pin(self, request: UseRequest) -> PinStatus:
         """Have the person's code checked by the card."""
         card, status = await self._look(request)
         keeper = pin_keeper(card)
         with await self._ask(request, card, status, PinKind.VERIFY) as answer:
-            await self.run(card, lambda deadline: keeper.verify_pin(answer.code, deadline), request.record)
-        return await self._status_if_possible(card, request.record)
+            await self.use_code(card, lambda deadline: keeper.verify_pin(answer.code, deadline), answer.code, request)
+            after = await self._status_if_possible(card, request.record)
+            self._keep(request, card, after, answer)
+        return after
 
     async def change_pin(self, request: UseRequest) -> PinStatus:
         """Have the code replaced by one that the person chooses."""
@@ -94,7 +124,7 @@ class CardUses:
         with await self._ask(request, card, status, PinKind.CHANGE) as answer:
             old, new = _both(answer)
             with _doubt():
-                await self.run(card, lambda deadline: keeper.change_pin(old, new, deadline), request.record)
+                await self.use_code(card, lambda deadline: keeper.change_pin(old, new, deadline), old, request)
         return await self._changed(card, request.record)
 
     async def unblock_pin(self, request: UseRequest) -> PinStatus:
@@ -104,22 +134,35 @@ class CardUses:
         with await self._ask(request, card, status, PinKind.UNBLOCK) as answer:
             puk, new = _both(answer)
             with _doubt():
-                await self.run(card, lambda deadline: keeper.unblock_pin(puk, new, deadline), request.record)
+                await self.use_code(card, lambda deadline: keeper.unblock_pin(puk, new, deadline), puk, request)
         return await self._changed(card, request.record)
 
     async def read_pin_status(self, card: Card, record: UseRecord | None = None) -> PinStatus:
         """Ask the card for its tries; costs none."""
         return await self._run(card, pin_reader(card).read_pin_status, record, card.token.look_timeout_s)
 
-    async def run(self, card: Card, work: Callable[[Deadline], T], record: UseRecord | None) -> T:
-        """Do one thing on the card's thread and add its exchanges to the record."""
-        return await self._run(card, work, record, card.token.use_timeout_s)
+    async def use_code(self, card: Card, work: Callable[[Deadline], T], code: Code, request: UseRequest) -> T:
+        """Do one thing for which a code goes to the card, and learn from the card's refusal."""
+        on_pad = code is ON_PAD
+        timeout_s = card.token.pad_timeout_s if on_pad else card.token.use_timeout_s
+        try:
+            async with self._asker.typing_on_reader(card, wanted=on_pad):
+                return await self._run(card, work, request.record, timeout_s)
+        except PinError as error:
+            self._note_refusal(card, error, code)
+            raise
 
     async def _run(self, card: Card, work: Callable[[Deadline], T], record: UseRecord | None, timeout_s: float) -> T:
         result, exchanges = await self._cards.run(card, work, timeout_s)
         if record is not None:
             record.exchanges += exchanges
         return result
+
+    def _note_refusal(self, card: Card, error: PinError, code: Code) -> None:
+        if isinstance(code, Pin):
+            self._sessions.refuse(code)
+        if error.tries_left is not None:
+            self._cards.note_pin(card, PinStatus(error.tries_left, verified=False))
 
     async def _look(self, request: UseRequest) -> tuple[Card, PinStatus]:
         """Find the card and its tries. One exchanged a moment ago is looked at again: nobody was asked yet."""
@@ -129,31 +172,43 @@ class CardUses:
             return await self._look_once(request)
 
     async def _look_once(self, request: UseRequest) -> tuple[Card, PinStatus]:
-        card = await self._cards.find(request.card_number)
+        card = await self._asker.find_card(request.asker, request.action, request.card_number)
         request.record.card_number = card.number
+        if card.is_contactless:
+            raise ContactlessError
         return card, await self.read_pin_status(card, request.record)
 
-    async def _ask(self, request: UseRequest, card: Card, status: PinStatus, kind: PinKind) -> PinAnswer:
+    @asynccontextmanager
+    async def _unlock(self, request: UseRequest, card: Card, status: PinStatus, key: KeyInfo) -> AsyncIterator[Code]:
+        """Give the code of the caller's session, or one that the person types now and may let the agent keep."""
+        if request.may_use_session and not status.blocked:
+            kept = self._sessions.borrow(request.caller, card, status.tries_left, max(1, len(request.subjects)))
+            if kept is not None:
+                with self._sessions.use(kept):
+                    yield kept
+                return
+        with await self._ask(request, card, status, PinKind.USE, key) as answer:
+            yield answer.code
+            self._keep(request, card, status, answer)
+
+    async def _ask(
+        self, request: UseRequest, card: Card, status: PinStatus, kind: PinKind, key: KeyInfo | None = None
+    ) -> PinAnswer:
         if status.blocked and kind is not PinKind.UNBLOCK:
             raise PinBlockedError
-        answer = await self._prompt.ask_pin(
-            PinRequest(
-                kind=kind,
-                asker=request.asker,
-                action=request.action,
-                card=card.summary(),
-                subjects=request.subjects,
-                format=request.format,
-                tries_left=status.tries_left if kind is not PinKind.UNBLOCK else None,
-                min_length=max(4, status.min_length),
-                max_length=min(8, status.max_length),
-                on_behalf_of=request.on_behalf_of,
-            )
-        )
+        may_keep = request.may_use_session and kind in (PinKind.USE, PinKind.VERIFY)
+        offer = self._sessions.offer if may_keep else None
+        answer = await self._asker.ask_code(request, CodeQuestion(kind, card, status, key, offer))
         request.record.code_given = True
         return answer
 
+    def _keep(self, request: UseRequest, card: Card, status: PinStatus, answer: PinAnswer) -> None:
+        """Open a session with the code that the card took, if the person ticked it."""
+        if answer.session and isinstance(answer.code, Pin):
+            self._sessions.open(request.caller, card, answer.code.hand_over(), status.tries_left)
+
     async def _changed(self, card: Card, record: UseRecord) -> PinStatus:
+        self._sessions.end_where(SessionEnd.CODE_CHANGED, lambda session: session.card is card)
         self._events.publish(Event(EventType.PIN_CHANGED, card.reader, card.number))
         return await self._status_if_possible(card, record)
 
@@ -174,7 +229,9 @@ def _doubt() -> Iterator[None]:
         raise PinUncertainError from error
 
 
-def _both(answer: PinAnswer) -> tuple[Pin, Pin]:
+def _both(answer: PinAnswer) -> tuple[Code, Code]:
+    if answer.code is ON_PAD:
+        return ON_PAD, ON_PAD
     if answer.new_code is None:
         raise TypeError("the prompt gave one code where two were asked")
     return answer.code, answer.new_code

@@ -1,22 +1,28 @@
-"""Who a card certificate is about (IGC-Santé profile: subject, and extensions 1.2.250.1.71.*)."""
+"""Who a card certificate is about (IGC-Santé profile and older ones: subject, and extensions 1.2.250.1.71.*)."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from agent.certificates.nomenclature import PROFESSIONS, SPECIALITIES, find_label
-from drivers.card.tlv import find_tlv, read_tlvs
-from drivers.errors import CardUnknownError
+from agent.certificates.nomenclature import FUTURE_PROFESSIONS, PROFESSIONS, SPECIALITIES, find_label, list_labels
+from agent.certificates.private_extensions import read_integer, read_octets, read_text, read_texts
+from agent.certificates.structure import Structure, read_structure
 
 OID_CARD_TYPE = x509.ObjectIdentifier("1.2.250.1.71.1.2.2")
+OID_CARD_NUMBER = x509.ObjectIdentifier("1.2.250.1.71.1.2.3")
 OID_CARD_CATEGORY = x509.ObjectIdentifier("1.2.250.1.71.1.2.5")
 OID_PROFESSION = x509.ObjectIdentifier("1.2.250.1.71.1.2.7")
+OID_FUTURE_PROFESSION = x509.ObjectIdentifier("1.2.250.1.71.1.2.8")
 OID_SPECIALITY = x509.ObjectIdentifier("1.2.250.1.71.4.2.5")
 
+# Nomenclature G02 has one code for two cards: the certificate of a director's may say so, in the card's own words.
 CARD_TYPES = {0: "CPS", 1: "CPF", 2: "CPE", 3: "CPA"}
+DIRECTORS = {"CPE": ("directeur d'établissement", "CDE"), "CPA": ("directeur autorisé", "CDA")}
 TEST_CATEGORY = 0x80
 RPPS_PREFIX = "8"  # IdNat_PS of a professional with an RPPS number: 8 followed by its 11 digits
 
@@ -31,7 +37,10 @@ class Coded:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The person of a certificate; names are None on cards that name nobody."""
+    """The person of a certificate; names are None on cards that name nobody, which have a structure instead.
+
+    `kind`: CPS, CPF, CPE, CPA, and CDE or CDA where the certificate says so. `token_id`: issuer and number of the card.
+    """
 
     kind: str | None
     test: bool
@@ -41,75 +50,94 @@ class Holder:
     title: str | None
     profession: Coded | None
     speciality: Coded | None
+    future_profession: Coded | None = None
+    structure: Structure | None = None
+    token_id: str | None = None
 
     @property
     def rpps(self) -> str | None:
         """The RPPS number within the national id."""
         national_id = self.national_id or ""
         digits = national_id.removeprefix(RPPS_PREFIX)
-        is_rpps = national_id.startswith(RPPS_PREFIX) and len(digits) == 11 and digits.isdigit()
+        is_rpps = national_id.startswith(RPPS_PREFIX) and len(digits) == 11 and digits.isascii() and digits.isdigit()
         return digits if is_rpps else None
 
     @property
     def display_name(self) -> str:
-        """What a dialog calls the holder."""
-        return " ".join(filter(None, (self.title, self.given_name, self.family_name))) or self.national_id or ""
+        """What a dialog calls the holder: a person, or else the structure and its number for who has the card."""
+        name = " ".join(filter(None, (self.given_name, self.family_name)))
+        if name:
+            return " ".join(filter(None, (self.title, name)))
+        number = self.national_id or ""
+        if self.structure is None:
+            return number
+        return f"{self.structure.display_name} ({number})" if number else self.structure.display_name
 
 
 def read_holder(certificate: x509.Certificate) -> Holder:
-    """Read subject and extensions; what is absent or unreadable is None."""
-    category = _octets(certificate, OID_CARD_CATEGORY)
-    kind = _integer(certificate, OID_CARD_TYPE)
-    profession = _integer(certificate, OID_PROFESSION)
+    """Read subject and extensions, whatever their order; what is absent or unreadable is None. Raises nothing."""
+    subject = _read_subject(certificate)
+    category = read_octets(certificate, OID_CARD_CATEGORY)
+    titles, units = subject.get(NameOID.TITLE, ()), subject.get(NameOID.ORGANIZATIONAL_UNIT_NAME, ())
+    national_id = _first(subject.get(NameOID.COMMON_NAME, ()))
     return Holder(
-        kind=CARD_TYPES.get(kind) if kind is not None else None,
+        kind=_kind(read_integer(certificate, OID_CARD_TYPE), titles),
         test=bool(category and category[0] & TEST_CATEGORY),
-        family_name=_attribute(certificate, NameOID.SURNAME),
-        given_name=_attribute(certificate, NameOID.GIVEN_NAME),
-        national_id=_attribute(certificate, NameOID.COMMON_NAME),
-        title=_attribute(certificate, NameOID.TITLE),
-        profession=None if profession is None else _coded(PROFESSIONS, f"{profession:02d}"),
+        family_name=_first(subject.get(NameOID.SURNAME, ())),
+        given_name=_first(subject.get(NameOID.GIVEN_NAME, ())),
+        national_id=national_id,
+        title=_title(titles, units),
+        profession=_coded(PROFESSIONS, read_integer(certificate, OID_PROFESSION)),
         speciality=_speciality(certificate),
+        future_profession=_coded(FUTURE_PROFESSIONS, read_integer(certificate, OID_FUTURE_PROFESSION)),
+        structure=read_structure(_first(subject.get(NameOID.ORGANIZATION_NAME, ())), units, national_id),
+        token_id=read_text(certificate, OID_CARD_NUMBER),
     )
 
 
-def _coded(table: str, code: str) -> Coded:
+def _read_subject(certificate: x509.Certificate) -> dict[x509.ObjectIdentifier, tuple[str, ...]]:
+    """Values by attribute, in the order of the certificate; empty ones do not count."""
+    try:
+        attributes = list(certificate.subject)
+    except ValueError:
+        return {}
+    found: dict[x509.ObjectIdentifier, tuple[str, ...]] = {}
+    for attribute in attributes:
+        value = attribute.value
+        text = value if isinstance(value, str) else value.decode("utf-8", errors="replace")
+        if text.strip():
+            found[attribute.oid] = (*found.get(attribute.oid, ()), text)
+    return found
+
+
+def _first(values: Iterable[str]) -> str | None:
+    return next(iter(values), None)
+
+
+def _kind(code: int | None, titles: tuple[str, ...]) -> str | None:
+    kind = CARD_TYPES.get(code) if code is not None else None
+    words, director = DIRECTORS.get(kind or "", (None, None))
+    return director if words and any(words in _plain(title) for title in titles) else kind
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")).casefold()
+
+
+def _title(titles: tuple[str, ...], units: tuple[str, ...]) -> str | None:
+    """A title, that of a profession if there are several; certificates before IGC-Santé have the profession in OU."""
+    candidates = titles or tuple(unit for unit in units if not any(map(str.isdigit, unit)))
+    professions = list_labels(PROFESSIONS)
+    return _first(title for title in candidates if title in professions) or _first(candidates)
+
+
+def _coded(table: str, number: int | None) -> Coded | None:
+    if number is None:
+        return None
+    code = f"{number:02d}"
     return Coded(code, find_label(table, code))
 
 
 def _speciality(certificate: x509.Certificate) -> Coded | None:
-    content = _extension(certificate, OID_SPECIALITY)
-    code = find_tlv(content, 0x30, 0x0C) if content else None
-    return _coded(SPECIALITIES, code.value.decode("utf-8", errors="replace")[:16]) if code else None
-
-
-def _attribute(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str | None:
-    found = certificate.subject.get_attributes_for_oid(oid)
-    return str(found[0].value) if found else None
-
-
-def _extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> bytes | None:
-    try:
-        value = certificate.extensions.get_extension_for_oid(oid).value
-    except (x509.ExtensionNotFound, ValueError):
-        return None
-    return value.value if isinstance(value, x509.UnrecognizedExtension) else None
-
-
-def _first_value(certificate: x509.Certificate, oid: x509.ObjectIdentifier, tag: int) -> bytes | None:
-    content = _extension(certificate, oid)
-    if content is None:
-        return None
-    try:
-        return next((item.value for item in read_tlvs(content) if item.tag == tag), None)
-    except CardUnknownError:
-        return None
-
-
-def _octets(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> bytes | None:
-    return _first_value(certificate, oid, 0x04)
-
-
-def _integer(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> int | None:
-    value = _first_value(certificate, oid, 0x02)
-    return int.from_bytes(value[:4]) if value else None
+    code = _first(read_texts(certificate, OID_SPECIALITY))
+    return Coded(code, find_label(SPECIALITIES, code)) if code else None

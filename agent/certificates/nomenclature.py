@@ -5,12 +5,18 @@ from __future__ import annotations
 import functools
 from importlib import resources
 
-PROFESSIONS, SPECIALITIES = "G15", "R01"
+PROFESSIONS, FUTURE_PROFESSIONS, SPECIALITIES = "G15", "G16", "R01"
 
 
 def find_label(table: str, code: str) -> str | None:
     """French label of a code, or None for one that the tables do not hold."""
     return _tables().get((table, code))
+
+
+@functools.cache
+def list_labels(table: str) -> frozenset[str]:
+    """Every label of a table."""
+    return frozenset(label for (name, _), label in _tables().items() if name == table)
 
 
 @functools.cache

@@ -50,23 +50,37 @@ def run_cards(arguments: Namespace) -> int:
             for card in cards:
                 _show_card(card)
             if not cards:
-                say(_("No card is in a reader."))
+                _say_why_none(client)
         return cards
 
     return _ask(arguments, show)
 
 
+def _say_why_none(client: Client) -> None:
+    """A reader without a usable card says what is in it."""
+    _ = translator()
+    troubled = [reader for reader in client.status().get("readers", ()) if reader["trouble"] is not None]
+    for reader in troubled:
+        say(f"{reader['name']}: {_reader_words(reader)}")
+    if not troubled:
+        say(_("No card is in a reader."))
+
+
 def _show_card(card: Json) -> None:
     _ = translator()
     holder, pin = card["holder"], card["pin"] or {}
-    name = " ".join(filter(None, (holder["title"], holder["givenName"], holder["familyName"])))
+    names = [holder["givenName"], holder["familyName"]]
+    name = " ".join(filter(None, [holder["title"], *names])) if any(names) else _("no name on this card")
     test = _(" (test card)") if card["test"] else ""
     say(f"{card['kind']} {card['number']} {card['generation']}{test}: {name}")
     say("  " + _("Reader: {name}").format(name=card["reader"]))
     if card["access"] != "direct":
         say("  " + _("Used through: {module}").format(module=card["access"]))
     say("  " + _("National identifier: {value}").format(value=holder["nationalId"]))
-    for coded in filter(None, (holder["profession"], holder["speciality"])):
+    if holder["structure"] is not None:
+        structure = " ".join(filter(None, (holder["structure"]["name"], holder["structure"]["id"])))
+        say("  " + _("Structure: {name}").format(name=structure))
+    for coded in filter(None, (holder["profession"], holder["futureProfession"], holder["speciality"])):
         say(f"  {coded['label']} ({coded['code']})")
     say("  " + _("Valid until {date}").format(date=card["expiresAt"][:10]))
     if pin.get("state") == "blocked":

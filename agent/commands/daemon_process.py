@@ -10,15 +10,16 @@ from pathlib import Path
 
 from agent.children import child_command
 from agent.client import AgentUnreachableError, Client
+from drivers.virtual.kinds import DEFAULT_KIND
 
 START_S = 60.0  # the first start of a virtual card makes its keys
 LOOK_S = 0.02
 
 
 @contextmanager
-def embedded_agent(data_dir: Path, port: int = 0) -> Iterator[Client]:
-    """An agent on the embedded test card, unattended, until the block ends. Raises AgentUnreachableError."""
-    flags = ["--virtual", "--unattended", "--port", str(port), "--data-dir", str(data_dir)]
+def embedded_agent(data_dir: Path, port: int = 0, kind: str = DEFAULT_KIND) -> Iterator[Client]:
+    """An agent on an embedded test card, unattended, until the block ends. Raises AgentUnreachableError."""
+    flags = ["--virtual", "--virtual-kind", kind, "--unattended", "--port", str(port), "--data-dir", str(data_dir)]
     process = subprocess.Popen(
         child_command("serve", *flags), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )

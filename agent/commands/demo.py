@@ -20,7 +20,7 @@ from agent.client import AgentProblemError, AgentUnreachableError, Client, Json
 from agent.commands.daemon_process import embedded_agent
 from agent.commands.exits import Exit
 from agent.commands.openssl import CheckFailedError, check_chain, check_cms, check_web_eid, write_chain
-from agent.commands.output import say, say_json
+from agent.commands.output import in_language, say, say_json
 from agent.people.translations import translator
 
 T = TypeVar("T")
@@ -32,9 +32,10 @@ FAILURES = (AgentProblemError, AgentUnreachableError, CheckFailedError, LookupEr
 
 @dataclass
 class Demo:
-    """The steps so far, and what was learnt in them; `finished`: there are no more."""
+    """The steps so far, and what was learnt in them; `kind`: of the test card; `finished`: there are no more."""
 
     quiet: bool
+    kind: str
     finished: bool = False
     steps: list[Json] = field(default_factory=list)
     card: Json | None = None
@@ -69,7 +70,7 @@ class Demo:
 def run_demo(arguments: Namespace) -> int:
     """Run the demonstration; with --serve the agent stays, with its playground."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the agent ends with us
-    demo = Demo(quiet=arguments.json)
+    demo = Demo(quiet=arguments.json, kind=arguments.kind)
     with tempfile.TemporaryDirectory(prefix="cps-agent-demo-") as folder:
         data_dir = Path(arguments.data_dir or folder)
         try:
@@ -80,20 +81,20 @@ def run_demo(arguments: Namespace) -> int:
             return Exit.FAILED
         _conclude(demo, arguments)
         if arguments.serve:
-            _stay(data_dir, arguments.port)
+            _stay(data_dir, arguments.port, demo.kind)
     return Exit.OK
 
 
 def _main_job(demo: Demo, data_dir: Path, folder: Path) -> None:
     """The first run reads an unknown card; the second one knows it, and authenticates and signs."""
     _ = translator()
-    first = embedded_agent(data_dir)
+    first = embedded_agent(data_dir, kind=demo.kind)
     client = demo.step("start", _("Start the agent on the embedded test card"), first.__enter__)
     try:
         demo.step("read-card", _("Read the card: holder and certificates"), lambda: _read_card(demo, client))
     finally:
         first.__exit__(None, None, None)
-    second = embedded_agent(data_dir)
+    second = embedded_agent(data_dir, kind=demo.kind)
     client = demo.step("restart", _("Start again: the card is known now"), second.__enter__)
     try:
         _use_card(demo, client, folder)
@@ -102,8 +103,17 @@ def _main_job(demo: Demo, data_dir: Path, folder: Path) -> None:
 
 
 def _read_card(demo: Demo, client: Client) -> None:
-    demo.card = client.cards()[0]
+    cards = client.cards()
+    if not cards:
+        raise LookupError(_why_none(client))
+    demo.card = cards[0]
     demo.exchanges["firstRead"] = max(_uses(client, "read-card"))
+
+
+def _why_none(client: Client) -> str:
+    """What the reader says of a card that is no CPS, or of one that cannot be used."""
+    (reader,) = client.status()["readers"]
+    return in_language(reader["trouble"] or {})
 
 
 def _use_card(demo: Demo, client: Client, folder: Path) -> None:
@@ -167,9 +177,9 @@ def _has_screen() -> bool:
     return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _stay(data_dir: Path, port: int | None) -> None:
+def _stay(data_dir: Path, port: int | None, kind: str) -> None:
     _ = translator()
-    with embedded_agent(data_dir, port or 0) as client:
+    with embedded_agent(data_dir, port or 0, kind) as client:
         url = f"http://localhost:{client.port}/"
         say(_("Playground: {url} — press Ctrl-C to stop.").format(url=url))
         sys.stdout.flush()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from agent import __version__
 from agent.people.translations import DOMAIN, LOCALE_DIR, translator
 from agent.settings import CARD_ACCESSES, PROMPTS
+from drivers.virtual.kinds import DEFAULT_KIND, KINDS, PCSC_KINDS
 
 PANEL_PAGES = ("card", "certificates", "grants", "journal", "diagnosis", "errands", "settings")
 
@@ -50,12 +51,15 @@ def _examples() -> str:
         f"\n  {line}"
         for line in (
             "cps-agent demo",
+            "cps-agent demo --kind cpe-anonymous",
             "cps-agent serve",
             "cps-agent cards --json",
             "cps-agent sign ordonnance.pdf",
             "cps-agent pin change",
             "cps-agent journal --limit 20",
             "cps-agent virtual-card --vpcd --trace",
+            "cps-agent virtual-card --vpcd --kind cpe",
+            "cps-agent serve --unattended --virtual-kind cps3,cpe",
         )
     )
 
@@ -107,9 +111,17 @@ def _add_running(commands: Commands) -> None:
     _add_json(demo)
     demo.add_argument("--serve", action="store_true", help=_("then keep running, with the playground open"))
     demo.add_argument("--port", type=int, help=_("port of the playground (default: any free one)"))
+    demo.add_argument("--kind", choices=KINDS, default=DEFAULT_KIND, help=_("which test card (default: %(default)s)"))
     serve = _add(commands, "serve", _("run the agent until Ctrl-C"), "serving:run_serve")
     serve.add_argument("--port", type=int, help=_("listen on this port alone (0: any free one)"))
     serve.add_argument("--virtual", action="store_true", default=None, help=_("use the embedded test card"))
+    serve.add_argument(
+        "--virtual-kind",
+        metavar="KIND[,KIND…]",
+        help=_("use embedded test cards of these kinds, each in a reader of its own: {kinds}").format(
+            kinds=", ".join(KINDS)
+        ),
+    )
     serve.add_argument(
         "--unattended",
         action="store_true",
@@ -135,6 +147,9 @@ def _add_running(commands: Commands) -> None:
         commands, "virtual-card", _("put a test card into a virtual PC/SC reader"), "virtual_card:run_virtual_card"
     )
     card.add_argument("--vpcd", nargs="?", const="", metavar="HOST:PORT", required=True, help=_("where vpcd listens"))
+    card.add_argument(
+        "--kind", choices=PCSC_KINDS, default=DEFAULT_KIND, help=_("which test card (default: %(default)s)")
+    )
     card.add_argument("--delay", type=int, default=0, metavar="MS", help=_("time that each exchange takes"))
     card.add_argument("--trace", action="store_true", help=_("print every exchange, codes hidden"))
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import sys
 from argparse import Namespace
+from typing import Any
 
 from agent.access.errors import StoreError
 from agent.api.server import PortTakenError
@@ -18,7 +19,7 @@ from agent.people.translations import translator
 from agent.settings import Settings, SettingsError, load_settings
 from drivers.errors import DriverError
 
-FLAGS = ("data_dir", "port", "prompt", "language", "virtual", "unattended", "modules", "card_access")
+FLAGS = ("data_dir", "port", "prompt", "language", "virtual", "virtual_kind", "unattended", "modules", "card_access")
 
 
 def run_serve(arguments: Namespace) -> int:
@@ -26,7 +27,7 @@ def run_serve(arguments: Namespace) -> int:
     logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.INFO, format="%(levelname)s %(message)s")
     forbid_core_dumps()
     try:
-        settings = load_settings({name: getattr(arguments, name) for name in FLAGS})
+        settings = load_settings(_flags(arguments))
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(Daemon(settings).run(lambda port: _announce(settings, port)))
     except PortTakenError as error:
@@ -36,6 +37,14 @@ def run_serve(arguments: Namespace) -> int:
         complain(str(error))
         return Exit.FAILED
     return Exit.OK
+
+
+def _flags(arguments: Namespace) -> dict[str, Any]:
+    """Whoever names a kind of test card wants test cards."""
+    flags = {name: getattr(arguments, name) for name in FLAGS}
+    if flags["virtual_kind"] is not None and flags["virtual"] is None:
+        flags["virtual"] = True
+    return flags
 
 
 def _name_ports(error: PortTakenError) -> str:

@@ -12,7 +12,7 @@ from agent.commands.output import complain, say
 from agent.people.translations import translator
 from agent.settings import SettingsError, load_settings
 from drivers.errors import DriverError
-from drivers.virtual.store import open_card
+from drivers.virtual.kinds import open_card_of_kind
 from drivers.virtual.trace import TracedCard
 from drivers.virtual.vpcd import DEFAULT_HOST, DEFAULT_PORT, serve
 
@@ -25,9 +25,10 @@ def run_virtual_card(arguments: Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         host, port = parse_address(arguments.vpcd)
-        card = open_card(load_settings({"data_dir": arguments.data_dir}).data_dir)
+        card = open_card_of_kind(load_settings({"data_dir": arguments.data_dir}).data_dir, arguments.kind)
         traced = TracedCard(card, _print if arguments.trace else None, arguments.delay / 1000)
-        say(_("Virtual CPS card for vpcd at {host}:{port}; press Ctrl-C to pull it.").format(host=host, port=port))
+        words = _("Virtual card ({kind}) for vpcd at {host}:{port}; press Ctrl-C to pull it.")
+        say(words.format(kind=arguments.kind, host=host, port=port))
         sys.stdout.flush()
         serve(traced, host, port, stop)
     except (SettingsError, DriverError, OSError, ValueError) as error:

@@ -10,16 +10,20 @@ from drivers.base import Digest
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document by its name and the SHA-256 of its content; the content itself where the signature is to hold it."""
+    """A document by its name, its size in bytes and the SHA-256 of its content.
+
+    The content itself is at hand where the signature is to hold it.
+    """
 
     name: str
+    size: int
     sha256: bytes
     content: bytes | None = None
 
     @classmethod
     def of(cls, name: str, content: bytes) -> Document:
         """A document that is at hand as a whole."""
-        return cls(name, hashlib.sha256(content).digest(), content)
+        return cls(name, len(content), hashlib.sha256(content).digest(), content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from agent.signing.documents import NamedDigest, Signature
 
 async def sign_raw(key: UnlockedKey, digests: Sequence[NamedDigest]) -> list[Signature]:
     """Sign each hash; the signatures are the bare 256 bytes of an RSA 2048 key."""
-    signatures = []
-    for named in digests:
-        signature = await key.sign(named.digest)
-        signatures.append(Signature(named.name, signature, key.info.certificate_der))
-    return signatures
+    signatures = await key.sign_all([named.digest for named in digests])
+    return [
+        Signature(named.name, signature, key.info.certificate_der)
+        for named, signature in zip(digests, signatures, strict=True)
+    ]

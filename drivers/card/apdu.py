@@ -1,4 +1,4 @@
-"""ISO 7816-4 commands over a Connection: T=0 answers gathered (61xx), lengths mended (6Cxx), status words named."""
+"""ISO 7816-4 commands over a Connection, in T=0 and T=1: answers gathered, lengths mended, status words named."""
 
 from __future__ import annotations
 
@@ -23,12 +23,16 @@ SW_END_OF_FILE = 0x6282
 SW_WRONG_LENGTH = 0x6700
 SW_AUTH_BLOCKED = 0x6983
 SW_DATA_INVALIDATED = 0x6984
+SW_CONDITIONS_NOT_SATISFIED = 0x6985
 SW_FILE_NOT_FOUND = 0x6A82
 SW_WRONG_P1_P2 = 0x6A86
 SW_REFERENCE_NOT_FOUND = 0x6A88
 SW_WRONG_OFFSET = 0x6B00
 
+CLA_CHAINING = 0x10
+
 MAX_DATA = 255
+MAX_PART = 128  # of a chained command: half an RSA block, which the smallest card buffer known (E7) holds
 MAX_ANSWER = 256
 MAX_PARTS = 16  # GET RESPONSE commands for one answer; a card whose buffer holds 32 bytes needs 8 for a signature
 
@@ -48,14 +52,22 @@ class Answer:
 
 
 class Channel:
-    """Send commands to a card in T=0 terms (ISO 7816-3 §10.3): no Le in case 4, GET RESPONSE after 61xx.
+    """Send commands of one class byte to a card.
 
+    In T=0 (ISO 7816-3 §12.2) no Le follows data, and GET RESPONSE fetches what 61xx announces; in T=1 a command that
+    wants an answer ends with Le, and one with neither data nor answer has no P3.
     No command is begun after the deadline (CardBusyError): whoever wanted its result is gone.
     """
 
-    def __init__(self, connection: Connection, deadline: Deadline) -> None:
+    def __init__(self, connection: Connection, deadline: Deadline, cla: int = 0x00) -> None:
         self.connection = connection
+        self.cla = cla
         self._deadline = deadline
+
+    @property
+    def time_s(self) -> float:
+        """Seconds until the deadline."""
+        return self._deadline.remaining_s
 
     def require_time(self) -> None:
         """Raise CardBusyError once the deadline has passed."""
@@ -69,15 +81,28 @@ class Channel:
         for _ in range(MAX_PARTS):
             if sw >> 8 != SW1_MORE_DATA:
                 return Answer(bytes(gathered), sw)
-            data, sw = self._exchange(bytes([0x00, INS_GET_RESPONSE, 0x00, 0x00, sw & 0xFF]))
+            data, sw = self._exchange(bytes([self.cla, INS_GET_RESPONSE, 0x00, 0x00, sw & 0xFF]))
             gathered += data
         raise CardError("the card announces an answer that does not end", sw=sw)
 
-    def command(self, ins: int, p1: int, p2: int, data: bytes | bytearray = b"") -> Answer:
-        """Send a command with data (case 3 or 4) or with none (P3 = 00)."""
+    def command(self, ins: int, p1: int, p2: int, data: bytes = b"", *, answers: bool = False) -> Answer:
+        """Send a command with or without data. `answers`: data are expected back."""
         if len(data) > MAX_DATA:
             raise CardUnknownError("the card names something longer than a command")
-        return self.send(bytearray([0x00, ins, p1, p2, len(data)]) + data)
+        return self.send(self._encode(bytes([self.cla, ins, p1, p2]), data, answers=answers))
+
+    def command_in_parts(self, ins: int, p1: int, p2: int, data: bytes) -> Answer:
+        """Send a command whose data are longer than one holds, chained (ISO 7816-4 §5.3.3), and get its answer."""
+        parts = [data[at : at + MAX_PART] for at in range(0, len(data), MAX_PART)]
+        for part in parts[:-1]:
+            head = bytes([self.cla | CLA_CHAINING, ins, p1, p2])
+            self.send(self._encode(head, part, answers=False)).require("a chained command")
+        return self.command(ins, p1, p2, parts[-1], answers=True)
+
+    def _encode(self, head: bytes, data: bytes, *, answers: bool) -> bytes:
+        if not self.connection.whole_apdus:
+            return head + bytes([len(data)]) + data
+        return head + (bytes([len(data)]) + data if data else b"") + (b"\x00" if answers else b"")
 
     def _exchange(self, apdu: bytes | bytearray) -> tuple[bytes, int]:
         """One command, sent again with the right Le after 6Cxx (ISO 7816-3 §12.2.3)."""

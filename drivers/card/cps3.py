@@ -1,30 +1,23 @@
-"""The CPS3 as a token over any CardSlot: codes and signatures of an IAS-ECC card in T=0 terms."""
+"""The CPS3: an IAS-ECC card, in contact and over NFC."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from drivers.base import HASH_LENGTHS, CardSlot, Deadline, Digest
+from drivers.card import apdu, pkcs15
+from drivers.card.apdu import SW_END_OF_FILE, Channel
+from drivers.card.atr import CardFamily
+from drivers.card.codes import CodeCommand
+from drivers.card.dialect import CONTACTLESS_AID_SUFFIX, Dialect, References, told_references
+from drivers.card.files import CardReading, read_binary, select_master_file
+from drivers.card.profile import CardKey, PinFile, ProfileStore
+from drivers.card.reading import EF_DIR, EF_SN, EF_SN_LENGTH, SFI_EF_SN, read_profile
+from drivers.card.signatures import encode_digest_info
+from drivers.card.tlv import encode_tlv, find_tlv
+from drivers.card.token import CodedToken, CpsToken
+from drivers.errors import CardError, CardUnknownError, CardUpdateUnfinishedError, NotSupportedError
+from drivers.pin import Code
 
-from drivers.base import CardSlot, Deadline, Digest, KeyInfo, PinKeeper, PinReader, PinStatus, Token
-from drivers.card import apdu
-from drivers.card.apdu import Answer, Channel
-from drivers.card.files import select, select_master_file
-from drivers.card.profile import CardKey, CardProfile, PinFile, ProfileStore
-from drivers.card.reading import read_profile
-from drivers.card.signatures import encode_digest_info, is_signature_of
-from drivers.card.tlv import encode_tlv
-from drivers.errors import (
-    CardError,
-    CardRemovedError,
-    CardUnknownError,
-    DriverError,
-    NotSupportedError,
-    PinBlockedError,
-    PinFormatError,
-    PinUncertainError,
-    PinWrongError,
-)
-from drivers.pin import Pin
+EF_ACTUA = bytes.fromhex("3F00D010")
 
 # MANAGE SECURITY ENVIRONMENT: set for computation (ISO 7816-4 §11.5.11)
 MSE_SET = 0x41
@@ -34,194 +27,125 @@ TAG_KEY_REFERENCE, TAG_ALGORITHM = 0x84, 0x80
 PSO_SIGNATURE, PSO_HASH_VALUE = 0x9E, 0x9A
 # RESET RETRY COUNTER: new reference data only (ISO 7816-4 §11.5.10)
 RESET_WITH_NEW_CODE = 0x02
-# Status words after which the card's memory may have changed (ISO 7816-4 §5.6: 65xx) or nothing is known (6Fxx)
-SW1_STATE_UNKNOWN = (0x65, 0x6F)
+
+HASHES_BY_PSO = {"sha256": pkcs15.CKM_SHA256_RSA_PKCS, "sha1": pkcs15.CKM_SHA1_RSA_PKCS}
+HASHES_BY_DIGEST_INFO = dict.fromkeys(HASH_LENGTHS, pkcs15.CKM_RSA_PKCS)
+IAS_ECC_REFERENCES = {pkcs15.CKM_RSA_PKCS: 0x02, pkcs15.CKM_SHA1_RSA_PKCS: 0x12, pkcs15.CKM_SHA256_RSA_PKCS: 0x42}
 
 
-def open_cps3(slot: CardSlot, store: ProfileStore, deadline: Deadline) -> Cps3Token:
-    """Recognise or read the card in the slot. Raises what read_profile raises."""
-    profile, events = read_profile(slot, store, deadline)
-    return Cps3Token(slot, store, profile, events)
+class IasEcc(Dialect):
+    """A CPS3 in contact."""
 
+    family = CardFamily.CPS3
 
-class Cps3Token(Token, PinReader, PinKeeper):
-    """One CPS3 as long as it stays in its reader; every call is one transaction, after which the card is as closed.
+    def select_root(self, channel: Channel) -> None:
+        """SELECT MF."""
+        select_master_file(channel)
 
-    A card found verified is left so; any other is reset when a code was sent to it.
-    """
-
-    def __init__(self, slot: CardSlot, store: ProfileStore, profile: CardProfile, events: int) -> None:
-        self.slot = slot
-        self.profile = profile
-        self.number = profile.number
-        self.label = profile.label
-        self.generation = profile.generation
-        self.keys = tuple(key.info() for key in profile.keys)
-        self._store = store
-        self._events: int | None = events
-        self._seen_open = False
-
-    def read_pin_status(self, deadline: Deadline) -> PinStatus:
-        """SELECT MF, VERIFY without data: two exchanges."""
-        with self._transaction(deadline) as channel:
-            self._select_code(channel)
-            status = self._pin_status(channel)
-        self._seen_open = status.verified
-        return status
-
-    def verify_pin(self, pin: Pin, deadline: Deadline) -> None:
-        """SELECT MF, VERIFY, reset."""
-        _require_length(pin, self.profile.pin)
-        with self._transaction(deadline) as channel:
-            self._verify(channel, pin)
-
-    def change_pin(self, old: Pin, new: Pin, deadline: Deadline) -> None:
-        """SELECT MF, VERIFY, CHANGE REFERENCE DATA with old and new code, reset."""
-        code = self.profile.pin
-        _require_length(old, code)
-        _require_length(new, code)
-        with self._transaction(deadline) as channel:
-            self._verify(channel, old)
-            change = (apdu.INS_CHANGE_REFERENCE_DATA, 0x00, code.reference)
-            _require_code_set(channel, change, (old, new), code)
-
-    def unblock_pin(self, puk: Pin, new: Pin, deadline: Deadline) -> None:
-        """SELECT MF, VERIFY of the PUK, RESET RETRY COUNTER with the new code, reset."""
-        code, unblocking = self.profile.pin, self.profile.puk
-        if unblocking is None:
-            raise NotSupportedError("the card names no unblocking code")
-        _require_length(puk, unblocking)
-        _require_length(new, code)
-        with self._transaction(deadline) as channel:
-            self._select_code(channel)
-            channel.connection.reset_at_end(True)  # always: nobody had left the card open to the PUK
-            answer = _send_codes(channel, (apdu.INS_VERIFY, 0x00, unblocking.reference), (puk,), unblocking)
-            _require_code_accepted(answer)
-            reset = (apdu.INS_RESET_RETRY_COUNTER, RESET_WITH_NEW_CODE, code.reference)
-            _require_code_set(channel, reset, (new,), code)
-
-    def sign(self, key: KeyInfo, digest: Digest, pin: Pin, deadline: Deadline) -> bytes:
-        """Six exchanges: SELECT MF, VERIFY, SELECT DF, MSE, the signing command and its GET RESPONSE."""
-        card_key = self._card_key(key)
-        if digest.algorithm not in card_key.algorithms:
-            raise NotSupportedError(f"the {card_key.role} key of this card does not sign {digest.algorithm}")
-        _require_length(pin, self.profile.pin)
-        with self._transaction(deadline) as channel:
-            self._verify(channel, pin)
-            select(channel, self.profile.application_path)
-            signature = _compute(channel, card_key, digest)
-        if not is_signature_of(card_key.certificate_der, digest, signature):
-            self._disown()
-            raise CardUnknownError("the signature does not match the certificate that was read from this card")
-        return signature
-
-    def _disown(self) -> None:
-        """What was read of the card is wrong: have it read again, and be of no use until then."""
-        self._store.forget(self.number)
-        self._events = None
-
-    def _card_key(self, key: KeyInfo) -> CardKey:
-        for card_key in self.profile.keys:
-            if card_key.key_id == key.key_id:
-                return card_key
-        raise NotSupportedError("no such key on this card")
-
-    @contextmanager
-    def _transaction(self, deadline: Deadline) -> Iterator[Channel]:
-        with self.slot.transaction(deadline) as connection:
-            if connection.events != self._events:
-                raise CardRemovedError
-            yield Channel(connection, deadline)
-
-    def _verify(self, channel: Channel, pin: Pin) -> None:
-        """Send the code, whatever the card's state: another program may have left it verified.
-
-        Before that, provide for the card to be closed behind us, unless it was open before.
-        """
-        code = self.profile.pin
-        self._select_code(channel)
-        self._seen_open = self._seen_open and self._pin_status(channel).verified
-        channel.connection.reset_at_end(not self._seen_open)
-        _require_code_accepted(_send_codes(channel, (apdu.INS_VERIFY, 0x00, code.reference), (pin,), code))
-
-    def _select_code(self, channel: Channel) -> None:
-        """Bit 8 of a reference says that the code belongs to the application (ISO 7816-4 §11.5.1)."""
-        if self.profile.pin.reference & 0x80:
-            select(channel, self.profile.application_path)
-        else:
+    def read_serial_file(self, reading: CardReading) -> bytes:
+        """By its path; some cards show this file by its short identifier alone."""
+        try:
+            return reading.read_start(EF_SN, EF_SN_LENGTH)
+        except CardError:
+            channel = reading.channel()
             select_master_file(channel)
+            answer = read_binary(channel, 0x8000 | SFI_EF_SN << 8, EF_SN_LENGTH)
+            return answer.require("READ BINARY of EF.SN", SW_END_OF_FILE)
 
-    def _pin_status(self, channel: Channel) -> PinStatus:
-        code = self.profile.pin
-        answer = channel.command(apdu.INS_VERIFY, 0x00, code.reference)
-        verified = answer.sw == apdu.SW_OK
-        tries = None if verified else _tries_left(answer.sw)
-        return PinStatus(tries, verified, code.min_length, code.max_length)
+    def require_no_update(self, reading: CardReading) -> None:
+        """EF_ACTUA (template EC; 81 start, 82 end) stands on some cards; without its end an update was interrupted."""
+        try:
+            content = reading.read_file(EF_ACTUA)
+        except CardError:  # most cards have none, and one that hides it does not say that it is unfinished
+            return
+        try:
+            end = find_tlv(content, 0xEC, 0x82)
+        except CardUnknownError:
+            end = None
+        if end is None or not end.value:
+            raise CardUpdateUnfinishedError
 
+    def list_applications(self, reading: CardReading) -> tuple[pkcs15.Application, ...]:
+        """Those of EF.DIR; one that only NFC can see may be listed too."""
+        records = pkcs15.parse_dir(reading.read_file(EF_DIR))
+        return tuple(sorted(records, key=lambda record: record.aid.endswith(CONTACTLESS_AID_SUFFIX)))
 
-def _tries_left(sw: int) -> int:
-    """Tries of a 63Cx or 6983 answer to VERIFY. Raises CardError for any other."""
-    if sw & 0xFFF0 == 0x63C0:
-        return sw & 0x000F
-    if sw in (apdu.SW_AUTH_BLOCKED, apdu.SW_DATA_INVALIDATED):
-        return 0
-    raise CardError(f"VERIFY: the card answered {sw:04X}", sw=sw)
+    def reference_of(self, key: pkcs15.PrivateKey) -> int | None:
+        """The card's own."""
+        return key.reference if key.signs or key.non_repudiation else None
 
+    def algorithms_of(self, key: pkcs15.PrivateKey, info: pkcs15.TokenInfo) -> tuple[References, References]:
+        """One reference for all hashes over a DigestInfo, or one for each over a hash value; PSS the card has not.
 
-def _require_code_accepted(answer: Answer) -> None:
-    if answer.sw == apdu.SW_OK:
-        return
-    tries = _tries_left(answer.sw)
-    if not tries:
-        raise PinBlockedError(sw=answer.sw)
-    raise PinWrongError(tries_left=tries, sw=answer.sw)
+        Those of the IAS-ECC profile stand in where EF.TokenInfo names none that the key can use.
+        """
+        mechanisms = HASHES_BY_PSO if key.non_repudiation else HASHES_BY_DIGEST_INFO
+        told = told_references(key, info, mechanisms)
+        return told or {name: IAS_ECC_REFERENCES[mechanism] for name, mechanism in mechanisms.items()}, {}
 
+    def compute(self, channel: Channel, key: CardKey, digest: Digest) -> bytes:
+        """MSE, then PSO CDS over the hash, or INTERNAL AUTHENTICATE over the DigestInfo."""
+        algorithm = key.algorithms[digest.algorithm]
+        reference = encode_tlv(TAG_KEY_REFERENCE, bytes([key.reference]))
+        environment = reference + encode_tlv(TAG_ALGORITHM, bytes([algorithm]))
+        if key.takes_hash:
+            _set_environment(channel, CRT_SIGNATURE, environment)
+            command = (apdu.INS_PERFORM_SECURITY_OPERATION, PSO_SIGNATURE, PSO_HASH_VALUE, digest.value)
+        else:
+            _set_environment(channel, CRT_AUTHENTICATION, environment)
+            command = (apdu.INS_INTERNAL_AUTHENTICATE, 0x00, 0x00, encode_digest_info(digest))
+        return channel.command(*command, answers=True).require("signature")
 
-def _require_code_set(channel: Channel, header: tuple[int, int, int], codes: tuple[Pin, ...], code: PinFile) -> None:
-    """Send a command that sets a code. Raises PinUncertainError when nobody can tell whether the card has done it."""
-    channel.require_time()  # nothing was sent then
-    try:
-        answer = _send_codes(channel, header, codes, code)
-        if answer.sw >> 8 in SW1_STATE_UNKNOWN:
-            raise CardError(f"the card answered {answer.sw:04X}", sw=answer.sw)
-    except PinFormatError:
-        raise  # wiped before it was sent
-    except DriverError as error:
-        raise PinUncertainError(native=error.native) from error
-    _require_code_accepted(answer)
+    def change_command(self, pin: PinFile) -> CodeCommand:
+        """24 00: old code, new code."""
+        return CodeCommand(apdu.INS_CHANGE_REFERENCE_DATA, 0x00, pin.reference, pin)
 
-
-def _require_length(pin: Pin, code: PinFile) -> None:
-    if not code.min_length <= len(pin) <= code.max_length:
-        raise PinFormatError(f"this code has {code.min_length} to {code.max_length} digits")
-
-
-def _send_codes(channel: Channel, header: tuple[int, int, int], codes: tuple[Pin, ...], code: PinFile) -> Answer:
-    """Send a command with one or two codes in its data, and wipe it afterwards."""
-    command = bytearray([0x00, *header, 0x00])
-    try:
-        for pin in codes:
-            start = len(command)
-            pin.append_to(command)
-            if code.padding is not None:
-                command += bytes([code.padding]) * (code.stored_length - (len(command) - start))
-        command[4] = len(command) - 5
-        return channel.send(command)
-    finally:
-        command[:] = bytes(len(command))
+    def begin_reset(self, _channel: Channel, pin: PinFile) -> CodeCommand:
+        """2C 02: new code."""
+        return CodeCommand(apdu.INS_RESET_RETRY_COUNTER, RESET_WITH_NEW_CODE, pin.reference, pin)
 
 
-def _compute(channel: Channel, key: CardKey, digest: Digest) -> bytes:
-    algorithm = key.algorithms[digest.algorithm]
-    reference = encode_tlv(TAG_KEY_REFERENCE, bytes([key.reference])) + encode_tlv(TAG_ALGORITHM, bytes([algorithm]))
-    if key.takes_hash:
-        _set_environment(channel, CRT_SIGNATURE, reference)
-        command = (apdu.INS_PERFORM_SECURITY_OPERATION, PSO_SIGNATURE, PSO_HASH_VALUE, digest.value)
-    else:
-        _set_environment(channel, CRT_AUTHENTICATION, reference)
-        command = (apdu.INS_INTERNAL_AUTHENTICATE, 0x00, 0x00, encode_digest_info(digest))
-    return channel.command(*command).require("signature")
+class IasEccContactless(IasEcc):
+    """A CPS3 over NFC: another application, whose technical key takes no code."""
+
+    family = CardFamily.CPS3_CONTACTLESS
+    has_codes = False
+
+    def list_applications(self, reading: CardReading) -> tuple[pkcs15.Application, ...]:
+        """The contactless one first."""
+        return super().list_applications(reading)[::-1]
 
 
 def _set_environment(channel: Channel, template: int, references: bytes) -> None:
     channel.command(apdu.INS_MANAGE_SECURITY_ENVIRONMENT, MSE_SET, template, references).require("MSE")
+
+
+class Cps3Token(CodedToken):
+    """A CPS3 in contact: a signature takes six exchanges (MF, VERIFY, DF, MSE, the command and its GET RESPONSE)."""
+
+    dialect = IasEcc()
+
+
+class Cps3ContactlessToken(CpsToken):
+    """A CPS3 over NFC: its key signs without a code, and no code is ever sent."""
+
+    dialect = IasEccContactless()
+
+    def _require_code(self, code: Code | None) -> None:
+        if code is not None:
+            raise NotSupportedError("a contactless card takes no code")
+
+    def _unlock(self, channel: Channel, code: Code | None) -> None:
+        """The card is open to whoever holds it near."""
+
+
+def open_cps3(slot: CardSlot, store: ProfileStore, deadline: Deadline) -> Cps3Token:
+    """Recognise or read the card in the slot. Raises what read_profile raises."""
+    profile, sight = read_profile(slot, store, Cps3Token.dialect, deadline)
+    return Cps3Token(slot, store, profile, sight)
+
+
+def open_cps3_contactless(slot: CardSlot, store: ProfileStore, deadline: Deadline) -> Cps3ContactlessToken:
+    """Recognise or read the card near the reader. Raises what read_profile raises."""
+    profile, sight = read_profile(slot, store, Cps3ContactlessToken.dialect, deadline)
+    return Cps3ContactlessToken(slot, store, profile, sight)

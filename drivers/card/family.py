@@ -5,24 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.base import CardSlot, Deadline
-from drivers.card.atr import CardFamily, identify_atr
+from drivers.card.atr import CardFamily, identify_atr, not_cps
 from drivers.card.profile import ProfileStore
-from drivers.errors import CardUnknownError, NotSupportedError
+from drivers.errors import CardError, CardUpdateUnfinishedError
 
 if TYPE_CHECKING:
-    from drivers.card.cps3 import Cps3Token
+    from drivers.base import Token
 
 
-def open_card(slot: CardSlot, atr: bytes, store: ProfileStore, deadline: Deadline) -> Cps3Token:
+def open_card(slot: CardSlot, atr: bytes, store: ProfileStore, deadline: Deadline) -> Token:
     """Open the card as a token.
 
-    Raises CardUnknownError for a card of another kind, NotSupportedError for one of the family without a dialect here.
+    Raises NotCpsError for a card of another kind.
     """
-    family = identify_atr(atr)
-    if family is CardFamily.CPS3:
-        from drivers.card.cps3 import open_cps3  # noqa: PLC0415 - `cryptography` is heavy, and needed at the first card
+    from drivers.card import cps3, cps4  # noqa: PLC0415 - `cryptography` is heavy, and needed at the first card
 
-        return open_cps3(slot, store, deadline)
-    if family in (CardFamily.CPS4, CardFamily.CPS3_CONTACTLESS):
-        raise NotSupportedError(f"{family} cards cannot be used by this version yet")
-    raise CardUnknownError(f"not a card of the CPS family ({family}, ATR {atr.hex().upper()})")
+    family = identify_atr(atr)
+    ways = {
+        CardFamily.CPS3: cps3.open_cps3,
+        CardFamily.CPS3_CONTACTLESS: cps3.open_cps3_contactless,
+        CardFamily.CPS4: cps4.open_cps4,
+    }
+    if family in ways:
+        return ways[family](slot, store, deadline)
+    if family is not CardFamily.CPS2TER:
+        raise not_cps(atr)
+    try:  # an ATR that is said to be of an old card: only what the card itself answers proves it
+        return cps3.open_cps3(slot, store, deadline)
+    except CardUpdateUnfinishedError:
+        raise
+    except CardError as error:
+        raise not_cps(atr) from error

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
-from drivers.base import CardSlot, Deadline
+from drivers.base import CardSlot, Connection, Deadline, PinPad
 from drivers.card.apdu import (
     INS_READ_BINARY,
     INS_SELECT,
@@ -20,8 +21,11 @@ from drivers.card.apdu import (
 from drivers.card.tlv import find_tlv, read_header, read_tlvs
 from drivers.errors import CardRemovedError, CardUnknownError
 
+if TYPE_CHECKING:
+    from drivers.card.dialect import Dialect
+
 MASTER_FILE = bytes.fromhex("3F00")
-P1_BY_AID, P1_BY_PATH = 0x04, 0x09
+P1_BY_AID, P1_BY_PATH_FROM_ROOT, P1_BY_PATH = 0x04, 0x08, 0x09
 P2_FCP, P2_NO_ANSWER = 0x04, 0x0C
 PIECE = 256
 MAX_FILE = 0x7FFF  # READ BINARY offsets have 15 bits (ISO 7816-4 §7.2.3)
@@ -43,23 +47,46 @@ def select_master_file(channel: Channel) -> None:
 
 def application_path(channel: Channel, aid: bytes) -> bytes:
     """Path of an application that EF.DIR names by its AID alone, from tag 83 of its FCP."""
-    answer = channel.command(INS_SELECT, P1_BY_AID, P2_FCP, aid)
+    answer = channel.command(INS_SELECT, P1_BY_AID, P2_FCP, aid, answers=True)
     identifier = find_tlv(answer.require(f"SELECT {aid.hex().upper()}"), 0x62, 0x83)
     if identifier is None:
         raise CardUnknownError("the application does not tell its file identifier")
     return MASTER_FILE + identifier.value
 
 
+def select_from_root(channel: Channel, path: bytes) -> None:
+    """SELECT by path from the MF, its own identifier left out (ISO 7816-4 §11.2.2, P1 = 08). Raises CardError."""
+    _select(channel, P1_BY_PATH_FROM_ROOT, path).require(f"SELECT {path.hex().upper()}")
+
+
+def select_application(channel: Channel, aid: bytes) -> Answer:
+    """SELECT by AID, asking for no answer."""
+    return _select(channel, P1_BY_AID, aid)
+
+
 def _select(channel: Channel, p1: int, name: bytes) -> Answer:
     answer = channel.command(INS_SELECT, p1, P2_NO_ANSWER, name)
     if answer.sw == SW_WRONG_P1_P2:  # cards that always want to tell the FCP
-        answer = channel.command(INS_SELECT, p1, P2_FCP, name)
+        answer = channel.command(INS_SELECT, p1, P2_FCP, name, answers=True)
     return answer
 
 
 def read_binary(channel: Channel, offset: int, length: int) -> Answer:
     """READ BINARY of the selected file, up to 256 bytes."""
-    return channel.send(bytes([0x00, INS_READ_BINARY, offset >> 8, offset & 0xFF, length & 0xFF]))
+    return channel.send(bytes([channel.cla, INS_READ_BINARY, offset >> 8, offset & 0xFF, length & 0xFF]))
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Where a card was seen: the reader's event counter then, and whether the reader takes codes on keys of its own."""
+
+    events: int
+    on_pad: bool = False
+
+    @classmethod
+    def of(cls, connection: Connection) -> Sight:
+        """What a transaction tells."""
+        return cls(connection.events, isinstance(connection, PinPad))
 
 
 class CardReading:
@@ -68,7 +95,8 @@ class CardReading:
     It gives up after MAX_EXCHANGES (CardUnknownError), so that no card can keep it busy for good.
     """
 
-    def __init__(self, slot: CardSlot, deadline: Deadline, slice_s: float = SLICE_S) -> None:
+    def __init__(self, slot: CardSlot, dialect: Dialect, deadline: Deadline, slice_s: float = SLICE_S) -> None:
+        self.dialect = dialect
         self._slot = slot
         self._deadline = deadline
         self._slice_s = slice_s
@@ -76,13 +104,19 @@ class CardReading:
         self._slice_end = 0.0
         self._last_exchange = slot.exchanges + MAX_EXCHANGES
         self._channel: Channel | None = None
-        self.events: int | None = None
+        self._sight: Sight | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._open.close()
+
+    @property
+    def sight(self) -> Sight:
+        """Where the card is, once it was read from."""
+        assert self._sight is not None
+        return self._sight
 
     def channel(self) -> Channel:
         """Give the channel of the running transaction; a new one is begun when its time is over."""
@@ -95,17 +129,19 @@ class CardReading:
     def _begin(self) -> Channel:
         self._open.close()
         connection = self._open.enter_context(self._slot.transaction(self._deadline))
-        if self.events is None:
-            self.events = connection.events
-        elif self.events != connection.events:
+        sight = Sight.of(connection)
+        if self._sight not in (None, sight):
             raise CardRemovedError
+        self._sight = sight
         self._slice_end = time.monotonic() + self._slice_s
-        return Channel(connection, self._deadline)
+        channel = self.dialect.open_channel(connection, self._deadline)
+        self.dialect.enter(channel)
+        return channel
 
     def read_start(self, path: bytes, length: int) -> bytes:
         """Read the first bytes of a file: two exchanges."""
         channel = self.channel()
-        select(channel, path)
+        self.dialect.select_file(channel, path)
         return read_binary(channel, 0, length).require("READ BINARY", SW_END_OF_FILE)
 
     def read_file(self, path: bytes) -> bytes:
@@ -121,7 +157,7 @@ class CardReading:
         while not content.ended:
             channel = self.channel()
             if channel is not selected_in:
-                select(channel, path)
+                self.dialect.select_file(channel, path)
                 selected_in = channel
             content.add(read_binary(channel, len(content.data), content.wanted))
         return bytes(content.data)

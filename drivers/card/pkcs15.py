@@ -18,14 +18,15 @@ ODF_PRIVATE_KEYS, ODF_CERTIFICATES, ODF_AUTH_OBJECTS = 0xA0, 0xA4, 0xA8
 TAG_APPLICATION, TAG_AID, TAG_PATH, TAG_DISCRETIONARY = 0x61, 0x4F, 0x51, 0x73
 
 # KeyUsageFlags (PKCS #15 §6.3.1), bit numbers
-USAGE_SIGN, USAGE_NON_REPUDIATION = 2, 9
+USAGE_DECRYPT, USAGE_SIGN, USAGE_NON_REPUDIATION = 1, 2, 9
 # Operations of supported algorithms (PKCS #15 §6.9), bit number
 OPERATION_COMPUTE_SIGNATURE = 1
 # PinFlags (PKCS #15 §6.6.2), bit numbers
 PIN_NEEDS_PADDING, PIN_UNBLOCKING, PIN_SECURITY_OFFICER = 5, 6, 7
 
-# Mechanisms of PKCS #11 that EF.TokenInfo names (CKM_RSA_PKCS, CKM_SHA1_RSA_PKCS, CKM_SHA256_RSA_PKCS)
+# Mechanisms of PKCS #11 that EF.TokenInfo names
 CKM_RSA_PKCS, CKM_SHA1_RSA_PKCS, CKM_SHA256_RSA_PKCS = 0x01, 0x06, 0x40
+CKM_SHA1_RSA_PKCS_PSS, CKM_SHA256_RSA_PKCS_PSS = 0x0E, 0x43
 
 MAX_PATH = 16
 MAX_CODE = 64
@@ -74,12 +75,16 @@ class PinObject:
 
 @dataclass(frozen=True, slots=True)
 class PrivateKey:
-    """An RSA private key: its id pairs it with a certificate, `algorithms` restricts it when not empty."""
+    """An RSA private key: its id pairs it with a certificate, `algorithms` restricts it when not empty.
+
+    `reference` is None when the card names none.
+    """
 
     key_id: bytes
     label: str
     auth_id: bytes
-    reference: int
+    reference: int | None
+    decrypts: bool
     signs: bool
     non_repudiation: bool
     algorithms: tuple[int, ...]
@@ -175,21 +180,20 @@ def _pin(entry: Tlv) -> PinObject:
 
 
 def parse_private_keys(content: bytes) -> tuple[PrivateKey, ...]:
-    """Parse a private key directory (PrKDF); RSA entries, which are the untagged ones, with a reference count."""
-    return tuple(found for found in map(_private_key, _entries(content)) if found)
+    """Parse a private key directory (PrKDF); RSA entries, which are the untagged ones, count."""
+    return tuple(map(_private_key, _entries(content)))
 
 
-def _private_key(entry: Tlv) -> PrivateKey | None:
+def _private_key(entry: Tlv) -> PrivateKey:
     common, key = _common_attributes(entry), _class_attributes(entry)
     usage = _bits(key.find(TAG_BIT_STRING))
     reference, algorithms = key.find(TAG_INTEGER), key.find(0xA1)
-    if reference is None:
-        return None
     return PrivateKey(
         key_id=_require(key, TAG_OCTET_STRING, "key id").value,
         label=_label(common),
         auth_id=_octets(common),
-        reference=_integer(reference) & 0xFF,
+        reference=_integer(reference) & 0xFF if reference else None,
+        decrypts=USAGE_DECRYPT in usage,
         signs=USAGE_SIGN in usage,
         non_repudiation=USAGE_NON_REPUDIATION in usage,
         algorithms=tuple(_integer(child) for child in algorithms.children()) if algorithms else (),

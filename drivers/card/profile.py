@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from drivers.base import KeyInfo, KeyRole
@@ -27,7 +27,8 @@ class PinFile:
 class CardKey:
     """A private key, the algorithm reference it takes for each hash, and its certificate with the file it came from.
 
-    `takes_hash`: it signs a bare hash value (PSO CDS) instead of a DigestInfo (INTERNAL AUTHENTICATE).
+    `takes_hash`: it signs a bare hash value (PSO CDS) instead of something encoded here. `pss`: references for
+    RSASSA-PSS; `algorithms`: those for RSASSA-PKCS1-v1_5. `needs_code`: it signs only after the holder's code.
     """
 
     key_id: bytes
@@ -38,21 +39,29 @@ class CardKey:
     algorithms: dict[str, int]
     certificate_path: bytes
     certificate_der: bytes
+    pss: dict[str, int] = field(default_factory=dict)
+    needs_code: bool = True
 
     def info(self) -> KeyInfo:
         """The key as the rest of the agent sees it."""
-        return KeyInfo(self.key_id, self.label, self.role, self.certificate_der, frozenset(self.algorithms))
+        hashes, pss_hashes = frozenset(self.algorithms), frozenset(self.pss)
+        return KeyInfo(
+            self.key_id, self.label, self.role, self.certificate_der, hashes, pss_hashes, needs_code=self.needs_code
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class CardProfile:
-    """A card: its number (8 digits of EF.SN), where its application is, its codes and its keys, of which it has one."""
+    """A card: its number (8 digits of EF.SN), where its application is, its codes and its keys, of which it has one.
+
+    `pin` is None where no key needs a code.
+    """
 
     number: str
     generation: str
     label: str
     application_path: bytes
-    pin: PinFile
+    pin: PinFile | None
     puk: PinFile | None
     keys: tuple[CardKey, ...]
 
@@ -68,9 +77,12 @@ class CardProfile:
     def from_json(cls, text: str) -> CardProfile:
         """Parse what to_json wrote. Raises ValueError when it is anything else."""
         try:
-            return _profile(json.loads(text))
+            profile = _profile(json.loads(text))
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise ValueError("not a card profile") from error
+        if profile.pin is None and any(key.needs_code for key in profile.keys):
+            raise ValueError("a card profile without the code that its keys need")
+        return profile
 
 
 class ProfileStore(Protocol):
@@ -92,7 +104,7 @@ def _profile(raw: dict[str, Any]) -> CardProfile:
         generation=str(raw["generation"]),
         label=str(raw["label"]),
         application_path=base64.b64decode(raw["application_path"], validate=True),
-        pin=_pin_file(raw["pin"]),
+        pin=None if raw["pin"] is None else _pin_file(raw["pin"]),
         puk=_pin_file(raw["puk"]) if raw["puk"] else None,
         keys=(_key(raw["keys"][0]), *map(_key, raw["keys"][1:])),
     )
@@ -120,7 +132,13 @@ def _key(raw: dict[str, Any]) -> CardKey:
         role=KeyRole(raw["role"]),
         reference=_byte(raw["reference"]),
         takes_hash=bool(raw["takes_hash"]),
-        algorithms={str(name): _byte(reference) for name, reference in raw["algorithms"].items()},
+        algorithms=_references(raw["algorithms"]),
         certificate_path=base64.b64decode(raw["certificate_path"], validate=True),
         certificate_der=base64.b64decode(raw["certificate_der"], validate=True),
+        pss=_references(raw["pss"]),
+        needs_code=bool(raw["needs_code"]),
     )
+
+
+def _references(raw: dict[str, Any]) -> dict[str, int]:
+    return {str(name): _byte(reference) for name, reference in raw.items()}

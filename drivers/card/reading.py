@@ -1,65 +1,54 @@
-"""Get to know a CPS3 card: a known one in four exchanges, an unknown one from its own PKCS#15 files."""
+"""Get to know a card: a known one in four exchanges, an unknown one from its own PKCS#15 files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.base import HASH_LENGTHS, CardSlot, Deadline, KeyRole
+from drivers.base import CardSlot, Deadline, KeyRole
 from drivers.card import pkcs15
-from drivers.card.apdu import SW_END_OF_FILE
-from drivers.card.files import MASTER_FILE, CardReading, application_path, read_binary, select_master_file
+from drivers.card.dialect import Dialect
+from drivers.card.files import MASTER_FILE, CardReading, Sight, application_path
 from drivers.card.profile import PREFIX_LENGTH, CardKey, CardProfile, PinFile, ProfileStore
 from drivers.card.signatures import certificate_role
 from drivers.card.tlv import find_tlv
-from drivers.errors import CardError, CardUnknownError, CardUpdateUnfinishedError
+from drivers.errors import CardError, CardUnknownError
 
 EF_DIR = bytes.fromhex("3F002F00")
 EF_SN = bytes.fromhex("3F00D003")
-EF_ACTUA = bytes.fromhex("3F00D010")
 SFI_EF_SN = 0x1C
 EF_ODF, EF_TOKEN_INFO = bytes.fromhex("5031"), bytes.fromhex("5032")  # PKCS #15 §5.5.1
 EF_SN_LENGTH = 12
-HASHES_BY_PSO = {"sha256": pkcs15.CKM_SHA256_RSA_PKCS, "sha1": pkcs15.CKM_SHA1_RSA_PKCS}
-HASHES_BY_DIGEST_INFO = dict.fromkeys(HASH_LENGTHS, pkcs15.CKM_RSA_PKCS)
-IAS_ECC_REFERENCES = {pkcs15.CKM_RSA_PKCS: 0x02, pkcs15.CKM_SHA1_RSA_PKCS: 0x12, pkcs15.CKM_SHA256_RSA_PKCS: 0x42}
-CONTACTLESS_AID_SUFFIX = bytes.fromhex("FF0020")
 
 
-def read_profile(slot: CardSlot, store: ProfileStore, deadline: Deadline) -> tuple[CardProfile, int]:
-    """Recognise the card in the slot, or read it whole. Gives its profile and the reader's event counter.
+def read_profile(
+    slot: CardSlot, store: ProfileStore, dialect: Dialect, deadline: Deadline
+) -> tuple[CardProfile, Sight]:
+    """Recognise the card in the slot, or read it whole. Gives its profile and where it was seen.
 
     Raises CardUnknownError, CardUpdateUnfinishedError, CardRemovedError and the errors of CardSlot.transaction.
     """
-    with CardReading(slot, deadline) as reading:
+    with CardReading(slot, dialect, deadline) as reading:
         number = read_number(reading)
         profile = store.load(number)
         if profile is None or not _is_same(reading, profile):
             profile = read_whole(reading, number)
             store.save(profile)
-        assert reading.events is not None
-        return profile, reading.events
+        return profile, reading.sight
 
 
 def read_number(reading: CardReading) -> str:
     """Read the 8 digits of EF.SN: `5A`, then IIN, number and Luhn digit as BCD, filled with F."""
-    content = find_tlv(_read_serial_file(reading), 0x5A)
+    content = find_tlv(reading.dialect.read_serial_file(reading), 0x5A)
     digits = content.value.hex().upper().rstrip("F") if content else ""
     if len(digits) < 9 or not digits.isdigit():
         raise CardUnknownError("EF.SN holds no card number")
     return digits[-9:-1]
 
 
-def _read_serial_file(reading: CardReading) -> bytes:
-    try:
-        return reading.read_start(EF_SN, EF_SN_LENGTH)
-    except CardError:  # some cards show this file by its short identifier alone
-        channel = reading.channel()
-        select_master_file(channel)
-        answer = read_binary(channel, 0x8000 | SFI_EF_SN << 8, EF_SN_LENGTH)
-        return answer.require("READ BINARY of EF.SN", SW_END_OF_FILE)
-
-
 def _is_same(reading: CardReading, profile: CardProfile) -> bool:
+    """Whether it is the card that was read; one number is seen both in contact and over NFC, with different keys."""
+    if profile.generation != reading.dialect.family:
+        return False
     key = profile.key(KeyRole.AUTHENTICATION) or profile.keys[0]
     try:
         return reading.read_start(key.certificate_path, PREFIX_LENGTH) == key.certificate_der[:PREFIX_LENGTH]
@@ -69,36 +58,23 @@ def _is_same(reading: CardReading, profile: CardProfile) -> bool:
 
 def read_whole(reading: CardReading, number: str) -> CardProfile:
     """Read directory files and certificates; data objects are left for whoever asks for them."""
-    _require_no_update(reading)
+    dialect = reading.dialect
+    dialect.require_no_update(reading)
     application = _open_application(reading)
     info = pkcs15.parse_token_info(reading.read_file(application.token_info_path))
-    pins = pkcs15.parse_pins(application.read_directory(reading, pkcs15.ODF_AUTH_OBJECTS))
     private_keys = pkcs15.parse_private_keys(application.read_directory(reading, pkcs15.ODF_PRIVATE_KEYS))
     certificates = pkcs15.parse_certificates(application.read_directory(reading, pkcs15.ODF_CERTIFICATES))
-    pairs = _pair(private_keys, certificates)
+    pairs = _pair(dialect, private_keys, certificates)
+    pins = _read_pins(reading, application) if dialect.has_codes else ()
     return CardProfile(
         number=number,
-        generation="CPS3",
+        generation=str(dialect.family),
         label=info.label,
         application_path=application.path,
-        pin=_holder_pin(pins, pairs[0][0].auth_id),
+        pin=_holder_pin(pins, pairs[0][0].auth_id) if dialect.has_codes else None,
         puk=next((_pin_file(pin) for pin in pins if pin.unblocks), None),
         keys=tuple(_read_key(reading, key, application.absolute(file.path), info) for key, file in pairs),
     )
-
-
-def _require_no_update(reading: CardReading) -> None:
-    """EF_ACTUA (template EC; 81 start, 82 end) stands on some cards; without its end an update was interrupted."""
-    try:
-        content = reading.read_file(EF_ACTUA)
-    except CardError:  # most cards have none, and one that hides it does not say that it is unfinished
-        return
-    try:
-        end = find_tlv(content, 0xEC, 0x82)
-    except CardUnknownError:
-        end = None
-    if end is None:
-        raise CardUpdateUnfinishedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +99,9 @@ def _absolute(application: bytes, path: bytes) -> bytes:
 
 
 def _open_application(reading: CardReading) -> _Application:
-    """Open the first application of EF.DIR that can be; one that only NFC can see may be listed too."""
-    records = pkcs15.parse_dir(reading.read_file(EF_DIR))
+    """Open the first application that can be."""
     errors = []
-    for record in sorted(records, key=lambda record: record.aid.endswith(CONTACTLESS_AID_SUFFIX)):
+    for record in reading.dialect.list_applications(reading):
         try:
             path = _path_of(reading, record)
             odf = pkcs15.parse_odf(reading.read_file(_absolute(path, record.odf_path or EF_ODF)))
@@ -156,38 +131,37 @@ def _pin_file(pin: pkcs15.PinObject) -> PinFile:
     return PinFile(pin.reference, pin.min_length, pin.max_length, pin.stored_length, pin.padding)
 
 
+def _read_pins(reading: CardReading, application: _Application) -> tuple[pkcs15.PinObject, ...]:
+    return pkcs15.parse_pins(application.read_directory(reading, pkcs15.ODF_AUTH_OBJECTS))
+
+
 def _pair(
-    keys: tuple[pkcs15.PrivateKey, ...], certificates: tuple[pkcs15.CertificateFile, ...]
+    dialect: Dialect, keys: tuple[pkcs15.PrivateKey, ...], certificates: tuple[pkcs15.CertificateFile, ...]
 ) -> list[tuple[pkcs15.PrivateKey, pkcs15.CertificateFile]]:
     """Signing keys with the certificate of the same id. Raises CardUnknownError when there is none."""
     files = {certificate.key_id: certificate for certificate in certificates}
-    pairs = [(key, files[key.key_id]) for key in keys if key.key_id in files and (key.signs or key.non_repudiation)]
+    able = [key for key in keys if dialect.reference_of(key) is not None]
+    pairs = [(key, files[key.key_id]) for key in able if key.key_id in files]
     if not pairs:
         raise CardUnknownError("no key of the card has a certificate")
     return pairs
 
 
 def _read_key(reading: CardReading, key: pkcs15.PrivateKey, path: bytes, info: pkcs15.TokenInfo) -> CardKey:
+    dialect = reading.dialect
+    reference = dialect.reference_of(key)
+    assert reference is not None
     certificate_der = reading.read_object(path)
+    algorithms, pss = dialect.algorithms_of(key, info)
     return CardKey(
         key_id=key.key_id,
         label=key.label,
         role=certificate_role(certificate_der),
-        reference=key.reference,
+        reference=reference,
         takes_hash=key.non_repudiation,
-        algorithms=_algorithms(key, info),
+        algorithms=algorithms,
         certificate_path=path,
         certificate_der=certificate_der,
+        pss=pss,
+        needs_code=dialect.has_codes,
     )
-
-
-def _algorithms(key: pkcs15.PrivateKey, info: pkcs15.TokenInfo) -> dict[str, int]:
-    """Reference that the card wants for each hash: one for all over a DigestInfo, or one per hash over a hash value.
-
-    Those of the IAS-ECC profile stand in where EF.TokenInfo names none that the key can use.
-    """
-    usable = [a for a in info.algorithms if a.signs and (not key.algorithms or a.reference in key.algorithms)]
-    told = {a.mechanism: a.card_reference for a in reversed(usable) if a.card_reference is not None}
-    mechanisms = HASHES_BY_PSO if key.non_repudiation else HASHES_BY_DIGEST_INFO
-    references = {name: told[mechanism] for name, mechanism in mechanisms.items() if mechanism in told}
-    return references or {name: IAS_ECC_REFERENCES[mechanism] for name, mechanism in mechanisms.items()}

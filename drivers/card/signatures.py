@@ -1,8 +1,10 @@
-"""The values a CPS3 signs, and the check that it signed them (RFC 8017 §8.2, §9.2)."""
+"""What is given to a key of a card to sign, and the check that it signed it (RFC 8017 §8, §9)."""
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import secrets
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -10,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from drivers.base import Digest, KeyRole
+from drivers.base import HASH_LENGTHS, Digest, KeyRole, Padding
 from drivers.card.tlv import encode_tlv
 from drivers.errors import CardUnknownError
 
@@ -48,11 +50,45 @@ def encode_digest_info(digest: Digest) -> bytes:
     return encode_tlv(0x30, algorithm, encode_tlv(0x04, digest.value))
 
 
+def encode_block(digest: Digest, modulus_bits: int) -> bytes:
+    """The block that the bare RSA operation makes a signature of, as long as the modulus."""
+    if digest.padding is Padding.PSS:
+        return _encode_pss(digest, modulus_bits)
+    info, length = encode_digest_info(digest), modulus_bits // 8
+    return b"\x00\x01" + b"\xff" * (length - len(info) - 3) + b"\x00" + info
+
+
+def _encode_pss(digest: Digest, modulus_bits: int) -> bytes:
+    """EMSA-PSS-ENCODE (RFC 8017 §9.1.1), salt as long as the hash; for a modulus of whole bytes."""
+    name, size, length = digest.algorithm, len(digest.value), modulus_bits // 8
+    salt = secrets.token_bytes(size)
+    hashed = hashlib.new(name, bytes(8) + digest.value + salt).digest()
+    block = bytes(length - 2 * size - 2) + b"\x01" + salt
+    masked = bytearray(x ^ y for x, y in zip(block, _mask(name, hashed, len(block)), strict=True))
+    masked[0] &= 0x7F
+    return bytes(masked) + hashed + b"\xbc"
+
+
+def _mask(name: str, seed: bytes, length: int) -> bytes:
+    """MGF1 (RFC 8017 §B.2.1)."""
+    count = -(-length // HASH_LENGTHS[name])
+    return b"".join(hashlib.new(name, seed + n.to_bytes(4)).digest() for n in range(count))[:length]
+
+
+def modulus_bits(certificate_der: bytes) -> int:
+    """Size of the certificate's RSA key. Raises CardUnknownError."""
+    return _load(certificate_der)[1].key_size
+
+
 def is_signature_of(certificate_der: bytes, digest: Digest, signature: bytes) -> bool:
-    """Whether the certificate's key made this signature over this digest."""
+    """Whether the certificate's key made this signature over this digest, with the padding asked for."""
+    algorithm = HASHES[digest.algorithm]
+    scheme: padding.AsymmetricPadding = padding.PKCS1v15()
+    if digest.padding is Padding.PSS:
+        scheme = padding.PSS(padding.MGF1(algorithm), padding.PSS.DIGEST_LENGTH)
     try:
         _, key = _load(certificate_der)
-        key.verify(signature, digest.value, padding.PKCS1v15(), Prehashed(HASHES[digest.algorithm]))
+        key.verify(signature, digest.value, scheme, Prehashed(algorithm))
     except (InvalidSignature, CardUnknownError):
         return False
     return True

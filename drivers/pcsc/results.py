@@ -39,6 +39,7 @@ SCARD_W_UNPOWERED_CARD = 0x80100067
 SCARD_W_RESET_CARD = 0x80100068
 SCARD_W_REMOVED_CARD = 0x80100069
 SCARD_W_SECURITY_VIOLATION = 0x8010006A
+SCARD_W_CANCELLED_BY_USER = 0x8010006E
 
 SERVICE_GONE = frozenset(
     {
@@ -51,6 +52,9 @@ SERVICE_GONE = frozenset(
 )
 """After these the context is stale: pcsc-lite answers so on old contexts after a restart, and with the last one when
 pcscd closes the connection, because it stops or because polkit denies it (1.9.9)."""
+
+PAD_REFUSALS = frozenset({SCARD_E_CANCELLED, SCARD_E_TIMEOUT, SCARD_W_CANCELLED_BY_USER})
+"""What drivers of other systems than pcsc-lite's say of a person who cancels at the reader's keys, or types nothing."""
 
 ERRORS: dict[int, type[RetriableError]] = {
     **dict.fromkeys(SERVICE_GONE, ServiceStoppedError),

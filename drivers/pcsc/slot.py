@@ -9,9 +9,13 @@ from contextlib import contextmanager
 
 from smartcard import scard
 
-from drivers.base import CardSlot, Connection, Deadline
-from drivers.errors import CardMuteError, CardRemovedError, ServiceStoppedError
+from drivers.base import CardSlot, Connection, Deadline, PinPad
+from drivers.errors import CardMuteError, CardRemovedError, NotSupportedError, PadRefusedError, ServiceStoppedError
+from drivers.pcsc.features import CM_IOCTL_GET_FEATURE_REQUEST, PadFeatures, parse_features
 from drivers.pcsc.results import (
+    ERRORS,
+    PAD_REFUSALS,
+    SCARD_E_NOT_TRANSACTED,
     SCARD_E_PROTO_MISMATCH,
     SCARD_S_SUCCESS,
     SCARD_W_RESET_CARD,
@@ -26,6 +30,9 @@ GAP_S = 0.15
 
 PROTOCOLS = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
 
+GET_RESPONSE = bytes.fromhex("00C0000000")
+"""A command that any card answers and that changes nothing."""
+
 _epochs = itertools.count(1)
 
 
@@ -38,6 +45,7 @@ class PcscSlot(CardSlot):
     def __init__(self, name: str) -> None:
         self.name = name
         self._context: int | None = None
+        self._features: PadFeatures | None = None
         self._epoch = 0
         self._last_end = 0.0
 
@@ -53,6 +61,9 @@ class PcscSlot(CardSlot):
             connection = PcscConnection(self, handle, protocol)
             self._begin(handle, deadline)
             try:
+                features = self._find_features(handle)
+                if features.verify is not None:
+                    connection = PcscPadConnection(self, handle, protocol, features)
                 connection.atr, connection.events = self._look()
                 yield connection
             finally:
@@ -89,7 +100,7 @@ class PcscSlot(CardSlot):
 
     def _release_context(self) -> None:
         """The service gives each program a small number of contexts."""
-        context, self._context = self._context, None
+        context, self._context, self._features = self._context, None, None
         if context is not None:
             scard.SCardReleaseContext(context)
 
@@ -103,6 +114,17 @@ class PcscSlot(CardSlot):
         if not deadline.remaining_s:
             scard.SCardEndTransaction(handle, scard.SCARD_LEAVE_CARD)
             deadline.check()
+
+    def _find_features(self, handle: int) -> PadFeatures:
+        """What the reader can do, asked once for each context; most readers and all virtual ones have no such list."""
+        if self._features is not None:
+            return self._features
+        hresult, answer = scard.SCardControl(handle, CM_IOCTL_GET_FEATURE_REQUEST, [])
+        code = code_of(hresult)
+        features = parse_features(_as_bytes(answer)) if code == SCARD_S_SUCCESS else PadFeatures()
+        if code == SCARD_E_NOT_TRANSACTED or code not in ERRORS:
+            self._features = features  # else it says nothing: a card has just left
+        return features
 
     def _look(self) -> tuple[bytes, int]:
         """ATR and event counter of the reader; asks the service alone, not the card.
@@ -125,6 +147,7 @@ class PcscConnection(Connection):
         self._slot = slot
         self._handle = handle
         self._reset = False
+        self.whole_apdus = protocol == scard.SCARD_PROTOCOL_T1
         if protocol == scard.SCARD_PROTOCOL_T0:
             self._pci = scard.SCARD_PCI_T0
         elif protocol == scard.SCARD_PROTOCOL_T1:
@@ -140,7 +163,7 @@ class PcscConnection(Connection):
             raise_result(hresult, "SCardTransmit")
         if not answer:  # a card says at least a status word: vpcd 3.3 calls it a success when the card is torn out
             raise CardRemovedError("the reader gave no answer of the card")
-        return bytes(b & 0xFF for b in answer)
+        return _as_bytes(answer)
 
     def reset_at_end(self, wanted: bool) -> None:  # noqa: FBT001
         """See Connection."""
@@ -152,3 +175,40 @@ class PcscConnection(Connection):
         hresult = scard.SCardEndTransaction(self._handle, disposition)
         if self._reset and code_of(hresult) != SCARD_S_SUCCESS:
             scard.SCardDisconnect(self._handle, scard.SCARD_RESET_CARD)
+
+
+class PcscPadConnection(PcscConnection, PinPad):
+    """A card in a reader with keys."""
+
+    def __init__(self, slot: PcscSlot, handle: int, protocol: int, features: PadFeatures) -> None:
+        super().__init__(slot, handle, protocol)
+        self._features = features
+        self.replaces_codes = features.modify is not None
+
+    def verify_on_pad(self, block: bytes) -> bytes:
+        """See PinPad."""
+        return self._control(self._features.verify, block)
+
+    def modify_on_pad(self, block: bytes) -> bytes:
+        """See PinPad."""
+        return self._control(self._features.modify, block)
+
+    def _control(self, control_code: int | None, block: bytes) -> bytes:
+        if control_code is None:
+            raise NotSupportedError("the reader cannot do that on its keys")
+        self._slot.exchanges += 1
+        hresult, answer = scard.SCardControl(self._handle, control_code, list(block))
+        code = code_of(hresult)
+        if code == SCARD_S_SUCCESS:
+            return _as_bytes(answer)
+        if code in PAD_REFUSALS:
+            raise PadRefusedError(native=code)
+        if code != SCARD_E_NOT_TRANSACTED and code in ERRORS:
+            raise_result(hresult, "SCardControl")
+        self.transmit(GET_RESPONSE)  # raises when the card is gone, which readers tell by the same general code
+        raise NotSupportedError("the reader announces keys for codes, but did not do what it announces", native=code)
+
+
+def _as_bytes(numbers: list[int]) -> bytes:
+    """What pyscard gives: numbers that may be signed."""
+    return bytes(number & 0xFF for number in numbers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -22,7 +22,7 @@ from drivers.base import (
     PinStatus,
     Token,
 )
-from drivers.card.atr import identify_atr
+from drivers.card.atr import generation_of
 from drivers.card.signatures import certificate_role, encode_digest_info, is_authority, is_signature_of
 from drivers.errors import (
     CardAbsentError,
@@ -39,7 +39,7 @@ from drivers.errors import (
     ReaderExclusiveError,
     RetriableError,
 )
-from drivers.pin import Pin
+from drivers.pin import Code, Pin
 from drivers.pkcs11 import wire
 from drivers.pkcs11.process import Worker
 from drivers.pkcs11.reader import WAIT_S, CardReader
@@ -94,40 +94,57 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
             status = self._call(wire.TokenStatus, wire.ReadStatus(self._slot, self._mark), deadline)
         return PinStatus(tries_left(status), verified=False)
 
-    def verify_pin(self, pin: Pin, deadline: Deadline) -> None:
+    def verify_pin(self, pin: Code, deadline: Deadline) -> None:
         """C_Login, C_Logout, and the reset of a card."""
+        pin = _digits(pin)
         with self._use(deadline, secret=True):
             self._call(wire.Done, wire.CheckPin(self._slot, self._mark), deadline, pin)
 
-    def change_pin(self, old: Pin, new: Pin, deadline: Deadline) -> None:
+    def change_pin(self, old: Code, new: Code, deadline: Deadline) -> None:
         """C_SetPIN."""
+        old, new = _digits(old), _digits(new)
         with self._use(deadline, secret=True, sets=True), _doubt():
             self._call(wire.Done, wire.ChangePin(self._slot, self._mark), deadline, old, new)
 
-    def unblock_pin(self, puk: Pin, new: Pin, deadline: Deadline) -> None:
+    def unblock_pin(self, puk: Code, new: Code, deadline: Deadline) -> None:
         """C_Login as CKU_SO with the PUK, then C_InitPIN; not every module offers it for a CPS."""
+        puk, new = _digits(puk), _digits(new)
         with self._use(deadline, secret=True, sets=True), _doubt():
             self._call(wire.Done, wire.UnblockPin(self._slot, self._mark), deadline, puk, new)
 
-    def sign(self, key: KeyInfo, digest: Digest, pin: Pin, deadline: Deadline) -> bytes:
-        """CKM_RSA_PKCS over the DigestInfo. A key that the module proves unable to use is not offered again."""
-        if digest.algorithm not in self._current(key).hashes:
-            raise NotSupportedError(f"{self.access} does not sign {digest.algorithm} with the {key.role} key")
-        request = wire.Sign(self._slot, key.key_id, encode_digest_info(digest), self._mark)
+    def sign(self, key: KeyInfo, digests: Sequence[Digest], code: Code | None, deadline: Deadline) -> list[bytes]:
+        """One login, and CKM_RSA_PKCS over each DigestInfo; see Token.
+
+        A key that the module proves unable to use is not offered again.
+        """
+        pin, current = _digits(code), self._current(key)
+        for digest in digests:
+            if not current.signs(digest):
+                raise NotSupportedError(f"{self.access} does not sign {digest.algorithm} with the {key.role} key")
+        if not digests:
+            return []
+        data = [encode_digest_info(digest) for digest in digests[: wire.MAX_SIGNATURES]]
+        request = wire.Sign(self._slot, key.key_id, data, self._mark)
         with self._use(deadline, secret=True):
             try:
-                signature = self._call(wire.Signature, request, deadline, pin).value
+                signatures = self._call(wire.Signatures, request, deadline, pin).values
             except NotSupportedError as error:
                 self._give_up(key)
                 raise KeyUnusableError(f"{self.access}: the {key.role} key: {error}") from error
+        if len(signatures) > len(data):
+            raise self._worker.confused()
+        for digest, signature in zip(digests, signatures, strict=False):
+            self._require_genuine(key, digest, signature)
+        return signatures
+
+    def _require_genuine(self, key: KeyInfo, digest: Digest, signature: bytes) -> None:
         if not is_signature_of(key.certificate_der, digest, signature):
             self._worker.end()
             raise CardUnknownError("the signature does not match the certificate that the module shows")
-        return signature
 
-    def read_data_objects(self, pin: Pin | None, deadline: Deadline) -> tuple[DataObject, ...]:
+    def read_data_objects(self, pin: Code | None, deadline: Deadline) -> tuple[DataObject, ...]:
         """Every CKO_DATA that the module shows."""
-        codes = () if pin is None else (pin,)
+        codes = () if pin is None else (_digits(pin),)
         with self._use(deadline, secret=pin is not None):
             items = self._call(wire.Data, wire.ReadData(self._slot, self._mark), deadline, *codes).items
         return tuple(DataObject(item.label, item.application, item.value, item.private) for item in items)
@@ -200,6 +217,13 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
         self.keys = tuple(replace(k, hashes=frozenset()) if k.key_id == key.key_id else k for k in self.keys)
 
 
+def _digits(code: Code | None) -> Pin:
+    """A module gets digits: whether its reader has keys it does not tell us."""
+    if isinstance(code, Pin):
+        return code
+    raise NotSupportedError("a PKCS#11 module takes digits, nothing typed on a reader")
+
+
 @contextmanager
 def _doubt() -> Iterator[None]:
     """A module that fails while it sets a code may have set it; of one that refuses we know at which step."""
@@ -218,7 +242,7 @@ def open_token(place: Place, timeout_s: float, deadline: Deadline) -> Pkcs11Toke
         raise CardAbsentError
     if place.reader is not None:
         atr, events = place.reader.look(deadline)
-        place = replace(place, events=events, generation=str(identify_atr(atr)))
+        place = replace(place, events=events, generation=generation_of(atr))
     opened = place.worker.call(wire.OpenToken(slot), deadline)
     if not isinstance(opened, wire.Opened):
         raise place.worker.confused()

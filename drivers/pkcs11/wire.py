@@ -24,7 +24,8 @@ MAX_REASON = 300
 MAX_OBJECTS = 200
 MAX_VALUE = 16 * 1024
 MAX_KEY_ID = 1024
-"""With it a request is shorter than the smallest pipe holds (4 KB), so that writing one never waits."""
+MAX_SIGNATURES = 8
+"""With these a request is shorter than the smallest pipe holds (4 KB), so that writing one never waits."""
 
 Text = Annotated[str, msgspec.Meta(max_length=64)]
 """As long as the longest of PKCS#11's fixed texts (CK_SLOT_INFO.slotDescription)."""
@@ -84,11 +85,11 @@ class UnblockPin(_Message, tag="unblock-pin"):
 
 
 class Sign(_Message, tag="sign"):
-    """CKM_RSA_PKCS over `data` with the private key of that CKA_ID, with one code. Answer: Signature."""
+    """CKM_RSA_PKCS over each of `data` with the private key of that CKA_ID, with one code. Answer: Signatures."""
 
     slot: int
     key_id: bytes
-    data: bytes
+    data: Annotated[list[bytes], msgspec.Meta(min_length=1, max_length=MAX_SIGNATURES)]
     mark: Mark = ""
 
 
@@ -148,10 +149,10 @@ class Opened(_Message, tag="opened"):
     mark: Mark = ""
 
 
-class Signature(_Message, tag="signature"):
-    """A finished signature."""
+class Signatures(_Message, tag="signatures"):
+    """Finished signatures, of the first data or of all."""
 
-    value: bytes
+    values: Annotated[list[bytes], msgspec.Meta(min_length=1, max_length=MAX_SIGNATURES)]
 
 
 class DataItem(msgspec.Struct, forbid_unknown_fields=True):
@@ -184,7 +185,7 @@ class Failed(_Message, tag="failed"):
     status: TokenStatus | None = None
 
 
-Answer = TokenStatus | Slots | Opened | Signature | Data | Done | Failed
+Answer = TokenStatus | Slots | Opened | Signatures | Data | Done | Failed
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _answers: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)

@@ -1,4 +1,4 @@
-"""Command APDUs as a T=0 card receives them (ISO 7816-3 §12.2): a header, P3, and the data when P3 counts data."""
+"""Command APDUs as cards receive them in T=0 and T=1 (ISO 7816-3 §12.1, §12.2)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ HEADER_LENGTH = 4
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. `p3` is Lc when `data` is there and Le when it is not: in T=0 the instruction decides which."""
+    """One command. `p3` is Lc when `data` is there and Le when it is not: in T=0 the instruction decides which.
+
+    `le` stands behind the data in T=1 alone.
+    """
 
     cla: int
     ins: int
@@ -34,6 +37,7 @@ class Command:
     p2: int
     p3: int
     data: bytes
+    le: int | None = None
 
     @property
     def p1p2(self) -> int:
@@ -46,13 +50,18 @@ class Command:
         return self.p3 or 256
 
 
-def parse_command(apdu: bytes) -> Command:
-    """Read a command TPDU. Raises StatusError(6700) for extended lengths and any other length than P3 says."""
+def parse_command(apdu: bytes, *, whole: bool = False) -> Command:
+    """Read a command. Raises StatusError(6700) for extended lengths and any other length than P3 says.
+
+    `whole`: Le may follow data, as in T=1.
+    """
     if len(apdu) < HEADER_LENGTH:
         raise StatusError(SW_WRONG_LENGTH)
     cla, ins, p1, p2 = apdu[:HEADER_LENGTH]
     p3 = apdu[HEADER_LENGTH] if len(apdu) > HEADER_LENGTH else 0
     data = apdu[HEADER_LENGTH + 1 :]
+    if whole and p3 and len(data) == p3 + 1:
+        return Command(cla, ins, p1, p2, p3, data[:-1], data[-1] or 256)
     if data and len(data) != p3:
         raise StatusError(SW_WRONG_LENGTH)
     return Command(cla, ins, p1, p2, p3, data)

@@ -11,7 +11,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from drivers.base import KeyRole
 from drivers.virtual import der
-from drivers.virtual.personalisation import CARD_ISSUER, Holder
+from drivers.virtual.personalisation import CARD_ISSUER, Employee, Holder
 
 HOST = "igc.cps-agent.invalid"
 """Nothing answers there, ever (RFC 2606 §2): a test certificate must not lead to a real authority."""
@@ -20,18 +20,20 @@ LEAF_YEARS, CA_YEARS = 3, 20
 ORGANISATION = "CPS-AGENT TEST"
 ROOT_NAME = "TEST AC RACINE CPS-AGENT FORT"
 ISSUING_NAME = "TEST AC CPS-AGENT FORT PERSONNES"
+STANDARD_NAME = "TEST AC CPS-AGENT STANDARD PERSONNES"
 
 OID_SMART_CARD_LOGON = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.2")
 OID_UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 OID_POLICY = x509.ObjectIdentifier("1.2.250.1.213.1.7.2.1.1.1.1")
 
-# Extensions of the CPS (nomenclatures G02, card number, G01, G15, R01)
+# Extensions of the CPS (nomenclatures G02, card number, G01, G15, G16, R01)
 OID_CARD_TYPE = "1.2.250.1.71.1.2.2"
 OID_CARD_NUMBER = "1.2.250.1.71.1.2.3"
 OID_CARD_CATEGORY = "1.2.250.1.71.1.2.5"
 OID_PROFESSION = "1.2.250.1.71.1.2.7"
+OID_FUTURE_PROFESSION = "1.2.250.1.71.1.2.8"
 OID_SPECIALITY = "1.2.250.1.71.4.2.5"
-CARD_TYPE_CPS = 0
+CARD_TYPE_CPE = 2
 CARD_CATEGORY_TEST = b"\x80"
 
 
@@ -44,9 +46,14 @@ class Subject:
     role: KeyRole
     extras: bool = True
 
+    @property
+    def is_standard(self) -> bool:
+        """Whether STANDARD PERSONNES issues it, as for employees, and not FORT PERSONNES."""
+        return self.holder.card_type >= CARD_TYPE_CPE
+
 
 def ca_name(common_name: str) -> x509.Name:
-    """Name of one of our two authorities."""
+    """Name of one of our authorities."""
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "FR"),
@@ -59,17 +66,32 @@ def ca_name(common_name: str) -> x509.Name:
 
 
 def subject_name(holder: Holder) -> x509.Name:
-    """C, title, then one RDN of three attributes: CN, SN and GN."""
-    person = x509.RelativeDistinguishedName(
-        [
-            x509.NameAttribute(NameOID.COMMON_NAME, holder.national_id),
-            x509.NameAttribute(NameOID.SURNAME, holder.family_name),
-            x509.NameAttribute(NameOID.GIVEN_NAME, holder.given_name),
-        ]
-    )
-    country = x509.NameAttribute(NameOID.COUNTRY_NAME, "FR")
-    title = x509.NameAttribute(NameOID.TITLE, holder.title)
-    return x509.Name([x509.RelativeDistinguishedName([country]), x509.RelativeDistinguishedName([title]), person])
+    """C, the structure of an employee, title, then one RDN of three attributes: CN, SN and GN.
+
+    A card that names nobody has a pseudonym, and its CN alone (ANS PDT-INF-617).
+    """
+    title = [(NameOID.TITLE, holder.title)] if holder.title else []
+    number = (NameOID.COMMON_NAME, holder.national_id)
+    if holder.family_name:
+        person = [[number, (NameOID.SURNAME, holder.family_name), (NameOID.GIVEN_NAME, holder.given_name)]]
+    else:
+        person = [[(NameOID.PSEUDONYM, f"EMPLOYE{holder.national_id.rpartition('/')[2]}")], [number]]
+    single = [(NameOID.COUNTRY_NAME, "FR"), *_structure_attributes(holder), *title]
+    return x509.Name([_rdn([attribute]) for attribute in single] + [_rdn(attributes) for attributes in person])
+
+
+def _structure_attributes(holder: Holder) -> list[tuple[x509.ObjectIdentifier, str]]:
+    """Department, name and identifier of the structure; before IGC-Santé the test domain, place and identifier."""
+    if not isinstance(holder, Employee):
+        return []
+    unit = (NameOID.ORGANIZATIONAL_UNIT_NAME, holder.structure_id)
+    if holder.legacy:
+        return [(NameOID.ORGANIZATION_NAME, "TEST"), (NameOID.LOCALITY_NAME, holder.place), unit]
+    return [(NameOID.STATE_OR_PROVINCE_NAME, holder.place), (NameOID.ORGANIZATION_NAME, holder.structure), unit]
+
+
+def _rdn(attributes: list[tuple[x509.ObjectIdentifier, str]]) -> x509.RelativeDistinguishedName:
+    return x509.RelativeDistinguishedName([x509.NameAttribute(oid, value) for oid, value in attributes])
 
 
 def start_certificate(
@@ -112,7 +134,7 @@ def build_leaf(subject: Subject, key: rsa.RSAPublicKey, issuing: x509.Certificat
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     for extension, critical in (*_role_extensions(subject), *_cps_extensions(subject)):
         builder = builder.add_extension(extension, critical=critical)
-    for extension in _publication_extensions() if subject.extras else ():
+    for extension in _publication_extensions(subject.is_standard) if subject.extras else ():
         builder = builder.add_extension(extension, critical=False)
     return builder
 
@@ -124,49 +146,56 @@ def _role_extensions(subject: Subject) -> list[tuple[x509.ExtensionType, bool]]:
         mail = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
         return [basic, (_key_usage(content_commitment=True), True), (mail, False)]
     purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, OID_SMART_CARD_LOGON])
-    upn = x509.OtherName(OID_UPN, der.utf8(f"8.{subject.holder.rpps}@carte-cps.fr"))
+    upn = x509.OtherName(OID_UPN, der.utf8(f"{subject.holder.principal_name}@carte-cps.fr"))
     names = x509.SubjectAlternativeName([upn])
     return [basic, (_key_usage(digital_signature=True), True), (purposes, False), (names, False)]
 
 
 def _cps_extensions(subject: Subject) -> list[tuple[x509.ExtensionType, bool]]:
     """Private extensions, their values in DER inside extnValue."""
+    holder = subject.holder
     values = {
-        OID_CARD_TYPE: der.integer(CARD_TYPE_CPS),
+        OID_CARD_TYPE: der.integer(holder.card_type),
         OID_CARD_NUMBER: der.printable(f"{CARD_ISSUER}/{subject.card_number}"),
         OID_CARD_CATEGORY: der.octets(CARD_CATEGORY_TEST),
-        OID_PROFESSION: der.integer(subject.holder.profession),
-        OID_SPECIALITY: der.sequence(der.utf8(subject.holder.speciality)),
+        OID_PROFESSION: _integer(holder.profession),
+        OID_FUTURE_PROFESSION: _integer(holder.future_profession),
+        OID_SPECIALITY: der.sequence(der.utf8(holder.speciality)) if holder.speciality else b"",
     }
     return [
         (x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value), False) for oid, value in values.items() if value
     ]
 
 
-def _publication_extensions() -> list[x509.ExtensionType]:
+def _integer(number: int | None) -> bytes:
+    return b"" if number is None else der.integer(number)
+
+
+def _publication_extensions(standard: bool) -> list[x509.ExtensionType]:  # noqa: FBT001
     """Where a genuine certificate says that its policy, revocation lists and authority are."""
+    name, file = (STANDARD_NAME, "ACI-ST-PP-TEST") if standard else (ISSUING_NAME, "ACI-FO-PP-TEST")
     directory = (
-        f"ldap://annuaire-igc.cps-agent.invalid/CN={ISSUING_NAME},OU=IGC-CPS-AGENT-TEST,OU=0002%20000000000,"
+        f"ldap://annuaire-igc.cps-agent.invalid/CN={name},OU=IGC-CPS-AGENT-TEST,OU=0002%20000000000,"
         f"O={ORGANISATION},C=FR"
     ).replace(" ", "%20")
     return [
         x509.CertificatePolicies([x509.PolicyInformation(OID_POLICY, [f"http://{HOST}/PC"])]),
         x509.CRLDistributionPoints(
             [
-                _distribution_point(f"http://{HOST}/CRL/ACI-FO-PP-TEST.crl"),
+                _distribution_point(f"http://{HOST}/CRL/{file}.crl"),
                 _distribution_point(f"{directory}?certificaterevocationlist;binary?base?objectclass=pkiCa"),
             ]
         ),
         x509.FreshestCRL(
             [
-                _distribution_point(f"http://{HOST}/CRL/ACI-FO-PP-TEST-delta.crl"),
+                _distribution_point(f"http://{HOST}/CRL/{file}-delta.crl"),
                 _distribution_point(f"{directory}?deltarevocationlist;binary?base?objectclass=pkiCa"),
             ]
         ),
         x509.AuthorityInformationAccess(
             [
                 _access(AuthorityInformationAccessOID.OCSP, "http://ocsp.cps-agent.invalid"),
-                _access(AuthorityInformationAccessOID.CA_ISSUERS, f"http://{HOST}/AC%20TEST/ACI-FO-PP-TEST.cer"),
+                _access(AuthorityInformationAccessOID.CA_ISSUERS, f"http://{HOST}/AC%20TEST/{file}.cer"),
             ]
         ),
     ]

@@ -34,13 +34,14 @@ def build_image(card: Personalisation, certificates: dict[KeyRole, bytes], cps_d
     application = DedicatedFile(card.files.application, card.application_aid)
     billing = DedicatedFile(FID_BILLING_DF)
     writable = ElementaryFile(card.files.cps_data, cps_data or bytes(CPS_DATA_LENGTH), update=SCB_USER)
-    root.add(*_root_files(card), application, billing)
+    root.add(*root_files(card), application, billing)
     application.add(*_directory_files(card), *_certificate_files(card, certificates), writable, *_holder_files(card))
     billing.add(ElementaryFile(FID_BILLING, _encode_billing(card), read=SCB_USER))
     return CardImage(root, application, writable)
 
 
-def _root_files(card: Personalisation) -> list[ElementaryFile]:
+def root_files(card: Personalisation) -> list[ElementaryFile]:
+    """What stands in the MF, whichever way the card is seen."""
     files = [
         ElementaryFile(FID_ATR, _encode_atr_file(card), SFI_ATR),
         ElementaryFile(FID_DIR, _encode_dir(card), SFI_DIR),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from drivers.base import CardSlot, Connection, Deadline, Readers, ReaderState
-from drivers.errors import CardAbsentError, CardBusyError, CardRemovedError, ReaderAbsentError
-from drivers.virtual.card_os import Chip
+from drivers.base import CardSlot, Connection, Deadline, PinPad, Readers, ReaderState
+from drivers.errors import CardAbsentError, CardBusyError, CardMuteError, CardRemovedError, ReaderAbsentError
+from drivers.virtual.chip import Chip
+from drivers.virtual.pad import VirtualPad
 
 LOCK_SLICE_S = 0.05
 """How soon a waiting transaction notices that its deadline was brought forward."""
@@ -20,10 +22,23 @@ def reader_name(index: int) -> str:
 
 
 class VirtualReader:
-    """One reader with at most one card. Its lock belongs to one transaction at a time."""
+    """One reader with at most one card. Its lock belongs to one transaction at a time.
 
-    def __init__(self, name: str, changed: threading.Condition, card: Chip | None) -> None:
+    `pad`: the keys it has. `t1`: whether it speaks T=1 with cards that offer it, as PC/SC services choose.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        changed: threading.Condition,
+        card: Chip | None,
+        pad: VirtualPad | None = None,
+        *,
+        t1: bool = True,
+    ) -> None:
         self.name = name
+        self.pad = pad
+        self._t1 = t1
         self._changed = changed
         self._card: Chip | None = None
         self._atr: bytes | None = None
@@ -36,12 +51,17 @@ class VirtualReader:
     @property
     def state(self) -> ReaderState:
         """The reader as it is now."""
-        return ReaderState(self.name, self._atr, self._events)
+        return ReaderState(self.name, self._atr, self._events, mute=self._atr == b"")
 
     @property
     def events(self) -> int:
         """Insertions and removals so far."""
         return self._events
+
+    @property
+    def whole_apdus(self) -> bool:
+        """Whether the protocol with the card is T=1."""
+        return self._t1 and self._atr is not None and offers_t1(self._atr)
 
     def insert(self, card: Chip) -> None:
         """Put a card in and power it; a card that was there is pulled first."""
@@ -87,16 +107,30 @@ class VirtualReader:
             self._changed.notify_all()
 
 
+def offers_t1(atr: bytes) -> bool:
+    """Whether a TD byte of the ATR names T=1 (ISO 7816-3 §8.2.3)."""
+    flags, at = atr[1] >> 4, 2
+    while flags & 0x8:
+        at += (flags & 0x7).bit_count()
+        if atr[at] & 0x0F == 1:
+            return True
+        flags, at = atr[at] >> 4, at + 1
+    return False
+
+
 class VirtualConnection(Connection):
     """The card of one transaction."""
 
     def __init__(self, slot: VirtualSlot, reader: VirtualReader, state: ReaderState) -> None:
         if state.atr is None:
             raise CardAbsentError
+        if state.mute:
+            raise CardMuteError
         self.atr = state.atr
         self._slot = slot
         self._reader = reader
         self.events = state.events
+        self.whole_apdus = reader.whole_apdus
         self._wants_reset = False
 
     def transmit(self, apdu: bytes | bytearray) -> bytes:
@@ -114,6 +148,26 @@ class VirtualConnection(Connection):
             self._reader.reset(self.events)
 
 
+class VirtualPadConnection(VirtualConnection, PinPad):
+    """The card of one transaction in a reader with keys."""
+
+    def __init__(self, slot: VirtualSlot, reader: VirtualReader, state: ReaderState, pad: VirtualPad) -> None:
+        super().__init__(slot, reader, state)
+        self._pad = pad
+        self.replaces_codes = pad.replaces_codes
+
+    def verify_on_pad(self, block: bytes) -> bytes:
+        """Have somebody type. Raises CardRemovedError."""
+        return self._pad.verify(block, self.transmit, self._is_there)
+
+    def modify_on_pad(self, block: bytes) -> bytes:
+        """Have somebody type. Raises CardRemovedError."""
+        return self._pad.modify(block, self.transmit, self._is_there)
+
+    def _is_there(self) -> bool:
+        return self._reader.state == ReaderState(self._reader.name, self.atr, self.events)
+
+
 class VirtualSlot(CardSlot):
     """One user of a virtual reader; several exclude each other."""
 
@@ -127,7 +181,7 @@ class VirtualSlot(CardSlot):
         """Hold the card until the block ends. Raises CardAbsentError, CardBusyError."""
         self._reader.acquire(deadline)
         try:
-            connection = VirtualConnection(self, self._reader, self._reader.state)
+            connection = self._connect()
             try:
                 yield connection
             finally:
@@ -135,14 +189,25 @@ class VirtualSlot(CardSlot):
         finally:
             self._reader.release()
 
+    def _connect(self) -> VirtualConnection:
+        if self._reader.pad is not None:
+            return VirtualPadConnection(self, self._reader, self._reader.state, self._reader.pad)
+        return VirtualConnection(self, self._reader, self._reader.state)
+
 
 class VirtualReaders(Readers):
-    """A reader for each card given; None makes an empty reader."""
+    """A reader for each card given; None makes an empty reader. `pad`: the keys that the first reader has."""
 
-    def __init__(self, cards: Sequence[Chip | None] = (None,)) -> None:
+    def __init__(
+        self, cards: Sequence[Chip | None] = (None,), *, pad: VirtualPad | None = None, t1: bool = True
+    ) -> None:
         self._changed = threading.Condition()
         self._stopped = False
-        self._readers = [VirtualReader(reader_name(i), self._changed, card) for i, card in enumerate(cards)]
+        pads = itertools.chain([pad], itertools.repeat(None))
+        self._readers = [
+            VirtualReader(reader_name(i), self._changed, card, keys, t1=t1)
+            for i, (card, keys) in enumerate(zip(cards, pads, strict=False))
+        ]
 
     def insert(self, card: Chip, name: str | None = None) -> None:
         """Put a card into that reader, or into the first one."""

@@ -13,12 +13,15 @@ CARD_ISSUER = "8025000001"
 CKM_RSA_PKCS = 0x0001
 CKM_SHA1_RSA_PKCS = 0x0006
 CKM_SHA256_RSA_PKCS = 0x0040
+CKM_SHA1_RSA_PKCS_PSS = 0x000E
+CKM_SHA256_RSA_PKCS_PSS = 0x0043
 CKM_SHA_1 = 0x0220
 CKM_SHA256 = 0x0250
 
 OID_RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 OID_SHA1_RSA = "1.2.840.113549.1.1.5"
 OID_SHA256_RSA = "1.2.840.113549.1.1.11"
+OID_PSS = "1.2.840.113549.1.1.10"
 OID_SHA1 = "1.3.14.3.2.26"
 OID_SHA256 = "2.16.840.1.101.3.4.2.1"
 
@@ -63,6 +66,35 @@ class AlgorithmReferences:
 
 
 @dataclass(frozen=True, slots=True)
+class ChipDocAlgorithms(AlgorithmReferences):
+    """Algorithm bytes of a CPS4 (tag 91)."""
+
+    sha1_rsa: int = 0x0A
+    sha256_rsa: int = 0x28
+    sha1_pss: int = 0x15
+    sha256_pss: int = 0x2C
+
+    def supported(self) -> tuple[Algorithm, ...]:
+        """Our guess at TokenInfo.supportedAlgorithms: what the card signs by reference, and the bare RSA operation."""
+        return (
+            Algorithm(1, CKM_SHA1_RSA_PKCS, COMPUTE_SIGNATURE, OID_SHA1_RSA, self.sha1_rsa),
+            Algorithm(2, CKM_SHA256_RSA_PKCS, COMPUTE_SIGNATURE, OID_SHA256_RSA, self.sha256_rsa),
+            Algorithm(3, CKM_SHA1_RSA_PKCS_PSS, COMPUTE_SIGNATURE, OID_PSS, self.sha1_pss),
+            Algorithm(4, CKM_SHA256_RSA_PKCS_PSS, COMPUTE_SIGNATURE, OID_PSS, self.sha256_pss),
+            Algorithm(5, CKM_RSA_PKCS, DECIPHER, OID_RSA_ENCRYPTION, self.rsa_decipher),
+        )
+
+    def schemes(self) -> dict[int, tuple[str, bool]]:
+        """Hash and whether the padding is PSS, by reference."""
+        return {
+            self.sha1_rsa: ("sha1", False),
+            self.sha256_rsa: ("sha256", False),
+            self.sha1_pss: ("sha1", True),
+            self.sha256_pss: ("sha256", True),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """One place of exercise (CPS_ACTIVITY_nn_PS): `number` is nn, 1 to 16; numbers may be skipped."""
 
@@ -80,7 +112,7 @@ class Holder:
     given_name: str = "CAMILLE"
     rpps: str = "99700002712"
     title: str = "Médecin"
-    profession: int = 10
+    profession: int | None = 10
     speciality: str = "SM26"
     situations: tuple[Situation, ...] = (
         Situation(1, "CABINET DU DR VIRTUEL", "499700002712005", "SA07"),
@@ -91,6 +123,77 @@ class Holder:
     def national_id(self) -> str:
         """IdNat_PS: the digit 8 announces an RPPS number."""
         return f"8{self.rpps}"
+
+    @property
+    def principal_name(self) -> str:
+        """What the user principal name of the certificate begins with."""
+        return f"8.{self.rpps}"
+
+    @property
+    def card_type(self) -> int:
+        """Nomenclature G02: 0 CPS, 1 CPF, 2 CDE and CPE, 3 CDA and CPA."""
+        return 0
+
+    @property
+    def future_profession(self) -> int | None:
+        """Nomenclature G16, on cards of people in training."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Trainee(Holder):
+    """Somebody in training, with a student's number instead of an RPPS; what a genuine title says is not known."""
+
+    title: str = "Médecin en formation"
+    profession: int | None = None
+    speciality: str = ""
+    student_number: str = "99700002720"
+    future_profession: int | None = 10
+
+    @property
+    def national_id(self) -> str:
+        """IdNat_PS: the digit 9 announces a student's number."""
+        return f"9{self.student_number}"
+
+    @property
+    def principal_name(self) -> str:
+        """Ours: as a professional's."""
+        return f"9.{self.student_number}"
+
+    @property
+    def card_type(self) -> int:
+        """CPF."""
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Employee(Holder):
+    """Somebody who works for a structure. Without names the card is the structure's, lent to whom it employs.
+
+    `structure_id`: IdNat_Struct, whose first digit tells what follows (G07); `number`: of the structure's register.
+    `legacy`: subject as before IGC-Santé, with the test domain for an organisation and a place for a department.
+    """
+
+    title: str = ""
+    profession: int | None = None
+    speciality: str = ""
+    card_type: int = 2
+    structure: str = "HOPITAL D'ESSAI"
+    structure_id: str = "1990000010"
+    number: str = "CPET0001"
+    place: str = "Paris (75)"
+    legacy: bool = False
+
+    @property
+    def national_id(self) -> str:
+        """IdNat_PS of a register (G08): its digit is that of the structure plus 2, but for ADELI (1) and RPPS (6)."""
+        kind = {"0": "1", "1": "3", "2": "4", "3": "5", "4": "6"}[self.structure_id[0]]
+        return f"{kind}{self.structure_id[1:]}/{self.number}"
+
+    @property
+    def principal_name(self) -> str:
+        """The national identifier as it is."""
+        return self.national_id
 
 
 @dataclass(frozen=True, slots=True)

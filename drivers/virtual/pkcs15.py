@@ -102,13 +102,17 @@ def _encode_pin(
 
 def encode_prkdf(card: Personalisation) -> bytes:
     """The private keys (§6.3); their paths are empty because a key is no file but a security data object."""
-    signature = _encode_key(card, card.signature, (USAGE_NON_REPUDIATION,), (PSO_CDS,))
-    return signature + _encode_key(card, card.authentication, (USAGE_DECRYPT, USAGE_SIGN), (PSO_DECIPHER, INT_AUTH))
+    signature = encode_private_key(card, card.signature, (USAGE_NON_REPUDIATION,), (PSO_CDS,))
+    usage = USAGE_DECRYPT, USAGE_SIGN
+    return signature + encode_private_key(card, card.authentication, usage, (PSO_DECIPHER, INT_AUTH))
 
 
-def _encode_key(card: Personalisation, key: KeyLayout, usage: tuple[int, ...], modes: tuple[int, ...]) -> bytes:
-    auth_id = octets(bytes([REF_PIN]))
-    rules = sequence(*(sequence(bits(mode), auth_id) for mode in modes))
+def encode_private_key(
+    card: Personalisation, key: KeyLayout, usage: tuple[int, ...], modes: tuple[int, ...], *, needs_code: bool = True
+) -> bytes:
+    """One entry of the directory; a key that needs no code names none."""
+    auth_id = octets(bytes([REF_PIN])) if needs_code else b""
+    rules = sequence(*(sequence(bits(mode), auth_id) for mode in modes)) if needs_code else b""
     attributes = sequence(
         octets(card.key_id(key)),
         bits(*usage),
@@ -121,13 +125,15 @@ def _encode_key(card: Personalisation, key: KeyLayout, usage: tuple[int, ...], m
 
 def encode_cdf(card: Personalisation) -> bytes:
     """The certificates (§6.5)."""
-    return b"".join(
-        sequence(
-            sequence(utf8(key.certificate_label), bits()),
-            sequence(octets(card.key_id(key))),
-            context(1, sequence(encode_path(MF, card.files.application, key.certificate_fid))),
-        )
-        for key in (card.signature, card.authentication)
+    return encode_certificate(card, card.signature) + encode_certificate(card, card.authentication)
+
+
+def encode_certificate(card: Personalisation, key: KeyLayout) -> bytes:
+    """One entry of the directory."""
+    return sequence(
+        sequence(utf8(key.certificate_label), bits()),
+        sequence(octets(card.key_id(key))),
+        context(1, sequence(encode_path(MF, card.files.application, key.certificate_fid))),
     )
 
 

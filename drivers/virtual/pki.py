@@ -1,9 +1,10 @@
-"""The test PKI of one data folder: a root and an issuing authority whose keys never leave it."""
+"""The test PKI of one data folder: a root and its issuing authorities, whose keys never leave it."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,20 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from drivers.errors import DriverError
 from drivers.virtual.atomic import make_private_folder, sync_folder, write_atomically
-from drivers.virtual.certificates import ISSUING_NAME, ROOT_NAME, Subject, build_ca, build_leaf, ca_name
+from drivers.virtual.certificates import (
+    ISSUING_NAME,
+    ROOT_NAME,
+    STANDARD_NAME,
+    Subject,
+    build_ca,
+    build_leaf,
+    ca_name,
+)
 
 CA_KEY_BITS = 4096
 ROOT, ISSUING = "root", "issuing"
+STANDARD_FOLDER = "standard"
+"""What issues to employees is made for the first of them: most folders need none."""
 PROOF, PROOF_PADDING = b"cps-agent test PKI: proof of possession", padding.PKCS1v15()
 
 
@@ -54,9 +65,11 @@ class TestPki:
 
     __test__ = False  # the name begins as pytest's test classes do
 
-    def __init__(self, root: Authority, issuing: Authority) -> None:
+    def __init__(self, folder: Path, root: Authority, issuing: Authority, standard: Authority | None) -> None:
         self.root = root
         self.issuing = issuing
+        self._folder = folder
+        self._standard = standard
 
     @classmethod
     def open(cls, folder: Path) -> TestPki:
@@ -67,7 +80,7 @@ class TestPki:
         found = cls.load(folder)
         if found is None:
             make_private_folder(folder.parent)
-            _make(folder)
+            _make(folder, _write_pki)
             found = cls.load(folder)
         if found is None:
             raise PkiDamagedError(f"no usable test PKI in {folder}")
@@ -77,7 +90,9 @@ class TestPki:
     def load(cls, folder: Path) -> TestPki | None:
         """Load the PKI of the folder, or None when it holds none; never creates anything."""
         try:
-            return cls(_load_authority(folder, ROOT), _load_authority(folder, ISSUING))
+            root, issuing = _load_authority(folder, ROOT), _load_authority(folder, ISSUING)
+            standard = folder / STANDARD_FOLDER
+            return cls(folder, root, issuing, _load_authority(standard, ISSUING) if standard.is_dir() else None)
         except (OSError, ValueError):
             return None
 
@@ -88,35 +103,52 @@ class TestPki:
 
     @property
     def issuing_certificate(self) -> x509.Certificate:
-        """The authority that signs card certificates."""
+        """The authority that signs the certificates of professionals."""
         return self.issuing.certificate
 
-    def chain_der(self) -> tuple[bytes, bytes]:
-        """Issuing certificate, then root, in DER."""
-        return self.issuing.certificate_der, self.root.certificate_der
+    def chain_der(self) -> tuple[bytes, ...]:
+        """Issuing certificates, then root, in DER."""
+        return *(authority.certificate_der for authority in self._issuers()), self.root.certificate_der
+
+    def _issuers(self) -> tuple[Authority, ...]:
+        return (self.issuing,) if self._standard is None else (self.issuing, self._standard)
 
     def issue(self, subject: Subject, key: rsa.RSAPublicKey) -> bytes:
-        """Issue a certificate in DER."""
-        certificate = build_leaf(subject, key, self.issuing.certificate).sign(self.issuing.key, hashes.SHA256())
+        """Issue a certificate in DER. Raises PkiDamagedError when the authority that employees need cannot be made."""
+        issuer = self._open_standard() if subject.is_standard else self.issuing
+        certificate = build_leaf(subject, key, issuer.certificate).sign(issuer.key, hashes.SHA256())
         return certificate.public_bytes(serialization.Encoding.DER)
+
+    def _open_standard(self) -> Authority:
+        """Load the second issuing authority, or make it; the first process to make it wins."""
+        if self._standard is None:
+            folder = self._folder / STANDARD_FOLDER
+            if not folder.is_dir():
+                _make(folder, lambda workshop: _write_issuing(workshop, STANDARD_NAME, self.root))
+            try:
+                self._standard = _load_authority(folder, ISSUING)
+            except (OSError, ValueError) as error:
+                raise PkiDamagedError(f"no usable test authority in {folder}") from error
+        return self._standard
 
     def vouches_for(self, certificate_der: bytes) -> bool:
         """Whether this folder issued the certificate: signatures up to the root, and the root's key is here."""
         try:
             leaf = x509.load_der_x509_certificate(certificate_der)
-            leaf.verify_directly_issued_by(self.issuing.certificate)
-            self.issuing.certificate.verify_directly_issued_by(self.root.certificate)
+            issuer = next(item for item in self._issuers() if item.certificate.subject == leaf.issuer).certificate
+            leaf.verify_directly_issued_by(issuer)
+            issuer.verify_directly_issued_by(self.root.certificate)
             self.root.certificate.verify_directly_issued_by(self.root.certificate)
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, StopIteration):
             return False
         return self.root.owns_its_key()
 
 
-def _make(folder: Path) -> None:
-    """Write a new PKI beside the folder and move it there in one step; the first process to move wins."""
+def _make(folder: Path, write: Callable[[Path], None]) -> None:
+    """Have a new folder written beside its place and move it there in one step; the first process to move wins."""
     workshop = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))  # mode 0700
     try:
-        _write_pki(workshop)
+        write(workshop)
         workshop.rename(folder)
         sync_folder(folder.parent)
     except OSError:
@@ -127,13 +159,17 @@ def _make(folder: Path) -> None:
 
 
 def _write_pki(folder: Path) -> None:
-    root_key, issuing_key = (rsa.generate_private_key(65537, CA_KEY_BITS) for _ in range(2))
-    root_name, issuing_name = ca_name(ROOT_NAME), ca_name(ISSUING_NAME)
-    public, root_public = issuing_key.public_key(), root_key.public_key()
-    root = build_ca(root_name, root_name, root_public, root_public).sign(root_key, hashes.SHA256())
-    issuing = build_ca(issuing_name, root_name, public, root_public).sign(root_key, hashes.SHA256())
-    _write_authority(folder, ROOT, Authority(root, root_key))
-    _write_authority(folder, ISSUING, Authority(issuing, issuing_key))
+    key, name = rsa.generate_private_key(65537, CA_KEY_BITS), ca_name(ROOT_NAME)
+    certificate = build_ca(name, name, key.public_key(), key.public_key()).sign(key, hashes.SHA256())
+    root = Authority(certificate, key)
+    _write_authority(folder, ROOT, root)
+    _write_issuing(folder, ISSUING_NAME, root)
+
+
+def _write_issuing(folder: Path, name: str, root: Authority) -> None:
+    key = rsa.generate_private_key(65537, CA_KEY_BITS)
+    builder = build_ca(ca_name(name), root.certificate.subject, key.public_key(), root.key.public_key())
+    _write_authority(folder, ISSUING, Authority(builder.sign(root.key, hashes.SHA256()), key))
 
 
 def _write_authority(folder: Path, name: str, authority: Authority) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -13,11 +15,15 @@ from drivers.folder_lock import FolderLock
 from drivers.virtual.atomic import make_private_folder, write_atomically
 from drivers.virtual.card_os import VirtualCard
 from drivers.virtual.certificates import Subject
-from drivers.virtual.image import build_image
+from drivers.virtual.chip import ApduCard
 from drivers.virtual.memory import Code, Codes, Memory
 from drivers.virtual.personalisation import DEFAULT, Personalisation
 from drivers.virtual.pkcs15 import MODULUS_BITS
 from drivers.virtual.pki import TestPki, dump_key, load_key
+
+C = TypeVar("C", bound=ApduCard)
+Make = Callable[[Personalisation, dict[KeyRole, bytes], Memory, bytes | None], C]
+"""What makes a card of its personalisation, certificates, memory, and what terminals have written."""
 
 
 class CardFolderDamagedError(DriverError):
@@ -45,12 +51,10 @@ class VirtualCardStore(Memory):
             lock.release()
             raise CardFolderDamagedError(f"the virtual card in {folder} cannot be read: {error}") from error
 
-    def card(self, pki: TestPki) -> VirtualCard:
+    def card(self, pki: TestPki, make: Make[C]) -> C:
         """The card of this memory; its certificates are issued anew when PKI or personalisation changed."""
         certificates = {role: self._certificate(pki, role) for role in KeyRole}
-        return VirtualCard(
-            self._personalisation, build_image(self._personalisation, certificates, self._cps_data()), self
-        )
+        return make(self._personalisation, certificates, self, self._cps_data())
 
     def save_codes(self, codes: Codes) -> None:
         """Replace both codes and their counters."""
@@ -101,14 +105,19 @@ def pki_folder(data_dir: Path) -> Path:
 
 
 def open_card(data_dir: Path, personalisation: Personalisation = DEFAULT) -> VirtualCard:
-    """Create or load a card of the data folder, in use until `close`.
+    """Create or load a CPS3 of the data folder, in use until `close`; raises what open_made raises."""
+    return open_made(data_dir, personalisation, VirtualCard.make)
+
+
+def open_made(data_dir: Path, personalisation: Personalisation, make: Make[C]) -> C:
+    """Create or load a card of the data folder, of the kind that `make` makes.
 
     Raises FolderInUseError, CardFolderDamagedError, PkiDamagedError.
     """
     pki = TestPki.open(pki_folder(data_dir))
     store = VirtualCardStore.open(data_dir / "virtual" / "cards" / personalisation.serial, personalisation)
     try:
-        return store.card(pki)
-    except OSError:
+        return store.card(pki, make)
+    except BaseException:
         store.close()
         raise

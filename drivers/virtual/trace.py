@@ -11,7 +11,7 @@ from drivers.virtual.apdu import (
     INS_RESET_RETRY_COUNTER,
     INS_VERIFY,
 )
-from drivers.virtual.card_os import Chip
+from drivers.virtual.chip import Chip
 
 SECRET_INS = frozenset({INS_VERIFY, INS_CHANGE_REFERENCE_DATA, INS_RESET_RETRY_COUNTER})
 HIDDEN = "****"

@@ -10,7 +10,7 @@ import select
 import socket
 import threading
 
-from drivers.virtual.card_os import Chip
+from drivers.virtual.chip import Chip
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 35963

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from support.agent import NONCE, Person, RunningAgent, running_agent
 from support.faulty import FaultyModule, compile_faulty
+from support.journal import latest_use
 from support.lines import until
 from support.openssl import openssl, verify_cms, verify_token, write_chain, write_pem
 from support.processes import agent_program
@@ -186,7 +187,7 @@ async def test_a_module_that_fails_in_a_signature_costs_that_signature(
     assert (refused.code, refused.problem["layer"]) == (code, "middleware")
     assert time.monotonic() - started < 3 * TIMEOUT_S
     assert len(pins(person)) == 2
-    (entry, *_) = await failing.ask(lambda client: client.journal(1))
+    entry = await failing.ask(latest_use)
     assert (entry["action"], entry["outcome"]) == ("authenticate", code)
     faulty.mend()
     await failing.ask(login)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.agent import NONCE
+from support.journal import latest_use
 from support.openssl import verify_cms, verify_token, write_chain
 from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailable
 from support.processes import agent_program
@@ -147,7 +148,7 @@ def test_the_signature_key_is_out_of_reach_which_is_told_and_no_second_code_aske
             assert "cas d'OpenSC et de la clé de signature d'une CPS" in problem["detailFr"]
             assert desk.codes_sent() == sent
             desk.require_closed()
-        (entry, *_) = desk.client.journal(1)
+        entry = latest_use(desk.client)
         assert (entry["action"], entry["outcome"]) == ("sign", "not-supported")
         desk.login()
 
@@ -213,4 +214,4 @@ def test_the_direct_way_is_preferred_and_the_card_is_there_once(
             write_chain(tmp_path, client.certificates()[0])
             (signed,) = client.sign([("a.txt", b"content")])
             verify_cms(tmp_path, signed.content, b"content")
-            assert client.journal(1)[0]["exchanges"] == 8
+            assert latest_use(client)["exchanges"] == 8

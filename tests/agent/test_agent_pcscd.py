@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from support.agent import NONCE
+from support.journal import latest_use
 from support.openssl import openssl, verify_cms, verify_token, write_chain
 from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailable
 from support.processes import agent_program, answers, command, program, virtual_card
@@ -162,7 +163,7 @@ def test_a_pulled_card_is_named_and_works_again_when_it_is_back(desk: Desk) -> N
     wait_until(lambda: desk.refusal()[0] == "card-absent", "the removal")
     desk.insert()
     desk.client.authenticate(SITE, NONCE)
-    assert desk.client.journal(1)[0]["exchanges"] == 8
+    assert latest_use(desk.client)["exchanges"] == 8
 
 
 def test_a_stopped_service_is_named_and_a_started_one_is_found(desk: Desk) -> None:

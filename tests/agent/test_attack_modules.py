@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from support import lying_worker
 from support.agent import NONCE, Answer, Person, RunningAgent, running_agent
+from support.journal import latest_use
 from support.openssl import verify_token, write_chain
 
 from agent.daemon import Daemon
@@ -174,15 +175,15 @@ async def test_attack_wrong_signatures_never_leave(folder: Path, person: Person,
     if lie == "another key":
         module.sign_with(KeyRole.SIGNATURE)
     elif lie == "another message":
-        other = wire.Sign(1, b"", b"0" * 51)
+        other = wire.Sign(1, b"", [b"0" * 51])
         module.tell("sign", lying_worker.answer(module.told["sign"], other).decode())
     else:
-        module.tell("sign", text(wire.Signature(values[lie])))
+        module.tell("sign", text(wire.Signatures([values[lie]])))
     async with agent_with(folder, person, module) as agent:
         answer = await use(agent, "/v1/authentications", LOGIN)
         assert (answer.status, answer.code) == (409, "card-unknown")
         assert "signature" not in answer.body
-        (entry, *_) = await agent.ask(lambda client: client.journal(1))
+        entry = await agent.ask(latest_use)
         assert entry["outcome"] == "card-unknown"
     assert module.codes() == 1
 

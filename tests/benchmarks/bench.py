@@ -70,8 +70,11 @@ class RunningAgent:
         return [reader["state"] for reader in self.client.status().get("readers", []) if reader["state"] != "empty"]
 
     def wait_for_card(self) -> None:
-        """Until the card was read."""
-        wait_until(lambda: self.states() == ["ready"], "the card", 60)
+        """Until the card was read, and its tries looked at."""
+        wait_until(lambda: self.states() == ["ready"] and self._knows_tries(), "the card", 60)
+
+    def _knows_tries(self) -> bool:
+        return all(reader["pin"] for reader in self.client.status()["readers"] if reader["state"] == "ready")
 
 
 @contextlib.contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 
 import pytest
 from contract_tokens import MAKERS, Given, Inserted, make
 from support.pcsc_reader import empty_reader
 from support.softhsm import softhsm_token, why_unavailable
 
-from drivers.virtual.store import open_card
+from drivers.virtual.kinds import open_card_of_kind
 
 
 def pytest_generate_tests(metafunc):
@@ -23,7 +24,8 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(scope="session")
 def made_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("contract") / "data"
-    open_card(folder).close()
+    for kind in ("cps3", "cps4", "cps3-contactless"):
+        open_card_of_kind(folder, kind).close()
     return folder
 
 
@@ -36,10 +38,16 @@ def made_softhsm(made_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def inserted(process_pcscd, made_folder, tmp_path_factory):
+    """Cards that stay in the two readers of the pcscd, by their kinds."""
     folder = shutil.copytree(made_folder, tmp_path_factory.mktemp("inserted") / "data")
-    with open_card(folder) as card, empty_reader(process_pcscd) as reader, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("drivers.pcsc.slot.GAP_S", 0.0)  # nobody else waits for this card
-        yield Inserted(card, reader, card._memory.codes)
+    with ExitStack() as stack:
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr("drivers.pcsc.slot.GAP_S", 0.0)  # nobody else waits
+        found = {}
+        for slot, kind in enumerate(("cps3", "cps4")):
+            card = stack.enter_context(open_card_of_kind(folder, kind))
+            reader = stack.enter_context(empty_reader(process_pcscd, slot))
+            found[kind] = Inserted(card, reader, card._memory.codes)
+        yield found
 
 
 @pytest.fixture

@@ -18,22 +18,27 @@ from drivers.card.family import open_card as open_direct
 from drivers.card.profile import CardProfile
 from drivers.pkcs11.modules import CardModules, ModuleTokens
 from drivers.pkcs11.workers import ModuleWorkers
-from drivers.virtual.card_os import VirtualCard
+from drivers.virtual.chip import ApduCard
+from drivers.virtual.kinds import open_card_of_kind
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.memory import Codes
-from drivers.virtual.personalisation import DEFAULT
-from drivers.virtual.store import open_card
 
 OPENSC = "opensc-pkcs11.so"
-VERIFY_STATUS = bytes.fromhex("0020000100")
-SELECT_MASTER_FILE = bytes.fromhex("00A4090C023F00")
+ASK_STATUS = {
+    "cps3": ("00A4090C023F00", "0020000100"),
+    "cps4": ("01A4040C088025000001FF0100", "0120000100"),
+    "cps3-contactless": (),
+}
+"""How each kind of card is asked whether it stands verified; the last has nothing to verify."""
 
 
 class Ability(StrEnum):
     """What a test may need."""
 
+    CODE = "signs after a code, with one of two keys"
     SIGNATURE_KEY = "signs with its signature key"
     LONG_HASHES = "signs SHA-512 with its authentication key"
+    PSS = "signs with PSS"
     TRIES = "tells how many tries are left"
     BLOCKING = "blocks its code"
     UNBLOCKING = "sets a new code with the PUK"
@@ -63,7 +68,8 @@ class Subject:
 
     open: Callable[[], Token]
     number: str
-    card: VirtualCard | None = None
+    card: ApduCard | None = None
+    kind: str = "cps3"
     pull: Callable[[], None] | None = None
     opened: list[Token] = field(default_factory=list)
 
@@ -82,8 +88,8 @@ class Subject:
         """What the card itself says; a token that is none has nothing to leave open."""
         if self.card is None:
             return False
-        self.card.process(SELECT_MASTER_FILE)
-        return self.card.process(VERIFY_STATUS) == b"\x90\x00"
+        answers = [self.card.process(bytes.fromhex(command)) for command in ASK_STATUS[self.kind]]
+        return answers[-1:] == [b"\x90\x00"]
 
 
 @dataclass(frozen=True)
@@ -99,28 +105,43 @@ class Given:
 
 
 @contextmanager
-def virtual(given: Given) -> Iterator[Subject]:
-    """The card in this process, directly."""
-    with open_card(given.data_dir) as card:
+def in_process(given: Given, kind: str) -> Iterator[Subject]:
+    with open_card_of_kind(given.data_dir, kind) as card:
         readers, store = VirtualReaders([card]), Memory()
         (state,) = readers.list_states()
         yield Subject(
             lambda: open_direct(readers.open_slot(state.name), card.atr, store, Deadline(10)),
-            DEFAULT.serial,
+            card.serial,
             card,
+            kind,
             readers.remove,
         )
+
+
+def virtual(given: Given) -> AbstractContextManager[Subject]:
+    """A CPS3 in this process, directly."""
+    return in_process(given, "cps3")
+
+
+def cps4(given: Given) -> AbstractContextManager[Subject]:
+    """A CPS4 in this process, directly."""
+    return in_process(given, "cps4")
+
+
+def contactless(given: Given) -> AbstractContextManager[Subject]:
+    """A CPS3 near a reader in this process, directly."""
+    return in_process(given, "cps3-contactless")
 
 
 @dataclass
 class Inserted:
     """The card that stays in the reader of the pcscd from test to test: pulling and inserting takes a while."""
 
-    card: VirtualCard
+    card: ApduCard
     reader: Reader
     codes: Codes
 
-    def fresh(self) -> VirtualCard:
+    def fresh(self) -> ApduCard:
         """The card as it was at first, wherever the last test has left it."""
         if not self.reader.has_card:
             self.reader.insert(self.card)
@@ -129,20 +150,29 @@ class Inserted:
         return self.card
 
 
-def in_pcscd(given: Given) -> tuple[VirtualCard, Callable[[], CardSlot], Callable[[], None]]:
+def in_pcscd(given: Given, kind: str = "cps3") -> tuple[ApduCard, Callable[[], CardSlot], Callable[[], None]]:
     """The card, a way to open a slot for it (each is one thread's), and a way to pull it."""
-    inserted: Inserted = given.request.getfixturevalue("inserted")
+    inserted: Inserted = given.request.getfixturevalue("inserted")[kind]
     from drivers.pcsc.readers import PcscReaders  # noqa: PLC0415 - after the environment is set
 
     return inserted.fresh(), lambda: PcscReaders().open_slot(inserted.reader.name), inserted.reader.pull
 
 
 @contextmanager
-def pcsc(given: Given) -> Iterator[Subject]:
-    """The card behind pcscd, directly."""
+def through_pcscd(given: Given, kind: str) -> Iterator[Subject]:
     store = Memory()
-    card, open_slot, pull = in_pcscd(given)
-    yield Subject(lambda: open_direct(open_slot(), card.atr, store, Deadline(20)), DEFAULT.serial, card, pull)
+    card, open_slot, pull = in_pcscd(given, kind)
+    yield Subject(lambda: open_direct(open_slot(), card.atr, store, Deadline(20)), card.serial, card, kind, pull)
+
+
+def pcsc(given: Given) -> AbstractContextManager[Subject]:
+    """A CPS3 behind pcscd, directly."""
+    return through_pcscd(given, "cps3")
+
+
+def cps4_pcsc(given: Given) -> AbstractContextManager[Subject]:
+    """A CPS4 behind pcscd, directly: pcscd chooses T=1."""
+    return through_pcscd(given, "cps4")
 
 
 @contextmanager
@@ -151,7 +181,7 @@ def opensc(given: Given) -> Iterator[Subject]:
     module = next((path for path in Path("/usr/lib").glob(f"*/{OPENSC}")), Path(OPENSC))
     card, open_slot, pull = in_pcscd(given)
     modules = CardModules(ModuleWorkers(named=(module,)))
-    yield Subject(lambda: modules.open(open_slot(), Deadline(20)), DEFAULT.serial, card, pull)
+    yield Subject(lambda: modules.open(open_slot(), Deadline(20)), card.serial, card, "cps3", pull)
 
 
 @contextmanager
@@ -167,12 +197,15 @@ def softhsm(given: Given) -> Iterator[Subject]:
 
 Maker = Callable[[Given], AbstractContextManager[Subject]]
 MAKERS: dict[Maker, frozenset[Ability]] = {
-    virtual: frozenset(Ability) - {Ability.DATA},
-    pcsc: frozenset(Ability) - {Ability.DATA},
-    softhsm: frozenset({Ability.SIGNATURE_KEY, Ability.LONG_HASHES, Ability.UNBLOCKING}),
-    opensc: frozenset({Ability.LONG_HASHES, Ability.BLOCKING, Ability.DATA, Ability.CARD}),
+    virtual: frozenset(Ability) - {Ability.DATA, Ability.PSS},
+    pcsc: frozenset(Ability) - {Ability.DATA, Ability.PSS},
+    cps4: frozenset(Ability) - {Ability.DATA},
+    cps4_pcsc: frozenset(Ability) - {Ability.DATA},
+    contactless: frozenset({Ability.LONG_HASHES}),
+    softhsm: frozenset({Ability.CODE, Ability.SIGNATURE_KEY, Ability.LONG_HASHES, Ability.UNBLOCKING}),
+    opensc: frozenset({Ability.CODE, Ability.LONG_HASHES, Ability.BLOCKING, Ability.DATA, Ability.CARD}),
 }
-"""DATA is not offered by the direct way yet; SoftHSM2 neither counts tries nor is a card; of a CPS's keys OpenSC can use
+"""DATA is not offered by the direct way yet, PSS by the CPS4 alone; a contactless CPS3 has one key; SoftHSM2 neither counts tries nor is a card; of a CPS's keys OpenSC can use
 the authentication key only, and it tells of the last try alone."""
 
 

@@ -6,15 +6,16 @@ import hashlib
 import subprocess
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import pytest
-from contract_tokens import MAKERS, Ability, Given, make, opensc, pcsc
+from contract_tokens import MAKERS, Ability, Given, contactless, make, opensc, pcsc
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from drivers.base import DataReader, Deadline, Digest, KeyInfo, KeyRole, PinKeeper, PinReader, Token
+from drivers.base import DataReader, Deadline, Digest, KeyInfo, KeyRole, Padding, PinKeeper, PinReader, Token
 from drivers.errors import (
     CardAbsentError,
     CardBusyError,
@@ -28,7 +29,7 @@ from drivers.errors import (
     PinFormatError,
     PinWrongError,
 )
-from drivers.pin import Pin
+from drivers.pin import ON_PAD, Pin
 from drivers.pkcs11.modules import ModuleTokens
 from drivers.pkcs11.workers import ModuleWorkers
 from drivers.virtual.personalisation import DEFAULT
@@ -56,14 +57,23 @@ def digest(algorithm: str = "sha256", message: bytes = MESSAGE) -> Digest:
     return Digest(algorithm, hashlib.new(algorithm, message).digest())
 
 
+def code_for(key: KeyInfo, digits: str = PIN) -> Pin | None:
+    return pin(digits) if key.needs_code else None
+
+
 def sign(token: Token, role: KeyRole = KeyRole.AUTHENTICATION, algorithm: str = "sha256", digits: str = PIN) -> bytes:
-    return token.sign(key_of(token, role), digest(algorithm), pin(digits), soon())
+    key = key_of(token, role)
+    return token.sign(key, [digest(algorithm)], code_for(key, digits), soon())[0]
 
 
-def verify(key: KeyInfo, signature: bytes, algorithm: str = "sha256") -> None:
+def verify(key: KeyInfo, signature: bytes, algorithm: str = "sha256", made: Digest | None = None) -> None:
     """Somebody else's code agrees that the certificate's key signed. Raises InvalidSignature."""
+    made = made or digest(algorithm)
+    name, scheme = SIGNED_HASHES[made.algorithm], padding.PKCS1v15()
+    if made.padding is Padding.PSS:
+        scheme = padding.PSS(padding.MGF1(name), name.digest_size)
     public = x509.load_der_x509_certificate(key.certificate_der).public_key()
-    public.verify(signature, digest(algorithm).value, padding.PKCS1v15(), Prehashed(SIGNED_HASHES[algorithm]))
+    public.verify(signature, made.value, scheme, Prehashed(name))
 
 
 def require_pin(token: Token, digits: str) -> None:
@@ -77,10 +87,15 @@ def test_it_says_who_it_is_the_same_each_time(subject):
     assert first.keys == second.keys
     assert first.label
     assert first.generation
-    assert [key.role for key in sorted(first.keys, key=lambda key: key.role)] == ["authentication", "signature"]
     for key in first.keys:
         assert x509.load_der_x509_certificate(key.certificate_der)
         assert key.key_id
+
+
+@needs(Ability.CODE)
+def test_it_has_one_key_of_each_role(token):
+    assert sorted(key.role for key in token.keys) == ["authentication", "signature"]
+    assert all(key.needs_code for key in token.keys)
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
@@ -106,10 +121,11 @@ def test_the_signature_key_signs(subject, token, algorithm):
 def test_what_the_signature_key_of_a_card_does_not_take_is_refused_before_the_code_is_sent(subject, token):
     spent = pin(WRONG_PIN)
     with pytest.raises(NotSupportedError):
-        token.sign(key_of(token, KeyRole.SIGNATURE), digest("sha512"), spent, soon())
+        token.sign(key_of(token, KeyRole.SIGNATURE), [digest("sha512")], spent, soon())
     require_pin(token, PIN)
 
 
+@needs(Ability.CODE)
 def test_a_key_that_cannot_sign_says_so_once_and_is_known_for_it(subject, token):
     key = key_of(token, KeyRole.SIGNATURE)
     try:
@@ -117,7 +133,7 @@ def test_a_key_that_cannot_sign_says_so_once_and_is_known_for_it(subject, token)
     except KeyUnusableError:
         assert key_of(token, KeyRole.SIGNATURE).hashes == frozenset()
         with pytest.raises(NotSupportedError):
-            token.sign(key, digest(), pin(WRONG_PIN), soon())
+            token.sign(key, [digest()], pin(WRONG_PIN), soon())
         verify(key_of(token, KeyRole.AUTHENTICATION), sign(token))
     assert not subject.stands_verified
 
@@ -128,6 +144,48 @@ def test_many_signatures_in_a_row(token):
         verify(key, sign(token))
 
 
+def test_a_batch_is_signed_in_order_by_as_many_calls_as_it_takes(subject, token):
+    key = key_of(token, KeyRole.AUTHENTICATION)
+    batch = [digest(algorithm, bytes([number])) for number in range(6) for algorithm in ("sha1", "sha256")]
+    signatures = []
+    while len(signatures) < len(batch):
+        made = token.sign(key, batch[len(signatures) :], code_for(key), soon())
+        assert made
+        assert not subject.stands_verified
+        signatures += made
+    for each, signature in zip(batch, signatures, strict=True):
+        verify(key, signature, made=each)
+    assert token.sign(key, [], code_for(key), soon()) == []
+
+
+@needs(Ability.CARD)
+def test_one_digest_that_the_key_does_not_take_spends_no_code(token):
+    key = key_of(token, KeyRole.SIGNATURE)
+    with pytest.raises(NotSupportedError):
+        token.sign(key, [digest(), digest("sha512")], pin(WRONG_PIN), soon())
+    require_pin(token, PIN)
+
+
+@needs(Ability.PSS)
+@pytest.mark.parametrize("role", list(KeyRole))
+def test_it_signs_with_pss(subject, token, role):
+    key, made = key_of(token, role), replace(digest(), padding=Padding.PSS)
+    assert key.signs(made)
+    (signature,) = token.sign(key, [made], pin(), soon())
+    verify(key, signature, made=made)
+    assert not subject.stands_verified
+
+
+def test_a_code_of_another_sort_than_the_token_takes_is_refused(subject, token):
+    key = key_of(token, KeyRole.AUTHENTICATION)
+    for code in (ON_PAD, None if key.needs_code else pin(WRONG_PIN)):
+        with pytest.raises(NotSupportedError):
+            token.sign(key, [digest()], code, soon())
+        assert not subject.stands_verified
+    verify(key, sign(token))
+
+
+@needs(Ability.CODE)
 def test_a_wrong_code_is_named_and_the_right_one_works_afterwards(subject, token):
     with pytest.raises(PinWrongError) as raised:
         sign(token, digits=WRONG_PIN)
@@ -161,6 +219,7 @@ def test_the_last_try_is_told_and_a_blocked_code_is_named(token):
         sign(token)
 
 
+@needs(Ability.CODE)
 def test_the_state_of_the_code_costs_no_try(token):
     assert isinstance(token, PinReader)
     for _ in range(4):
@@ -168,11 +227,13 @@ def test_the_state_of_the_code_costs_no_try(token):
     require_pin(token, PIN)
 
 
+@needs(Ability.CODE)
 def test_the_code_is_checked_and_nothing_stays_open(subject, token):
     require_pin(token, PIN)
     assert not subject.stands_verified
 
 
+@needs(Ability.CODE)
 def test_the_code_is_changed(subject, token):
     assert isinstance(token, PinKeeper)
     token.change_pin(pin(), pin(OTHER_PIN), soon())
@@ -184,6 +245,7 @@ def test_the_code_is_changed(subject, token):
     verify(key_of(token, KeyRole.AUTHENTICATION), sign(token))
 
 
+@needs(Ability.CODE)
 def test_a_code_is_not_changed_by_who_does_not_know_it(subject, token):
     assert isinstance(token, PinKeeper)
     with pytest.raises(PinWrongError):
@@ -217,6 +279,7 @@ def test_a_wrong_puk_sets_nothing(subject, token):
     require_pin(subject.token(), PIN)
 
 
+@needs(Ability.CODE)
 def test_an_unblocking_that_is_not_offered_is_an_error_of_the_drivers(subject, token):
     assert isinstance(token, PinKeeper)
     try:
@@ -226,14 +289,16 @@ def test_an_unblocking_that_is_not_offered_is_an_error_of_the_drivers(subject, t
     require_pin(token, PIN)
 
 
+@needs(Ability.CODE)
 def test_a_code_that_was_wiped_is_never_sent(token):
     gone = pin()
     gone.wipe()
     with pytest.raises(PinFormatError):
-        token.sign(key_of(token, KeyRole.AUTHENTICATION), digest(), gone, soon())
+        token.sign(key_of(token, KeyRole.AUTHENTICATION), [digest()], gone, soon())
     require_pin(token, PIN)
 
 
+@needs(Ability.CODE)
 def test_a_code_wiped_while_it_is_under_way_is_sent_whole_or_not_at_all(token):
     """The person's answer ends with the request, wherever the call stands then."""
     key = key_of(token, KeyRole.AUTHENTICATION)
@@ -242,7 +307,7 @@ def test_a_code_wiped_while_it_is_under_way_is_sent_whole_or_not_at_all(token):
         timer = threading.Timer(delay_s, code.wipe)
         timer.start()
         try:
-            verify(key, token.sign(key, digest(), code, soon()))
+            verify(key, *token.sign(key, [digest()], code, soon()))
         except PinFormatError:
             assert not any(code._digits)
         timer.join()
@@ -251,19 +316,21 @@ def test_a_code_wiped_while_it_is_under_way_is_sent_whole_or_not_at_all(token):
     require_pin(token, PIN)
 
 
+@needs(Ability.CODE)
 def test_nothing_is_begun_after_the_deadline(token):
     late = Deadline(10)
     late.cancel()
     with pytest.raises(CardBusyError):
-        token.sign(key_of(token, KeyRole.AUTHENTICATION), digest(), pin(WRONG_PIN), late)
+        token.sign(key_of(token, KeyRole.AUTHENTICATION), [digest()], pin(WRONG_PIN), late)
     require_pin(token, PIN)
 
 
+@needs(Ability.CODE)
 def test_a_key_of_another_token_is_refused(token):
     own = key_of(token, KeyRole.AUTHENTICATION)
     foreign = KeyInfo(b"\x00\x01", own.label, own.role, own.certificate_der, own.hashes)
     with pytest.raises(NotSupportedError):
-        token.sign(foreign, digest(), pin(WRONG_PIN), soon())
+        token.sign(foreign, [digest()], pin(WRONG_PIN), soon())
     require_pin(token, PIN)
 
 
@@ -337,7 +404,7 @@ def test_a_certificate_of_another_key_is_noticed_at_the_first_signature(made_fol
     opened = tokens.open_slot(state.name).open_token(soon())
     key = next(key for key in opened.keys if key.key_id.hex() == key_id)
     with pytest.raises(CardUnknownError):
-        opened.sign(key, digest(), pin(), soon())
+        opened.sign(key, [digest()], pin(), soon())
     opened.close()
 
 
@@ -349,4 +416,5 @@ def test_every_token_runs_most_of_the_contract(request):
         return
     counts = Counter(item.callspec.params["subject"].__name__ for item in here if "subject" in item.callspec.params)
     assert set(counts) == {maker.__name__ for maker in MAKERS}
+    assert counts.pop(contactless.__name__) >= 9
     assert min(counts.values()) >= 20, counts

@@ -223,7 +223,7 @@ def _sign(role: KeyRole, algorithm: str = "sha256", digits: str = PIN) -> Work:
 
     def run(session: Session) -> bytes:
         key = next(key for key in session.token.keys if key.role is role)
-        return session.token.sign(key, digest, pin(digits), deadline())
+        return session.token.sign(key, [digest], pin(digits), deadline())[0]
 
     return run
 

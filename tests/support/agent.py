@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from agent.client import Client
 from agent.daemon import Daemon
+from agent.people.presence import AwayReason, Presence
 from agent.people.prompt import CardChoice, ConfirmRequest, Notice, PinAnswer, PinRequest, Prompt
 from agent.settings import Settings
 from drivers.base import Readers
@@ -126,12 +127,36 @@ def call(port: int, method: str, path: str, body: Any, headers: dict[str, str], 
     return Answer(response.status, response.headers, parsed)
 
 
+class DeskPresence(Presence):
+    """The signals of a desktop, at the seam: the test says when the person is away."""
+
+    def __init__(self, *, available: bool = True) -> None:
+        self.available = available
+        self.on_away: Callable[[AwayReason], object] | None = None
+
+    async def start(self, on_away: Callable[[AwayReason], object]) -> None:
+        self.on_away = on_away
+
+    async def stop(self) -> None:
+        self.on_away = None
+
+    def leave(self, reason: AwayReason = AwayReason.LOCKED) -> None:
+        """The person locks the screen, or the like."""
+        assert self.on_away is not None
+        self.on_away(reason)
+
+
 @contextlib.asynccontextmanager
 async def running_agent(
-    folder: Path, prompt: Prompt | None = None, readers: Readers | None = None, **settings: Any
+    folder: Path,
+    prompt: Prompt | None = None,
+    readers: Readers | None = None,
+    presence: Presence | None = None,
+    **settings: Any,
 ) -> AsyncIterator[RunningAgent]:
-    """An agent in this process, on a port of its own."""
-    daemon = Daemon(Settings(**{"data_dir": folder, "port": 0, **settings}), prompt, readers)
+    """An agent in this process, on a port of its own; nobody watches the desk unless `presence` does."""
+    chosen = Settings(**{"data_dir": folder, "port": 0, **settings})
+    daemon = Daemon(chosen, prompt, readers, presence or DeskPresence(available=False))
     ready = asyncio.Event()
     run = asyncio.create_task(daemon.run(lambda _: ready.set()))
     waiting = asyncio.create_task(ready.wait())

@@ -35,8 +35,8 @@ def answer(told: str | dict[str, str], request: wire.Request) -> bytes:
         return told.encode()
     assert isinstance(request, wire.Sign)
     key = serialization.load_pem_private_key(Path(told["key"]).read_bytes(), None)
-    value = key.sign(request.data, padding.PKCS1v15(), NoDigestInfo())
-    return bytes(wire.write_frame(wire.Signature(value))[wire.HEADER_LENGTH :])
+    values = [key.sign(data, padding.PKCS1v15(), NoDigestInfo()) for data in request.data]
+    return bytes(wire.write_frame(wire.Signatures(values))[wire.HEADER_LENGTH :])
 
 
 if __name__ == "__main__":

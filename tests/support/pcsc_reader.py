@@ -24,17 +24,18 @@ def process_wide_pcscd() -> Iterator[PcscdHandle]:
     reason = why_unavailable()
     if reason:
         pytest.skip(reason)
-    with private_pcscd() as handle, pytest.MonkeyPatch.context() as patch:
+    with private_pcscd(slots=2) as handle, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PCSCLITE_CSOCK_NAME", str(handle.socket_path))
         yield handle
 
 
 class Reader:
-    """The virtual reader of the pcscd; at most one card is in it."""
+    """A virtual reader of the pcscd; at most one card is in it."""
 
-    def __init__(self, pcscd, readers):
+    def __init__(self, pcscd, readers, slot=0):
         self.pcscd = pcscd
-        self.name = pcscd.reader_names[0]
+        self.name = pcscd.reader_names[slot]
+        self._slot = slot
         self._readers = readers
         self._stop = threading.Event()
         self._thread = None
@@ -45,7 +46,7 @@ class Reader:
 
     def insert(self, card, *, wait=True):
         self._stop = threading.Event()
-        arguments = (card, "127.0.0.1", self.pcscd.vpcd_port, self._stop)
+        arguments = (card, "127.0.0.1", self.pcscd.vpcd_ports[self._slot], self._stop)
         self._thread = threading.Thread(target=serve, args=arguments, daemon=True)
         self._thread.start()
         if wait:
@@ -62,12 +63,12 @@ class Reader:
 
 
 @contextmanager
-def empty_reader(pcscd: PcscdHandle) -> Iterator[Reader]:
-    """The reader, empty before and after."""
+def empty_reader(pcscd: PcscdHandle, slot: int = 0) -> Iterator[Reader]:
+    """One of the two readers, empty before and after."""
     from drivers.pcsc.readers import PcscReaders  # noqa: PLC0415 - after the environment is set
 
     os.environ["PCSCLITE_CSOCK_NAME"] = str(pcscd.socket_path)
-    reader = Reader(pcscd, PcscReaders())
+    reader = Reader(pcscd, PcscReaders(), slot)
     assert not reader.has_card, "another test of this process has used PC/SC before"
     yield reader
     if not pcscd.socket_path.exists():  # a test that failed while it was stopped

@@ -48,8 +48,9 @@ const OWN_PROBLEMS = {
  * @typedef {{name: string, content: string, certificate: string}} Signature base64 of DER: see `fromBase64`
  * @typedef {{unverifiedCertificate: string, algorithm: string, signature: string, format: string}} WebEidToken
  * @typedef {{id: string, caller: string, abilities: string[], expiresAt: string, untilStop: boolean}} Grant
- * @typedef {{type: string, reader?: string, cardNumber?: string, error?: CpsAgentError}} AgentEvent the agent's own (`card-ready`,
- *   `card-removed`, …), and of the stream: `stream-open`, `stream-lost` (it tries again), `stream-ended` (`error` says why)
+ * @typedef {{type: string, reader?: string, cardNumber?: string, condition?: string, error?: CpsAgentError}} AgentEvent the
+ *   agent's own (`state` first, which tells all that is there, then `card-ready`, `state-changed`, …), and of the stream:
+ *   `stream-open`, `stream-lost` (it tries again), `stream-ended` (`error` says why)
  */
 
 /** Any failure. `code` is stable; `detail` and `detailFr` say to the person what to do. */

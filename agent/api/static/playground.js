@@ -324,6 +324,7 @@ function hear(event) {
     if (stream === "streamEnded") agent.grants().then(showGrants, () => {}); // it most likely ended with the grant
     return;
   }
+  if (["state", "state-changed"].includes(event.type)) return; // for programs that show the desk as a whole
   const what = event.type in SAID ? say(event.type) : event.type;
   const where = [event.reader, event.cardNumber].filter(Boolean).join(", ");
   const time = make("time", { dateTime: new Date().toISOString() }, new Date().toLocaleTimeString(language));

@@ -22,6 +22,7 @@ USE = JournalEntry(
     exchanges=21,
     duration_ms=830,
 )
+NOTE = JournalEntry("state", "cps-agent", "card-ready", card_number="99213845", subject="Lecteur 0", by_agent=True)
 REFUSAL = JournalEntry(action="sign", caller="https://evil.example", outcome="grant-required")
 
 
@@ -55,6 +56,30 @@ async def test_a_failure_at_the_card_is_a_use_and_never_collapsed(journal):
     for _ in range(2):
         await journal.record(replace(USE, outcome="pin-wrong"))
     assert await outcomes(journal) == ["pin-wrong", "pin-wrong"]
+
+
+async def test_the_agents_own_notes_are_counted_while_they_are_alike_in_all_they_say(journal):
+    for _ in range(50):
+        await journal.record(NOTE)
+        await journal.record(replace(NOTE, outcome="no-card", card_number=None))
+        await journal.record(replace(NOTE, subject="Lecteur 1"))
+        await journal.record(replace(NOTE, action="read-card", outcome=OK, subject=None, exchanges=4))
+        await journal.record(replace(NOTE, action="read-card", outcome=OK, subject=None, exchanges=42))
+    assert [record.count for record in await journal.list(1000)] == [50] * 5
+
+
+async def test_attack_notes_in_a_loop_push_no_use_out(database, clock):
+    journal = small_journal(database, clock, refusals=3, uses=2)
+    await journal.record(USE)
+    for number in range(20):
+        await journal.record(replace(NOTE, subject=f"Lecteur {number}"))
+    assert await outcomes(journal) == ["card-ready"] * 3 + [OK]
+
+
+async def test_attack_subject_of_a_caller_makes_no_new_entry(journal):
+    for number in range(20):
+        await journal.record(replace(REFUSAL, subject=str(number)))
+    assert [record.count for record in await journal.list()] == [20]
 
 
 async def test_entries_come_newest_first_and_page_by_page(journal):

@@ -12,6 +12,7 @@ from support.agent import Person, RunningAgent, running_agent
 from agent.people.wire import Envelope, read_envelope, write_envelope
 from drivers.virtual.card_os import VirtualCard
 from drivers.virtual.image import build_image
+from drivers.virtual.kinds import CPE_ANONYMOUS
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.personalisation import DEFAULT
 from drivers.virtual.pki import TestPki
@@ -36,6 +37,20 @@ async def test_attack_names_of_a_card_are_plain_in_dialog_and_journal(tmp_path: 
     for text in (shown.card.holder, shown.subjects[0], journal):
         assert all(char.isprintable() for char in text), text
         assert "\u202e" not in text
+
+
+async def test_attack_structure_of_a_card_without_a_name_is_plain_in_the_dialog(tmp_path: Path, person: Person) -> None:
+    holder = replace(CPE_ANONYMOUS.holder, structure=HOSTILE, number="1\u202e\n/2")
+    card = open_card(tmp_path, replace(CPE_ANONYMOUS, holder=holder))
+    async with running_agent(tmp_path, person, VirtualReaders([card])) as agent:
+        await agent.page("POST", "/v1/grants", ALL)
+        shown = (await agent.page("GET", "/v1/cards")).body["cards"][0]["holder"]
+        assert shown["structure"] == {"name": HOSTILE, "id": "1990000010"}
+        assert (await agent.page("POST", "/v1/signatures", SIGN)).status == 200
+    card.close()
+    asked = read_envelope(write_envelope(Envelope(person.asked[-1]))).question
+    assert "LIVE" in asked.card.holder
+    assert all(char.isprintable() and char != "\u202e" for char in asked.card.holder), asked.card.holder
 
 
 async def test_attack_card_with_the_certificates_of_another_signs_nothing(

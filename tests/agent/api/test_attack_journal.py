@@ -19,9 +19,10 @@ SIGN = {"format": "cms", "documents": [{"name": "d", "content": "AAAA"}]}
 
 
 def rows(folder: Path) -> list[tuple[str, str, int, int]]:
-    """Action, outcome, refusal and count of every entry, from the file itself."""
+    """Action, outcome, refusal and count of every entry about a caller, from the file itself."""
+    query = "SELECT action, outcome, refusal, count FROM journal WHERE caller <> 'cps-agent' ORDER BY id"
     with closing(sqlite3.connect(folder / "agent.db")) as connection:
-        return connection.execute("SELECT action, outcome, refusal, count FROM journal ORDER BY id").fetchall()
+        return connection.execute(query).fetchall()
 
 
 async def test_attack_page_that_hangs_up_in_a_loop_fills_no_place_of_a_use(agent: RunningAgent, person: Person) -> None:

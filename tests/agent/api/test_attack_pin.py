@@ -15,7 +15,7 @@ from support.lines import DEADLINE_S, open_line, page_request, until
 from agent.people.prompt import ConfirmRequest, PinAnswer, PinRequest, Prompt
 from drivers.errors import PinFormatError
 from drivers.pin import Pin
-from drivers.virtual.card_os import Chip
+from drivers.virtual.chip import Chip
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.store import open_card
 

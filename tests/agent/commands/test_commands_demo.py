@@ -33,6 +33,21 @@ def test_the_demo_prints_one_json_object_and_succeeds() -> None:
     assert counts["authenticateKnown"] <= 8
 
 
+def test_the_demo_works_with_a_card_that_names_nobody() -> None:
+    answer = json.loads(run("demo", "--json", "--kind", "cpe-anonymous").stdout)
+    assert answer["ok"] is True
+    assert answer["card"]["kind"] == "CPE"
+    assert answer["card"]["holder"]["structure"]["name"] == "HOPITAL D'ESSAI"
+
+
+def test_the_demo_names_a_card_that_cannot_do_it() -> None:
+    result = run("demo", "--json", "--kind", "vitale", env={**os.environ, "LC_ALL": "C.UTF-8"})
+    assert result.returncode == 1
+    step = json.loads(result.stdout)["steps"][-1]
+    assert (step["name"], step["ok"]) == ("read-card", False)
+    assert "A Vitale card is in the reader." in step["error"]
+
+
 def test_the_demo_says_what_is_missing(tmp_path: Path) -> None:
     result = run("demo", "--json", env={"PATH": str(tmp_path), "HOME": str(tmp_path)})
     assert result.returncode == 1

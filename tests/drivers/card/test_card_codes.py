@@ -45,7 +45,7 @@ def key_of(token, role):
 
 
 def sign(token, digits="1234", role=KeyRole.SIGNATURE, algorithm="sha256"):
-    return token.sign(key_of(token, role), digest_of(b"x", algorithm), pin(digits), Deadline(10))
+    return token.sign(key_of(token, role), [digest_of(b"x", algorithm)], pin(digits), Deadline(10))[0]
 
 
 def verify(token, digits="1234"):
@@ -101,7 +101,7 @@ def test_a_hash_that_the_key_does_not_take_costs_nothing(token, slot):
     before = slot.exchanges
     for algorithm, length in (("sha512", 64), ("sha384", 48), ("sha224", 28)):
         with pytest.raises(NotSupportedError):
-            token.sign(key_of(token, KeyRole.SIGNATURE), Digest(algorithm, bytes(length)), pin("0000"), Deadline(10))
+            token.sign(key_of(token, KeyRole.SIGNATURE), [Digest(algorithm, bytes(length))], pin("0000"), Deadline(10))
     assert slot.exchanges == before
     assert token.read_pin_status(Deadline(10)).tries_left == 3
 
@@ -265,7 +265,7 @@ def test_no_code_is_sent_after_the_deadline(open_file_card, layout):
 
     slot.process = process
     for work in (
-        lambda: token.sign(token.keys[0], digest_of(b"x"), pin(), deadline),
+        lambda: token.sign(token.keys[0], [digest_of(b"x")], pin(), deadline),
         lambda: token.verify_pin(pin(), deadline),
     ):
         with pytest.raises(CardBusyError):
@@ -289,7 +289,7 @@ def test_a_key_of_another_card_is_refused(token, open_file_card, layout, slot):
     stranger, _, _ = open_file_card(layout())
     before = slot.exchanges
     with pytest.raises(NotSupportedError):
-        token.sign(stranger.keys[0], digest_of(b"x"), pin(), Deadline(10))
+        token.sign(stranger.keys[0], [digest_of(b"x")], pin(), Deadline(10))
     assert slot.exchanges == before
 
 

@@ -22,7 +22,7 @@ def count(slot, work):
 def test_a_signature_takes_six_exchanges(slot, token, role):
     key = next(key for key in token.keys if key.role is role)
     made = []
-    exchanges = count(slot, lambda: made.append(token.sign(key, digest_of(b"x"), pin(), Deadline(10))))
+    exchanges = count(slot, lambda: made.extend(token.sign(key, [digest_of(b"x")], pin(), Deadline(10))))
     assert exchanges == 6
     verify_signature(key, b"x", made[0])
 
@@ -30,7 +30,7 @@ def test_a_signature_takes_six_exchanges(slot, token, role):
 def test_with_the_tries_left_it_takes_eight(slot, token):
     def ask_then_sign():
         assert token.read_pin_status(Deadline(10)).tries_left == 3
-        token.sign(token.keys[0], digest_of(b"x"), pin(), Deadline(10))
+        token.sign(token.keys[0], [digest_of(b"x")], pin(), Deadline(10))
 
     assert count(slot, ask_then_sign) == 8
 

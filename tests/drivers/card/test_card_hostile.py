@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from drivers.base import Deadline, Digest
 from drivers.card import pkcs15
-from drivers.card.cps3 import open_cps3
+from drivers.card.cps3 import Cps3Token, open_cps3
 from drivers.card.files import MAX_EXCHANGES
 from drivers.card.profile import CardProfile
 from drivers.card.reading import read_profile
@@ -40,7 +40,7 @@ def use(slot, store):
             for digest in (digest_of(b"x"), Digest("sha512", bytes(64))):
                 slot.exchanges = 0
                 with contextlib.suppress(DriverError):
-                    token.sign(key, digest, pin(), Deadline(30))
+                    token.sign(key, [digest], pin(), Deadline(30))
                 assert slot.exchanges < 100
         token.read_pin_status(Deadline(30))
     except DriverError:
@@ -209,7 +209,7 @@ def test_key_directories(content, layout, keys, store):
 def test_numbers_that_are_none(content, layout, keys, store):
     slot = hostile_slot(layout(), keys, {"3F00D003": bytes.fromhex(content)})
     with pytest.raises(CardError):
-        read_profile(slot, store, Deadline(10))
+        read_profile(slot, store, Cps3Token.dialect, Deadline(10))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from card_fakes import FakeSlot, FileCard, digest_of, make_certificate, pin, ver
 
 from drivers.base import Deadline
 from drivers.card import files
-from drivers.card.cps3 import open_cps3
+from drivers.card.cps3 import Cps3Token, open_cps3
 from drivers.card.files import CardReading
 from drivers.card.reading import read_number, read_whole
 from drivers.errors import CardBusyError, CardRemovedError
@@ -54,7 +54,7 @@ def test_a_slow_card_is_read_in_short_transactions(layout, keys, store, clock):
     assert not any(slot.endings)
     assert longest[0] <= 2.0
     for key in token.keys:
-        verify_signature(key, b"x", token.sign(key, digest_of(b"x"), pin(), Deadline(10)))
+        verify_signature(key, b"x", *token.sign(key, [digest_of(b"x")], pin(), Deadline(10)))
 
 
 def test_the_pieces_of_a_file_may_come_from_several_transactions(layout, keys, store, clock):
@@ -79,7 +79,7 @@ def test_a_card_changed_between_slices_is_not_read_on(layout, keys, store, after
         return card.process(apdu)
 
     slot.process = process
-    with pytest.raises(CardRemovedError), CardReading(slot, Deadline(10), slice_s=0.0) as reading:
+    with pytest.raises(CardRemovedError), CardReading(slot, Cps3Token.dialect, Deadline(10), slice_s=0.0) as reading:
         read_whole(reading, read_number(reading))
     assert not store.texts
 
@@ -113,7 +113,7 @@ def test_a_renewed_card_of_the_same_number_is_read_again(layout, keys, certifica
     assert store.calls == ["save", "save"]
     with pytest.raises(CardRemovedError):
         old.verify_pin(pin(), Deadline(10))
-    verify_signature(new.keys[0], b"x", new.sign(new.keys[0], digest_of(b"x"), pin(), Deadline(10)))
+    verify_signature(new.keys[0], b"x", *new.sign(new.keys[0], [digest_of(b"x")], pin(), Deadline(10)))
 
 
 def test_a_known_card_whose_certificate_moved_is_read_again(layout, keys, store):

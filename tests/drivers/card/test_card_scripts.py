@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from drivers.base import Deadline, KeyRole
 from drivers.card.cps3 import Cps3Token, open_cps3
+from drivers.card.files import Sight
 from drivers.card.profile import CardKey, CardProfile, PinFile
 from drivers.errors import PinBlockedError, PinWrongError
 
@@ -37,7 +38,7 @@ def profile(certificates):
 def script_token(profile, store, *steps):
     script = Script(*steps)
     slot = FakeSlot(script.process)
-    return Cps3Token(slot, store, profile, 1), script, slot
+    return Cps3Token(slot, store, profile, Sight(1)), script, slot
 
 
 def test_a_known_card_is_recognised(profile, store):
@@ -77,7 +78,7 @@ def test_the_signature_key_signs_with_a_cut_answer(profile, store, keys):
         "00C00000 E7", made[: 2 * 0xE7] + "6119",
         "00C00000 19", made[2 * 0xE7 :] + "9000",
     )  # fmt: skip
-    signature = token.sign(token.keys[0], digest, pin(), Deadline(10))
+    (signature,) = token.sign(token.keys[0], [digest], pin(), Deadline(10))
     verify_signature(token.keys[0], b"ordonnance", signature)
     assert (script.done(), slot.endings) == (True, [True])
 
@@ -95,7 +96,7 @@ def test_the_authentication_key_signs_with_an_answer_at_once(profile, store, key
         # INTERNAL AUTHENTICATE over the DigestInfo, answered without GET RESPONSE
         "00880000 33" + SHA256_PREFIX + digest.value.hex(), made + "9000",
     )  # fmt: skip
-    signature = token.sign(token.keys[1], digest, pin(), Deadline(10))
+    (signature,) = token.sign(token.keys[1], [digest], pin(), Deadline(10))
     assert (script.done(), slot.endings) == (True, [True])
     verify_with_openssl(token.keys[1].certificate_der, b"challenge", signature, tmp_path)
 
@@ -127,7 +128,7 @@ def test_get_response_may_be_told_the_right_length(profile, store, keys):
         "00C00000 80", made[:256] + "6180",
         "00C00000 80", made[256:] + "9000",
     )  # fmt: skip
-    verify_signature(token.keys[0], b"x", token.sign(token.keys[0], digest, pin(), Deadline(10)))
+    verify_signature(token.keys[0], b"x", *token.sign(token.keys[0], [digest], pin(), Deadline(10)))
     assert script.done()
 
 
@@ -147,7 +148,7 @@ def test_a_refused_code(profile, store, answer, error, tries):
         "00200001 04 31323334", answer,
     )  # fmt: skip
     with pytest.raises(error) as raised:
-        token.sign(token.keys[0], digest_of(b"x"), pin(), Deadline(10))
+        token.sign(token.keys[0], [digest_of(b"x")], pin(), Deadline(10))
     assert (raised.value.tries_left, raised.value.native) == (tries, int(answer, 16))
     assert (script.done(), slot.endings) == (True, [True])
 

@@ -1,4 +1,4 @@
-"""Bytes to values: data objects, DigestInfo, ATRs, codes, deadlines."""
+"""Bytes to values: data objects, DigestInfo, codes, deadlines."""
 
 import copy
 import pickle
@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.base import Deadline, Digest, PinStatus
-from drivers.card.atr import CardFamily, identify_atr
 from drivers.card.signatures import HASHES, encode_digest_info
 from drivers.card.tlv import encode_tlv, find_tlv, read_header, read_tlvs
 from drivers.errors import CardBusyError, CardUnknownError, PinFormatError
@@ -56,25 +55,6 @@ def test_digests_of_no_length(algorithm, length):
     with pytest.raises(ValueError):
         Digest(algorithm, bytes(length))
     assert digest_of(b"x").algorithm == "sha256"
-
-
-ATRS = [  # as OpenSC, the sources of the ANS library and the public list of smart card ATRs have them
-    ("3BAC00402A001225006480000310009000", CardFamily.CPS3),
-    ("3B8F80010031B86404B0ECC17394018082 90000E", CardFamily.CPS3_CONTACTLESS),
-    ("3B9B188001001225006480040100009044", CardFamily.CPS4),
-    ("3B9B188001001225006480000401009044", CardFamily.CPS4),
-    ("3BDC18FF000012250064800004010090 00", CardFamily.CPS4),
-    ("3B751300004409EA9000", CardFamily.VITALE),
-    ("3F6525002C09699000", CardFamily.VITALE),
-    ("3B6700002D201601789000", CardFamily.UNKNOWN),
-    ("3B8B80010031C164093772130090 0051", CardFamily.UNKNOWN),
-    ("", CardFamily.UNKNOWN),
-]
-
-
-@pytest.mark.parametrize(("atr", "family"), ATRS)
-def test_atrs(atr, family):
-    assert identify_atr(bytes.fromhex(atr)) is family
 
 
 def test_a_code_is_shown_by_nothing_and_copied_by_nothing():

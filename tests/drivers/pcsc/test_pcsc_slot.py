@@ -72,7 +72,7 @@ def pin(digits="1234"):
 def sign(token, role=KeyRole.AUTHENTICATION, digits="1234"):
     key = next(key for key in token.keys if key.role is role)
     digest = Digest("sha256", hashlib.sha256(b"message").digest())
-    signature = token.sign(key, digest, pin(digits), Deadline(10))
+    (signature,) = token.sign(key, [digest], pin(digits), Deadline(10))
     public = x509.load_der_x509_certificate(key.certificate_der).public_key()
     public.verify(signature, b"message", padding.PKCS1v15(), SHA256())
 

@@ -84,7 +84,7 @@ def test_attack_no_request_is_longer_than_any_pipe_holds() -> None:
     opened = wire.Opened("", "", "", signs=True, certificates=[certificate], mark="\x01" * 200)
     known = wire.read_answer(msgspec.json.encode(opened))
     assert isinstance(known, wire.Opened)
-    request = wire.Sign(2**64 - 1, known.certificates[0].key_id, b"d" * 83, known.mark)
+    request = wire.Sign(2**64 - 1, known.certificates[0].key_id, [b"d" * 83] * wire.MAX_SIGNATURES, known.mark)
     assert len(wire.write_frame(request, [Pin(bytearray(b"12345678"))] * 2)) <= 4096
     certificate.key_id += b"i"
     with pytest.raises(wire.WireError):

@@ -51,7 +51,7 @@ def pin(digits: str = "1234") -> Pin:
 
 def sign(token: Pkcs11Token, deadline: Deadline) -> None:
     key = next(key for key in token.keys if key.role is KeyRole.SIGNATURE)
-    assert is_signature_of(key.certificate_der, DIGEST, token.sign(key, DIGEST, pin(), deadline))
+    assert is_signature_of(key.certificate_der, DIGEST, *token.sign(key, [DIGEST], pin(), deadline))
 
 
 OPERATIONS: dict[str, Callable[[Pkcs11Token, Deadline], object]] = {

@@ -32,7 +32,7 @@ answers = st.one_of(
         wire.Opened, texts, texts, texts, st.booleans(),
         st.lists(st.builds(wire.CertificateObject, values, texts, values), max_size=3),
     ),
-    st.builds(wire.Signature, values),
+    st.builds(wire.Signatures, st.lists(values, min_size=1, max_size=wire.MAX_SIGNATURES)),
     st.builds(wire.Data, st.lists(st.builds(wire.DataItem, texts, texts, values, st.booleans()), max_size=3)),
     st.just(wire.Done()),
     st.builds(wire.Failed, texts, texts, st.none() | statuses),
@@ -42,7 +42,7 @@ requests = st.one_of(
     st.sampled_from([kind for kind in KINDS if kind not in (wire.ListSlots, wire.Sign)]).flatmap(
         lambda kind: st.builds(kind, slots)
     ),
-    st.builds(wire.Sign, slots, values, values),
+    st.builds(wire.Sign, slots, values, st.lists(values, min_size=1, max_size=wire.MAX_SIGNATURES)),
 )
 digits = st.text("0123456789", min_size=4, max_size=8).filter(lambda text: any(digit != "0" for digit in text))
 
@@ -172,9 +172,11 @@ HOSTILE_ANSWERS = [
     *(text for text in HOSTILE_REQUESTS if text != b'{"message":"done"}'),
     b'{"message":"done","pin":"1234"}',
     b'{"message":"check-pin","slot":1}',
-    b'{"message":"signature","value":[1,2]}',
-    b'{"message":"signature","value":"====="}',
-    b'{"message":"signature","value":"AA==","value2":"AA=="}',
+    b'{"message":"signatures","values":[1,2]}',
+    b'{"message":"signatures","values":[]}',
+    b'{"message":"signatures","values":["","","","","","","","",""]}',
+    b'{"message":"signatures","values":["====="]}',
+    b'{"message":"signatures","values":["AA=="],"value2":"AA=="}',
     b'{"message":"token-status","count_low":1,"final_try":0,"locked":0,"initialized":1}',
     b'{"message":"token-status","count_low":true}',
     b'{"message":"slots","manufacturer":"x","slots":{}}',

@@ -41,7 +41,7 @@ def open_first(workers: ModuleWorkers) -> Pkcs11Token:
 
 def sign(token: Pkcs11Token, deadline: Deadline | None = None) -> None:
     key = next(key for key in token.keys if key.role is KeyRole.SIGNATURE)
-    assert is_signature_of(key.certificate_der, DIGEST, token.sign(key, DIGEST, pin(), deadline or Deadline(20)))
+    assert is_signature_of(key.certificate_der, DIGEST, *token.sign(key, [DIGEST], pin(), deadline or Deadline(20)))
 
 
 @pytest.fixture

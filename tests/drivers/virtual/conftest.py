@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from drivers.virtual.card_os import Chip, VirtualCard
+from drivers.virtual.card_os import VirtualCard
+from drivers.virtual.chip import Chip
 from drivers.virtual.personalisation import DEFAULT
 from drivers.virtual.store import open_card
 

@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 from drivers.base import KeyRole
 from drivers.virtual import pki as pki_module
 from drivers.virtual.certificates import Subject
-from drivers.virtual.personalisation import DEFAULT
+from drivers.virtual.personalisation import DEFAULT, Employee
 from drivers.virtual.pki import PkiDamagedError, TestPki
 from drivers.virtual.store import pki_folder
 
@@ -147,6 +147,51 @@ def test_vouches_for_nothing_without_the_key_of_the_root(certificates, data_dir)
     folder = pki_folder(data_dir)
     shutil.copy(folder / "issuing.key.pem", folder / "root.key.pem")
     assert not TestPki.load(folder).vouches_for(der)
+
+
+@pytest.fixture
+def employee():
+    holder = Employee(family_name="SOIGNANT", given_name="DOMINIQUE")
+    key = rsa.generate_private_key(65537, 2048).public_key()
+    return Subject(holder, "2900000129", KeyRole.AUTHENTICATION), key
+
+
+def test_what_issues_to_employees_is_made_for_the_first_of_them(data_dir, employee, small_keys):
+    folder = pki_folder(data_dir)
+    before = TestPki.load(folder)
+    assert len(before.chain_der()) == 2
+    first, second = (TestPki.load(folder).issue(*employee) for _ in range(2))
+    after = TestPki.load(folder)
+    assert len(after.chain_der()) == 3
+    assert after.chain_der()[0] == before.chain_der()[0]
+    assert after.vouches_for(first)
+    assert after.vouches_for(second)
+    assert "STANDARD PERSONNES" in x509.load_der_x509_certificate(first).issuer.rfc4514_string()
+    other = TestPki.open(data_dir / "other" / "pki")
+    assert not other.vouches_for(first)
+    assert not after.vouches_for(other.issue(*employee))
+
+
+def test_a_damaged_authority_for_employees_is_told(data_dir, employee, small_keys):
+    folder = pki_folder(data_dir)
+    pki = TestPki.load(folder)
+    pki.issue(*employee)
+    (folder / "standard" / "issuing.pem").write_text("nonsense")
+    with pytest.raises(PkiDamagedError):
+        TestPki.open(folder)
+    (folder / "standard" / "issuing.pem").unlink()
+    fresh = TestPki(folder, pki.root, pki.issuing, None)
+    with pytest.raises(PkiDamagedError):
+        fresh.issue(*employee)
+
+
+def test_several_first_employees_at_once_agree(data_dir, employee, small_keys):
+    folder = pki_folder(data_dir)
+    pkis = [TestPki.load(folder) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        issued = list(pool.map(lambda pki: pki.issue(*employee), pkis))
+    assert all(TestPki.load(folder).vouches_for(certificate) for certificate in issued)
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == ["standard"]
 
 
 def test_load_creates_nothing(tmp_path):

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from drivers.base import KeyRole
 from drivers.folder_lock import FolderInUseError
+from drivers.virtual.card_os import VirtualCard
 from drivers.virtual.personalisation import DEFAULT, AlgorithmReferences, FileIds, Holder, KeyLayout, Personalisation
 from drivers.virtual.pki import TestPki
 from drivers.virtual.store import (
@@ -119,7 +120,7 @@ def test_certificates_follow_the_holder_and_the_pki(data_dir, connect):
     assert pki.vouches_for(certificate)
     other = TestPki.open(data_dir / "other" / "pki")
     store = VirtualCardStore.open(data_dir / "virtual" / "cards" / DEFAULT.serial)
-    with store.card(other) as card:
+    with store.card(other, VirtualCard.make) as card:
         assert other.vouches_for(connect(card).read("3F000001B002"))
         assert store.keys[KeyRole.SIGNATURE].key_size == 2048
 

@@ -1,0 +1,42 @@
+"""Routes for the person's own tools, such as the tray: lock now, and let callers that were refused ask again."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from agent.access.callers import CallerKind
+from agent.access.errors import TokenRefusedError
+from agent.api.callers import name_caller
+from agent.api.context import call, services
+from agent.api.schemas import LockBody, read_body
+from agent.cards.sessions import SessionEnd
+
+
+async def lock_pin(request: web.Request) -> web.Response:
+    """POST /v1/pin/lock: end every PIN session; a page ends its own, and needs no grant for that."""
+    await read_body(request, LockBody)
+    caller = await name_caller(request)
+    sessions = services(request).sessions
+    own = sessions.list_for(caller)
+    ended = sessions.end_where(SessionEnd.LOCKED, lambda session: session in own)
+    call(request).is_use = bool(ended)
+    return web.json_response({"ended": ended})
+
+
+async def read_denials(request: web.Request) -> web.Response:
+    """GET /v1/denials: how many refusals of the person still stand; for programs of this user alone."""
+    await _require_program(request)
+    return web.json_response({"count": services(request).desk.denials})
+
+
+async def lift_denials(request: web.Request) -> web.Response:
+    """DELETE /v1/denials: whoever was refused a short while ago may ask again; for programs of this user alone."""
+    await _require_program(request)
+    call(request).is_use = True
+    services(request).desk.lift_denials()
+    return web.Response(status=204)
+
+
+async def _require_program(request: web.Request) -> None:
+    if (await name_caller(request)).kind is not CallerKind.PROGRAM:
+        raise TokenRefusedError
