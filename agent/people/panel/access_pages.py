@@ -9,11 +9,12 @@ from itertools import groupby
 from agent.client import AgentProblemError, Client, Json
 from agent.people.panel.sections import Button, Context, Deed, Line, Section, moment_words, only_told, shown
 from agent.people.plain_text import display_asker
-from agent.people.tray.state import parse_moment
+from agent.people.tray.state import Condition, parse_moment
+from agent.people.tray.wording import condition_words
 
-NOT_FOUND = 404
 MAX_ENTRIES = 200
 PAGE_KIND = "page"
+STATE = "state"
 
 
 def grants_page(client: Client, context: Context) -> tuple[Section, ...]:
@@ -32,11 +33,10 @@ def grants_page(client: Client, context: Context) -> tuple[Section, ...]:
 
 
 def _count_denials(client: Client) -> int:
+    """None where the agent cannot tell: an older one knows no such route, and the rest is worth showing without it."""
     try:
         return client.denials()
-    except AgentProblemError as error:  # an agent that knows no such route
-        if error.status != NOT_FOUND:
-            raise
+    except AgentProblemError:
         return 0
 
 
@@ -96,6 +96,12 @@ def journal_page(client: Client, context: Context) -> tuple[Section, ...]:
 def journal_line(entry: Json, words: NullTranslations) -> Line:
     """The time, and who did what with what result."""
     moment = parse_moment(entry.get("lastAt"))
+    return Line(f"{moment.astimezone():%H:%M}" if moment else "?", _entry_words(entry, words))
+
+
+def _entry_words(entry: Json, words: NullTranslations) -> str:
+    if entry.get("action") == STATE:
+        return _state_words(entry, words)
     count = entry.get("count") or 1
     what = _action_words(str(entry.get("action")), words)
     if entry.get("subject"):
@@ -107,7 +113,17 @@ def journal_line(entry: Json, words: NullTranslations) -> Line:
     )
     if count > 1:
         text += ", " + words.ngettext("%d time", "%d times", count) % count
-    return Line(f"{moment.astimezone():%H:%M}" if moment else "?", text)
+    return text
+
+
+def _state_words(entry: Json, words: NullTranslations) -> str:
+    """What the agent has seen of a reader, or of the desk as a whole."""
+    outcome = str(entry.get("outcome"))
+    known = outcome in list(Condition)
+    text = condition_words(Condition(outcome), words) if known else shown(outcome, 60)
+    if not entry.get("subject"):
+        return text
+    return words.gettext("{name}: {text}").format(name=shown(entry["subject"], 120), text=text)
 
 
 def _caller_words(caller: str) -> str:
@@ -130,6 +146,8 @@ def _action_words(action: str, words: NullTranslations) -> str:
         "change-pin": words.gettext("change the code"),
         "unblock-pin": words.gettext("unblock the code"),
         "lock-pin": words.gettext("forget the code"),
+        "read-denials": words.gettext("look at what was refused"),
+        "lift-denials": words.gettext("let those who were refused ask again"),
         "authenticate": words.gettext("log in"),
         "sign": words.gettext("sign"),
         "events": words.gettext("follow what happens"),

@@ -27,6 +27,7 @@ def card_section(card: Json, words: NullTranslations) -> Section:
         lines=only_told(
             (words.gettext("Card"), f"{shown(card.get('kind'), 20)} {shown(card.get('number'), 40)}"),
             (words.gettext("Profession"), coded(holder.get("profession"))),
+            (words.gettext("Future profession"), coded(holder.get("futureProfession"))),
             (words.gettext("Speciality"), coded(holder.get("speciality"))),
             (words.gettext("RPPS number"), shown(holder.get("rpps"))),
             (words.gettext("National identifier"), shown(holder.get("nationalId"))),

@@ -103,7 +103,7 @@ def errands_page(client: Client | None, context: Context) -> tuple[Section, ...]
     """Lost, stolen, faulty: for the holder of the card in the reader; without one, for everybody."""
     cards = client.cards() if client is not None else []  # a card that is lost is in no reader
     holder = (cards[0].get("holder") or {}) if cards else {}
-    profession = holder.get("profession") or {}
+    profession = holder.get("profession") or holder.get("futureProfession") or {}
     errands = load_errands()
     authority = errands.find_authority(profession.get("code"), cards[0].get("kind") if cards else None)
     return errand_sections(errands, authority, coded(profession), context)

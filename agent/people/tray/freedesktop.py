@@ -7,8 +7,8 @@ import html
 from collections.abc import Iterator
 from typing import Any, Final
 
-from jeepney import DBusAddress, MessageType, new_method_call
-from jeepney.io.blocking import DBusConnection, open_dbus_connection
+from jeepney import DBusAddress, MessageType, new_method_call  # type: ignore[import-untyped]
+from jeepney.io.blocking import DBusConnection, open_dbus_connection  # type: ignore[import-untyped]
 
 from agent.people.tray.messages import Message
 

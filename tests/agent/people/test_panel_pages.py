@@ -101,6 +101,13 @@ def test_journal_is_words_and_no_codes():
     assert "xn--dmp-exmple-c4a.fr" in journal_line(JOURNAL[3], FRENCH).text
 
 
+def test_journal_of_states_names_the_reader():
+    state = {**JOURNAL[0], "action": "state", "caller": "cps-agent", "subject": "ACS ACR38U", "outcome": "pin-blocked"}
+    assert journal_line(state, ENGLISH).text == "ACS ACR38U: Code blocked"
+    assert journal_line({**state, "subject": None, "outcome": "no-reader"}, FRENCH).text == "Aucun lecteur de carte"
+    assert journal_line({**state, "outcome": "some-new-word"}, ENGLISH).text == "ACS ACR38U: some-new-word"
+
+
 def test_every_action_of_the_api_has_words():
     for route in ROUTES:
         name = route.kwargs["name"]
