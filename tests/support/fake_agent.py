@@ -45,7 +45,7 @@ def status(condition: str = "card-ready", *readers: dict[str, Any], **members: A
 class FakeAgent:
     """Answers from `answers` (method and path → JSON, or status and code of a problem), `status` and `denials`.
 
-    `calls` are those that change something.
+    `calls` are those that change something; `looks` counts the readings of the status.
     """
 
     def __init__(self) -> None:
@@ -54,6 +54,7 @@ class FakeAgent:
         self.answers: dict[tuple[str, str], Any] = {}
         self.calls: list[tuple[str, str, Any]] = []
         self.called = threading.Condition()
+        self.looks = 0
         self.lines: set[web.WebSocketResponse] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -72,6 +73,16 @@ class FakeAgent:
         with self.called:
             assert self.called.wait_for(found, deadline_s), f"no {method} {path}: {self.calls}"
             return found()[0]
+
+    def tell_often(self, times: int) -> None:
+        """Many events at once."""
+        assert self._loop
+
+        async def send() -> None:
+            for _ in range(times):
+                await self._send({"type": "state-changed"})
+
+        asyncio.run_coroutine_threadsafe(send(), self._loop).result(5)
 
     async def _send(self, message: dict[str, Any]) -> None:
         for line in set(self.lines):
@@ -94,6 +105,7 @@ class FakeAgent:
                 return _problem(*answer)
             return web.json_response(answer)
         if key == ("GET", "/v1/status"):
+            self.looks += 1
             return web.json_response({"name": "cps-agent", "version": "0.1.0", **self.status})
         if key == ("GET", "/v1/denials"):
             return web.json_response({"count": self.denials})
@@ -137,7 +149,7 @@ def fake_agent(folder: Path) -> Iterator[FakeAgent]:
         yield agent
     finally:
         (folder / "port").unlink(missing_ok=True)
-        run(_stop(agent, runner))
+        run(_stop(runner))
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
@@ -152,7 +164,20 @@ async def _start(agent: FakeAgent) -> web.AppRunner:
     return runner
 
 
-async def _stop(agent: FakeAgent, runner: web.AppRunner) -> None:
-    for line in set(agent.lines):
-        await line.close()
+async def _stop(runner: web.AppRunner) -> None:
+    """Cut every line, also those that were just being opened: a program that is killed does so too."""
+    for site in list(runner.sites):
+        await site.stop()
+    await _cut_lines()
     await runner.cleanup()
+    await _cut_lines()
+
+
+async def _cut_lines() -> None:
+    """Those that the server does not list yet are known to asyncio's loop alone, under a private name."""
+    transports = getattr(asyncio.get_running_loop(), "_transports")  # noqa: B009
+    for _ in range(20):
+        for transport in list(transports.values()):
+            if isinstance(transport, asyncio.Transport) and transport.get_extra_info("peername"):
+                transport.abort()
+        await asyncio.sleep(0.001)

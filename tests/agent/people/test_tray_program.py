@@ -20,6 +20,7 @@ from support.trayer import (
     crop,
     desktop,
     find_icon,
+    point_at,
     title_of,
     trayer,
     wait_for_icon,
@@ -149,12 +150,43 @@ def test_failure_of_a_choice_is_told_and_refusal_is_not(screen, program, bus):
         wait_for_title(screen, "Card ready")
         for times, answer in enumerate(((403, "pin-refused"), (423, "card-busy")), 1):
             agent.answers["POST", "/v1/pin/verify"] = answer
-            click(screen, wait_for_icon(screen))
-            screen.find_window("^CPS$")
-            screen.press(*("Down",) * 4, "Return")
+            choose(screen, *("Down",) * 4)
             wait_until(lambda times=times: len(agent.calls) == times, "the call")
         assert service.wait_for("did not work").body == "The sentence of card-busy."
         assert len(service.shown) == 1
+
+
+def choose(screen, *keys: str) -> None:
+    """Open the menu and choose by keys: Down from its top, Up from its end."""
+    click(screen, wait_for_icon(screen))
+    screen.find_window("^CPS$")
+    screen.press(*keys, "Return")
+
+
+def test_choices_with_the_real_agent_and_its_card(screen, program, bus):
+    flags = ("--virtual", "--unattended")
+    with (
+        agent_program(program.folder, *flags) as client,
+        trayer(screen, *DARK),
+        notification_service(bus) as service,
+    ):
+        program.start("--no-start")
+        wait_for_title(screen, "Card ready")
+        choose(screen, *("Down",) * 4)
+        service.wait_for("The code is right")
+        assert [entry["outcome"] for entry in client.journal() if entry["action"] == "verify-pin"] == ["ok"]
+        choose(screen, *("Up",) * 8)
+        window = screen.find_window("^Card — CPS agent$")
+        choose(screen, *("Up",) * 5)
+        assert screen.find_window("^Journal — CPS agent$") == window
+        screen.focus(window)
+        screen.press("Escape")
+        choose(screen, *("Up",) * 3)
+        screen.focus(screen.find_window("^Lost, stolen, faulty — CPS agent$"))
+        screen.press("Escape")
+        choose(screen, "Up")
+        wait_until(lambda: find_icon(screen) is None, "the icon to go")
+        assert client.cards()
 
 
 def test_icon_lives_and_dies_with_trays(screen, program):
@@ -170,6 +202,32 @@ def test_icon_lives_and_dies_with_trays(screen, program):
         assert process.poll() is None
         with trayer(screen, *DARK):
             wait_for_icon(screen)
+
+
+def test_tooltip_shows_under_the_pointer_and_goes_with_it(screen, program, tmp_path):
+    with fake_agent(program.folder), trayer(screen, *DARK):
+        program.start("--no-start")
+        wait_for_title(screen, "Card ready")
+        screen.run("xdotool", "mousemove", "10", "10")
+        bare = around(screen, tmp_path)
+        point_at(screen, wait_for_icon(screen))
+        wait_until(lambda: around(screen, tmp_path) != bare, "the tooltip")
+        screen.run("xdotool", "mousemove", "10", "10")
+        wait_until(lambda: around(screen, tmp_path) == bare, "the tooltip to go")
+
+
+def around(screen, folder: Path) -> bytes:
+    return crop(screen, wait_for_icon(screen), folder / "around.png", 120)
+
+
+def test_end_of_the_desktop_session_ends_the_tray(program):
+    with fake_agent(program.folder):
+        with desktop() as display:
+            program.environment["DISPLAY"] = display.name
+            with trayer(display, *DARK):
+                process = program.start("--no-start")
+                wait_for_title(display, "Card ready")
+        assert process.wait(10) == 0
 
 
 def test_second_tray_says_so_and_the_first_stays(screen, program):
