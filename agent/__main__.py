@@ -16,6 +16,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from agent.people.dialog.child import main as run_dialog  # noqa: PLC0415 - the child's alone
 
         return run_dialog()
+    if words[:1] == ["_menu"]:
+        from agent.people.panel.menu import main as run_menu  # noqa: PLC0415 - the child's alone
+
+        return run_menu()
     if words[:1] == ["_worker"]:
         from agent.people.hardening import forbid_core_dumps  # noqa: PLC0415
         from drivers.pkcs11.worker import main as run_worker  # noqa: PLC0415

@@ -6,17 +6,23 @@ import base64
 import http.client
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
 
 HOST = "127.0.0.1"
 TIMEOUT_S = 180.0  # longer than a person is given to answer a dialog
 TOKEN_FILE, PORT_FILE = "token", "port"
 MAX_FILE = 256
 MAX_PORT_DIGITS = 5
+OPEN_S = 10.0  # for the event stream to open
+MAX_EVENT = 1024 * 1024
 
 Json = dict[str, Any]
 
@@ -54,14 +60,14 @@ class Client:
         self._connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
 
     @classmethod
-    def of(cls, data_dir: Path) -> Client:
+    def of(cls, data_dir: Path, timeout_s: float = TIMEOUT_S) -> Client:
         """Find the agent that runs with this data folder. Raises AgentUnreachableError."""
         try:
             port = int(read_own(data_dir / PORT_FILE)[:MAX_PORT_DIGITS])
             token = read_own(data_dir / TOKEN_FILE)
         except (OSError, ValueError) as error:
             raise AgentUnreachableError(f"no agent runs with the data folder {data_dir}") from error
-        return cls(port, token)
+        return cls(port, token, timeout_s)
 
     def __enter__(self) -> Self:
         return self
@@ -106,6 +112,41 @@ class Client:
     def pin(self, verb: str, card_number: str | None = None) -> Json:
         """POST /v1/pin/{verify,change,unblock}; the agent asks for the codes itself."""
         return self.request("POST", f"/v1/pin/{verb}", _given(cardNumber=card_number))
+
+    def lock(self) -> None:
+        """POST /v1/pin/lock: end every PIN session."""
+        self.request("POST", "/v1/pin/lock", {})
+
+    def denials(self) -> int:
+        """GET /v1/denials: how many refused callers may not ask again for a while."""
+        return int(self.request("GET", "/v1/denials")["count"])
+
+    def allow_questions(self) -> None:
+        """DELETE /v1/denials: let them ask again."""
+        self.request("DELETE", "/v1/denials")
+
+    def events(self) -> EventStream:
+        """WS /v1/events: the present state, then what happens. Raises AgentProblemError, AgentUnreachableError."""
+        from websockets.exceptions import InvalidStatus, WebSocketException  # noqa: PLC0415 - the desktop extra
+        from websockets.sync.client import connect  # noqa: PLC0415
+
+        try:
+            return EventStream(
+                connect(
+                    f"ws://{HOST}:{self.port}/v1/events",
+                    additional_headers={"Authorization": f"Bearer {self.token}"},
+                    proxy=None,  # whatever the environment says: this is the loopback
+                    compression=None,
+                    open_timeout=OPEN_S,
+                    close_timeout=1,
+                    max_size=MAX_EVENT,
+                )
+            )
+        except InvalidStatus as error:
+            _parse(error.response.status_code, bytes(error.response.body or b""))
+            raise AgentUnreachableError("something else than the agent answers on its port") from error
+        except (OSError, ValueError, WebSocketException) as error:
+            raise AgentUnreachableError(f"the agent does not answer on port {self.port}: {error}") from error
 
     def authenticate(self, origin: str, challenge_nonce: str, card_number: str | None = None) -> Json:
         """POST /v1/authentications: a Web eID token for the site that this program speaks for."""
@@ -156,6 +197,37 @@ class Client:
             self.close()
             raise AgentUnreachableError(f"the agent does not answer on port {self.port}: {error}") from error
         return _parse(response.status, answer)
+
+
+class EventStream:
+    """What the agent tells, message by message, until it ends; close() may come from another thread."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._closing = ExitStack()
+        self._connection = self._closing.enter_context(connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Json]:
+        """Give each message. Raises AgentUnreachableError when the agent closes the line or is gone."""
+        from websockets.exceptions import ConnectionClosed  # noqa: PLC0415
+
+        try:
+            for message in self._connection:
+                yield dict(json.loads(message))
+        except (ConnectionClosed, ValueError, TypeError) as error:  # ValueError, TypeError: no JSON object
+            raise AgentUnreachableError(f"the event stream broke: {error}") from error
+        raise AgentUnreachableError("the agent has ended the event stream")
+
+    def close(self) -> None:
+        """End the stream."""
+        self._closing.close()
 
 
 def read_own(path: Path) -> str:

@@ -17,6 +17,8 @@ from agent.people.translations import DOMAIN, LOCALE_DIR, translator
 from agent.settings import CARD_ACCESSES, PROMPTS
 from drivers.virtual.kinds import DEFAULT_KIND, KINDS, PCSC_KINDS
 
+PANEL_PAGES = ("card", "certificates", "grants", "journal", "diagnosis", "errands", "settings")
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -39,6 +41,7 @@ def make_parser() -> ArgumentParser:
     _add_running(commands)
     _add_asking(commands)
     _add_using(commands)
+    _add_desktop(commands)
     return parser
 
 
@@ -181,3 +184,24 @@ def _add_using(commands: Commands) -> None:
     for parser in (sign, authenticate, pin):
         _add_json(parser)
         parser.add_argument("--card", metavar="NUMBER", help=_("which card, when there are several"))
+
+
+def _add_desktop(commands: Commands) -> None:
+    _ = translator()
+    tray = _add(commands, "tray", _("show the agent's icon in the tray of the desktop"), "tray:run_tray")
+    tray.add_argument("--no-start", action="store_true", help=_("do not start the agent when none runs"))
+    tray.add_argument(
+        "--autostart",
+        choices=("on", "off", "status"),
+        help=_("whether the icon starts with your session; nothing else"),
+    )
+    tray.add_argument(
+        "--tray-wait",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help=_("how long to wait for a tray before saying that there is none"),
+    )
+    panel = _add(commands, "panel", _("open the window with card, grants, journal and help"), "panel:run_panel")
+    panel.add_argument("--page", choices=PANEL_PAGES, default=PANEL_PAGES[0], help=_("the page to begin with"))
+    panel.add_argument("--from-tray", action="store_true", help=argparse.SUPPRESS)

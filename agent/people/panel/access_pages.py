@@ -1,0 +1,181 @@
+"""The pages about others: who may do what with the card, and who did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from gettext import NullTranslations
+from itertools import groupby
+
+from agent.client import AgentProblemError, Client, Json
+from agent.people.panel.sections import Button, Context, Deed, Line, Section, moment_words, only_told, shown
+from agent.people.plain_text import display_asker
+from agent.people.tray.state import Condition, parse_moment
+from agent.people.tray.wording import condition_words
+
+MAX_ENTRIES = 200
+PAGE_KIND = "page"
+STATE = "state"
+
+
+def grants_page(client: Client, context: Context) -> tuple[Section, ...]:
+    """One section for each grant, with its button; and the callers that were refused."""
+    words = context.words
+    sections = [grant_section(grant, words) for grant in client.grants()]
+    if not sections:
+        sections.append(Section(words.gettext("No site and no program may use the card without asking you first.")))
+    refused = _count_denials(client)
+    if refused:
+        title = words.ngettext("%d refused requester", "%d refused requesters", refused) % refused
+        text = words.gettext("What you refuse cannot be asked again for ten minutes.")
+        button = Button(words.gettext("Let them ask again"), Deed.ALLOW)
+        sections.append(Section(title, (Line("", text),), (button,)))
+    return tuple(sections)
+
+
+def _count_denials(client: Client) -> int:
+    """None where the agent cannot tell: an older one knows no such route, and the rest is worth showing without it."""
+    try:
+        return client.denials()
+    except AgentProblemError:
+        return 0
+
+
+def grant_section(grant: Json, words: NullTranslations) -> Section:
+    """Who, what, until when."""
+    caller = display_asker(str(grant.get("caller", "")), is_page=grant.get("kind") == PAGE_KIND)
+    until = words.gettext("until the agent stops")
+    if not grant.get("untilStop"):
+        until = words.gettext("until {date}").format(date=moment_words(grant.get("expiresAt"), words))
+    return Section(
+        title=caller,
+        lines=only_told(
+            (
+                words.gettext("What asks"),
+                words.gettext("a site")
+                if grant.get("kind") == PAGE_KIND
+                else words.gettext("a program of this computer"),
+            ),
+            (words.gettext("It may"), ability_words(grant.get("abilities") or (), words)),
+            (words.gettext("For how long"), until),
+            (words.gettext("Allowed on"), moment_words(grant.get("createdAt"), words, time=True)),
+        ),
+        buttons=(
+            Button(
+                words.gettext("Take back"),
+                Deed.REVOKE,
+                str(grant.get("id", "")),
+                words.gettext("Take back what {caller} may do with your card?").format(caller=caller),
+            ),
+        ),
+    )
+
+
+def ability_words(abilities: Iterable[str], words: NullTranslations) -> str:
+    """What somebody may do, in a few words each."""
+    known = {
+        "identity": words.gettext("read who you are"),
+        "authenticate": words.gettext("log you in"),
+        "sign": words.gettext("have documents signed"),
+        "sign-raw": words.gettext("have data signed that cannot be shown"),
+        "batch": words.gettext("have many documents signed at once"),
+        "gateway": words.gettext("call health services in your name"),
+        "events": words.gettext("know when a card is inserted or removed"),
+    }
+    return ", ".join(known.get(ability, shown(ability, 40)) for ability in abilities)
+
+
+def journal_page(client: Client, context: Context) -> tuple[Section, ...]:
+    """A section for each day, newest first; in it a line for each use and each refusal."""
+    entries = client.journal(MAX_ENTRIES)
+    if not entries:
+        return (Section(context.words.gettext("Nothing has happened yet.")),)
+    days = groupby(entries, lambda entry: moment_words(entry.get("lastAt"), context.words))
+    return tuple(Section(day, tuple(journal_line(one, context.words) for one in group)) for day, group in days)
+
+
+def journal_line(entry: Json, words: NullTranslations) -> Line:
+    """The time, and who did what with what result."""
+    moment = parse_moment(entry.get("lastAt"))
+    return Line(f"{moment.astimezone():%H:%M}" if moment else "?", _entry_words(entry, words))
+
+
+def _entry_words(entry: Json, words: NullTranslations) -> str:
+    if entry.get("action") == STATE:
+        return _state_words(entry, words)
+    count = entry.get("count") or 1
+    what = _action_words(str(entry.get("action")), words)
+    if entry.get("subject"):
+        what += f" ({shown(entry['subject'], 120)})"
+    text = words.gettext("{caller}: {action}: {outcome}").format(
+        caller=_caller_words(str(entry.get("caller", ""))),
+        action=what,
+        outcome=outcome_words(str(entry.get("outcome")), words),
+    )
+    if count > 1:
+        text += ", " + words.ngettext("%d time", "%d times", count) % count
+    return text
+
+
+def _state_words(entry: Json, words: NullTranslations) -> str:
+    """What the agent has seen of a reader, or of the desk as a whole."""
+    outcome = str(entry.get("outcome"))
+    known = outcome in list(Condition)
+    text = condition_words(Condition(outcome), words) if known else shown(outcome, 60)
+    if not entry.get("subject"):
+        return text
+    return words.gettext("{name}: {text}").format(name=shown(entry["subject"], 120), text=text)
+
+
+def _caller_words(caller: str) -> str:
+    return display_asker(caller, is_page=caller.startswith(("https://", "http://")))
+
+
+def _action_words(action: str, words: NullTranslations) -> str:
+    return {
+        "read-status": words.gettext("look at the state"),
+        "list-readers": words.gettext("look at the readers"),
+        "read-cards": words.gettext("read the identity on the card"),
+        "read-card": words.gettext("read the card"),
+        "list-certificates": words.gettext("read the certificates"),
+        "list-journal": words.gettext("read this journal"),
+        "grant": words.gettext("ask to be allowed"),
+        "list-grants": words.gettext("look at what is allowed"),
+        "read-grant": words.gettext("look at what is allowed"),
+        "revoke": words.gettext("take back what was allowed"),
+        "verify-pin": words.gettext("check the code"),
+        "change-pin": words.gettext("change the code"),
+        "unblock-pin": words.gettext("unblock the code"),
+        "lock-pin": words.gettext("forget the code"),
+        "read-denials": words.gettext("look at what was refused"),
+        "lift-denials": words.gettext("let those who were refused ask again"),
+        "authenticate": words.gettext("log in"),
+        "sign": words.gettext("sign"),
+        "events": words.gettext("follow what happens"),
+    }.get(action, shown(action, 60))
+
+
+def outcome_words(outcome: str, words: NullTranslations) -> str:
+    """How it ended. A code without words here is shown as it is: somebody may look it up."""
+    return {
+        "ok": words.gettext("done"),
+        "pin-wrong": words.gettext("the code was wrong"),
+        "pin-blocked": words.gettext("the code is blocked"),
+        "pin-refused": words.gettext("the code was not given"),
+        "grant-required": words.gettext("not allowed"),
+        "grant-refused": words.gettext("you refused, or did not answer"),
+        "origin-refused": words.gettext("such a page is never let in"),
+        "host-refused": words.gettext("such an address is never let in"),
+        "peer-refused": words.gettext("the caller is no program of yours"),
+        "token-refused": words.gettext("the program did not show the agent's token"),
+        "card-absent": words.gettext("no card"),
+        "card-removed": words.gettext("the card was removed"),
+        "card-busy": words.gettext("another program had the card"),
+        "reader-absent": words.gettext("no reader"),
+        "reader-exclusive": words.gettext("another program kept the reader"),
+        "service-stopped": words.gettext("the smart card service was stopped"),
+        "certificate-expired": words.gettext("the certificate has expired"),
+        "not-supported": words.gettext("the card cannot do that"),
+        "bad-request": words.gettext("the request made no sense"),
+        "too-many-requests": words.gettext("too many questions at once"),
+        "internal-error": words.gettext("the agent failed"),
+    }.get(outcome, shown(outcome, 60))

@@ -1,0 +1,221 @@
+"""The pages that help: what works and what does not, whom to turn to, and where settings come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from gettext import NullTranslations
+from pathlib import Path
+
+from agent.client import AgentUnreachableError, Client, Json
+from agent.people.errands.errands import SITUATIONS, Authority, Errand, Errands, load_errands
+from agent.people.panel.card_pages import pin_words, state_words
+from agent.people.panel.sections import Button, Context, Deed, Line, Section, coded, only_told, shown
+from agent.settings import Settings, policy_file, user_file
+
+GOOD, BAD, UNKNOWN = "✓", "✗", "\N{EN DASH}"
+
+
+def diagnosis_page(client: Client, context: Context) -> tuple[Section, ...]:
+    """Layer by layer, from the agent up to the certificates; what stands on a broken layer is not judged."""
+    words = context.words
+    status = client.status()
+    running = words.gettext("runs, version {version}, port {port}").format(
+        version=shown(status.get("version"), 40), port=client.port
+    )
+    lines = [_line(words.gettext("Agent"), GOOD, running)]
+    if status.get("service") == "stopped":
+        lines.append(_line(words.gettext("Smart card service"), BAD, _service_words(words)))
+        lines += _not_judged(words, words.gettext("Readers"), words.gettext("Card"), words.gettext("Certificates"))
+    else:
+        lines.append(_line(words.gettext("Smart card service"), GOOD, words.gettext("runs")))
+        lines += _reader_lines(status.get("readers") or (), context)
+        lines += _card_lines(client, words)
+    return (Section(words.gettext("What works, layer by layer"), tuple(lines)),)
+
+
+def unreachable_page(error: AgentUnreachableError, context: Context) -> tuple[Section, ...]:
+    """The same page when there is no agent to ask."""
+    words = context.words
+    text = words.gettext("does not answer. Start it by the menu of its icon, or by: cps-agent serve")
+    lines = (
+        _line(words.gettext("Agent"), BAD, text),
+        Line("", shown(error)),
+        *_not_judged(
+            words,
+            words.gettext("Smart card service"),
+            words.gettext("Readers"),
+            words.gettext("Card"),
+            words.gettext("Certificates"),
+        ),
+    )
+    return (Section(words.gettext("What works, layer by layer"), lines),)
+
+
+def _line(layer: str, sign: str, text: str) -> Line:
+    return Line(layer, f"{sign} {text}")
+
+
+def _service_words(words: NullTranslations) -> str:
+    return words.gettext("is not running. Start it (Linux: pcscd), then look again.")
+
+
+def _not_judged(words: NullTranslations, *layers: str) -> Iterator[Line]:
+    for layer in layers:
+        yield _line(layer, UNKNOWN, words.gettext("not looked at: what is above does not work"))
+
+
+def _reader_lines(readers: Sequence[Json], context: Context) -> Iterator[Line]:
+    words = context.words
+    if not readers:
+        yield _line(words.gettext("Reader"), BAD, words.gettext("none is connected. Plug one in."))
+    for reader in readers:
+        trouble = reader.get("trouble")
+        if trouble:
+            sentence = trouble.get("detailFr" if context.language == "fr" else "detail")
+            text = words.gettext("{name}: {text}").format(name=shown(reader.get("name")), text=shown(sentence, 400))
+            yield _line(words.gettext("Reader"), BAD, text)
+        else:
+            yield _line(words.gettext("Reader"), GOOD, shown(reader.get("name")))
+
+
+def _card_lines(client: Client, words: NullTranslations) -> Iterator[Line]:
+    cards = client.cards()
+    if not cards:
+        yield _line(words.gettext("Card"), BAD, words.gettext("none that can be used is in a reader."))
+        yield from _not_judged(words, words.gettext("Certificates"))
+        return
+    for card in cards:
+        pin = card.get("pin") or {}
+        yield _line(words.gettext("Card"), GOOD, f"{shown(card.get('kind'), 20)} {shown(card.get('number'), 40)}")
+        sign = UNKNOWN if card.get("pin") is None else BAD if pin.get("state") == "blocked" else GOOD
+        yield _line(words.gettext("Code"), sign, pin_words(card.get("pin"), words))
+    for certificate in client.certificates():
+        state, known = str(certificate.get("state")), certificate.get("chain") is not None
+        label = shown(certificate.get("label"), 60)
+        text = words.gettext("{name}: {text}").format(name=label, text=state_words(state, words))
+        if not known:
+            text += ", " + words.gettext("leads to no root known here")
+        yield _line(words.gettext("Certificate"), GOOD if state == "valid" and known else BAD, text)
+
+
+def errands_page(client: Client | None, context: Context) -> tuple[Section, ...]:
+    """Lost, stolen, faulty: for the holder of the card in the reader; without one, for everybody."""
+    cards = client.cards() if client is not None else []  # a card that is lost is in no reader
+    holder = (cards[0].get("holder") or {}) if cards else {}
+    profession = holder.get("profession") or holder.get("futureProfession") or {}
+    errands = load_errands()
+    authority = errands.find_authority(profession.get("code"), cards[0].get("kind") if cards else None)
+    return errand_sections(errands, authority, coded(profession), context)
+
+
+def errand_sections(
+    errands: Errands, authority: Authority | None, profession: str, context: Context
+) -> tuple[Section, ...]:
+    """One section for each situation, and one that tells who registers the holder."""
+    words = context.words
+    sections = [
+        Section(title, tuple(_errand_lines(found, context)), tuple(_errand_buttons(found, context)))
+        for situation in SITUATIONS
+        for title in (_situation_words(situation, words),)
+        for found in (errands.for_situation(situation),)
+    ]
+    sections.append(_authority_section(errands, authority, profession, context))
+    if errands.failures:
+        lines = tuple(Line("", shown(failure, 400)) for failure in errands.failures)
+        sections.append(Section(words.gettext("Corrections that cannot be read"), lines))
+    return tuple(sections)
+
+
+def _errand_lines(errands: tuple[Errand, ...], context: Context) -> Iterator[Line]:
+    words = context.words
+    for errand in errands:
+        text = " ".join(filter(None, (errand.text.text(context.language), _code_words(errand.code, words))))
+        name = errand.name.text(context.language)
+        yield Line(
+            "", f"• {name}" if errand.checked else "• " + words.gettext("{errand} (to be checked)").format(errand=name)
+        )
+        yield Line("", text)
+
+
+def _errand_buttons(errands: tuple[Errand, ...], context: Context) -> Iterator[Button]:
+    """One for each page, though several errands begin there."""
+    urls = dict.fromkeys(errand.url for errand in errands if errand.url)
+    for url in urls:
+        yield Button(context.words.gettext("Open {page}").format(page=url.removeprefix("https://")), Deed.BROWSE, url)
+
+
+def _situation_words(situation: str, words: NullTranslations) -> str:
+    return {
+        "lost": words.gettext("My card is lost"),
+        "stolen": words.gettext("My card is stolen"),
+        "faulty": words.gettext("My card is faulty"),
+        "codes-lost": words.gettext("My codes are lost"),
+        "blocked": words.gettext("My code is blocked"),
+    }.get(situation, situation)
+
+
+def _code_words(code: str, words: NullTranslations) -> str:
+    return {
+        "unblocking": words.gettext("Code to have at hand: the unblocking code (8 digits)."),
+        "pin": words.gettext("Code to have at hand: the code of the card that is used to log in."),
+        "none": words.gettext("No code of the card is needed."),
+    }.get(code, "")
+
+
+def _authority_section(errands: Errands, authority: Authority | None, profession: str, context: Context) -> Section:
+    """Whom the holder turns to; without a card, everybody for whom."""
+    words, language = context.words, context.language
+    title = words.gettext("Who registers you")
+    note = Line(
+        "",
+        words.gettext(
+            "Military staff: the armed forces' medical service. A role that is no regulated profession: the structure."
+        ),
+    )
+    if authority is None:
+        lines = tuple(Line("", f"• {one.name.text(language)}") for one in errands.authorities)
+        return Section(title, (Line("", words.gettext("It depends on your profession:")), *lines, note))
+    told = only_told(
+        (words.gettext("Profession on the card"), profession),
+        (words.gettext("Authority"), authority.name.text(language)),
+    )
+    buttons = tuple(_errand_buttons_of(authority, context))
+    return Section(title, (*told, note), buttons)
+
+
+def _errand_buttons_of(authority: Authority, context: Context) -> Iterator[Button]:
+    if authority.url:
+        label = context.words.gettext("Open {page}").format(page=authority.url.removeprefix("https://"))
+        yield Button(label, Deed.BROWSE, authority.url)
+
+
+def settings_page(context: Context) -> tuple[Section, ...]:
+    """The settings in force, and the files that decide them; they are changed there, not here."""
+    words, settings = context.words, context.settings
+    files = (
+        (words.gettext("Your settings"), user_file()),
+        (words.gettext("Policy of this workstation"), policy_file()),
+        (words.gettext("Data of the agent"), settings.data_dir),
+    )
+    return (
+        Section(words.gettext("Settings in force"), tuple(_setting_lines(settings))),
+        *(_file_section(title, path, words) for title, path in files),
+    )
+
+
+def _setting_lines(settings: Settings) -> Iterator[Line]:
+    for field in fields(Settings):
+        value = getattr(settings, field.name)
+        text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        yield Line(field.name, shown(text if value not in (None, ()) else UNKNOWN, 400))
+
+
+def _file_section(title: str, path: Path, words: NullTranslations) -> Section:
+    exists = path.exists()
+    where = path if path.is_dir() else path.parent
+    lines = [Line("", shown(path, 400))]
+    if not exists:
+        lines.append(Line("", words.gettext("This file does not exist: nothing is decided there.")))
+    button = Button(words.gettext("Open the folder"), Deed.OPEN, str(where), enabled=where.is_dir())
+    return Section(title, tuple(lines), (button,))

@@ -1,0 +1,59 @@
+"""Every page of the panel by its name, and how it is loaded: in a thread, with a client of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from gettext import NullTranslations
+from typing import Final
+
+from agent.client import AgentProblemError, AgentUnreachableError, Client
+from agent.people.panel.access_pages import grants_page, journal_page
+from agent.people.panel.card_pages import card_page, certificates_page
+from agent.people.panel.help_pages import diagnosis_page, errands_page, settings_page, unreachable_page
+from agent.people.panel.sections import Context, Section, shown
+
+CALL_S: Final = 30.0
+
+Load = Callable[[Client, Context], tuple[Section, ...]]
+
+PAGES: Final[Mapping[str, Load]] = {
+    "card": card_page,
+    "certificates": certificates_page,
+    "grants": grants_page,
+    "journal": journal_page,
+    "diagnosis": diagnosis_page,
+    "errands": errands_page,
+    "settings": lambda _, context: settings_page(context),
+}
+
+WITHOUT_AGENT: Final[Mapping[str, Callable[[Context], tuple[Section, ...]]]] = {
+    "errands": lambda context: errands_page(None, context),
+    "settings": settings_page,
+}
+
+
+def page_title(name: str, words: NullTranslations) -> str:
+    """What the page is called."""
+    return {
+        "card": words.gettext("Card"),
+        "certificates": words.gettext("Certificates"),
+        "grants": words.gettext("Sites and programs"),
+        "journal": words.gettext("Journal"),
+        "diagnosis": words.gettext("Diagnosis"),
+        "errands": words.gettext("Lost, stolen, faulty"),
+        "settings": words.gettext("Settings"),
+    }[name]
+
+
+def load_page(name: str, context: Context) -> tuple[Section, ...]:
+    """Ask the agent, and put its answer into words; what it refuses, and its absence, are words as well."""
+    try:
+        with Client.of(context.settings.data_dir, CALL_S) as client:
+            return PAGES[name](client, context)
+    except AgentUnreachableError as error:
+        if name in WITHOUT_AGENT:
+            return WITHOUT_AGENT[name](context)
+        return unreachable_page(error, context)
+    except AgentProblemError as error:
+        sentence = error.problem.get("detailFr" if context.language == "fr" else "detail")
+        return (Section(shown(sentence or error, 400)),)

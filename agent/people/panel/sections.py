@@ -1,0 +1,85 @@
+"""What a page of the panel shows, as values: sections of named texts, with buttons. Made without any window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from gettext import NullTranslations
+
+from agent.client import Json
+from agent.people.plain_text import plain_text
+from agent.people.tray.state import parse_moment
+from agent.settings import Settings
+
+
+class Deed(StrEnum):
+    """What a button does with its target."""
+
+    BROWSE = "browse"
+    REVOKE = "revoke"
+    ALLOW = "allow"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button; `question` is asked first, and answered no by default."""
+
+    label: str
+    deed: Deed
+    target: str = ""
+    question: str | None = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A text with its name at the left; without a name it takes the whole width."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading, lines, buttons; `mark` is a badge beside the heading."""
+
+    title: str
+    lines: tuple[Line, ...] = ()
+    buttons: tuple[Button, ...] = ()
+    mark: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What words depend on."""
+
+    words: NullTranslations
+    language: str
+    settings: Settings
+    now: datetime
+
+
+def shown(value: object, limit: int = 200) -> str:
+    """A text from the card, a page or a program, made harmless; nothing for nothing."""
+    return "" if value is None else plain_text(str(value), limit)
+
+
+def moment_words(text: object, words: NullTranslations, *, time: bool = False) -> str:
+    """A date of the API as the person writes it, in local time."""
+    moment = parse_moment(text)
+    if moment is None:
+        return "?"
+    date = moment.astimezone().strftime(words.gettext("%Y-%m-%d"))
+    return f"{date} {moment.astimezone():%H:%M}" if time else date
+
+
+def only_told(*lines: tuple[str, str | None]) -> tuple[Line, ...]:
+    """The lines that have a text."""
+    return tuple(Line(name, text) for name, text in lines if text)
+
+
+def coded(value: Json | None) -> str:
+    """A code of the ANS tables: its label, and the code where it has none."""
+    return shown(value.get("label") or value.get("code")) if value else ""

@@ -1,0 +1,185 @@
+"""The panel: pages at the left, the chosen one at the right. It waits for the agent in threads, and never freezes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QListWidget,
+    QMessageBox,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from agent.people.dialog.labels import make_label
+from agent.people.panel.deeds import do_deed
+from agent.people.panel.pages import PAGES, load_page, page_title
+from agent.people.panel.sections import Button, Context, Section
+from agent.people.panel.view import SectionView
+
+NAMES: Final = tuple(PAGES)
+
+
+class PanelWindow(QWidget):
+    """One window; show_page() and reload() are slots of the thread of windows."""
+
+    loaded = Signal(str, object)
+    failed = Signal(str)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(None)
+        self._context = context
+        self._sections: tuple[Section, ...] | None = None
+        self._words = context.words
+        self._program = self._words.gettext("CPS agent")
+        self.setWindowTitle(self._program)
+        self._list = self._make_list()
+        self._heading = make_label("", self, bold=True, scale=1.4)
+        self._area = self._make_area()
+        self._lay_out()
+        self._connect()
+
+    def show_page(self, name: str) -> None:
+        """Show a page, and come to the front."""
+        if name in NAMES:
+            self._list.setCurrentRow(NAMES.index(name))
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def reload(self) -> None:
+        """Ask the agent again for what is shown."""
+        name = self._page
+        context = self._context_now()
+        self._begin(lambda: self.loaded.emit(name, load_page(name, context)))
+
+    @property
+    def _page(self) -> str:
+        return NAMES[self._list.currentRow()]
+
+    def _context_now(self) -> Context:
+        context = self._context
+        return Context(context.words, context.language, context.settings, datetime.now(UTC))
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        threading.Thread(target=work, name="ask the agent", daemon=True).start()
+
+    def _make_list(self) -> QListWidget:
+        pages = QListWidget(self)
+        pages.setAccessibleName(self._words.gettext("Pages"))
+        pages.addItems([page_title(name, self._words) for name in NAMES])
+        pages.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        pages.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        unit = self.fontMetrics().height()
+        pages.setSpacing(unit // 6)
+        pages.setFixedWidth(pages.sizeHintForColumn(0) + 2 * pages.frameWidth() + unit)
+        return pages
+
+    def _make_area(self) -> QScrollArea:
+        area = QScrollArea(self)
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # so that the keyboard scrolls
+        return area
+
+    def _lay_out(self) -> None:
+        unit = self.fontMetrics().height()
+        right = QVBoxLayout()
+        right.addWidget(self._heading)
+        right.addWidget(self._area, 1)
+        right.addLayout(self._make_buttons())
+        row = QHBoxLayout(self)
+        row.setContentsMargins(unit, unit, unit, unit)
+        row.setSpacing(unit)
+        row.addWidget(self._list)
+        row.addLayout(right, 1)
+        screen = self.screen().availableSize()
+        self.resize(min(unit * 56, screen.width()), min(unit * 40, screen.height() - 2 * unit))
+
+    def _make_buttons(self) -> QHBoxLayout:
+        self._again = QPushButton(self._words.gettext("Look again"), self)
+        self._again.clicked.connect(self.reload)
+        close = QPushButton(self._words.gettext("Close"), self)
+        close.clicked.connect(self.close)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(self._again)
+        row.addWidget(close)
+        return row
+
+    def _connect(self) -> None:
+        self.loaded.connect(self._show_sections)
+        self.failed.connect(self._tell_failure)
+        self._list.currentRowChanged.connect(self._change_page)
+        QShortcut(QKeySequence.StandardKey.Refresh, self, self.reload)
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self.close)
+
+    def _change_page(self) -> None:
+        title = page_title(self._page, self._words)
+        self.setWindowTitle(f"{title} — {self._program}")
+        self._heading.setText(title)
+        self._heading.setAccessibleName(title)
+        self._sections = None
+        self._area.setWidget(make_label(self._words.gettext("Asking the agent…"), self))
+        self.reload()
+
+    def _show_sections(self, name: str, sections: tuple[Section, ...]) -> None:
+        """Show them, unless another page was chosen meanwhile, or they are shown already."""
+        if name != self._page or sections == self._sections:
+            return
+        place = self._area.verticalScrollBar().value() if self._sections is not None else 0
+        self._sections = sections
+        content = QWidget(self)
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, self.fontMetrics().height() // 2, 0)
+        for section in sections:
+            column.addWidget(SectionView(section, self._press, content))
+        column.addStretch(1)
+        self._area.setWidget(content)
+        self._order_tabs(content)
+        self._area.verticalScrollBar().setValue(place)
+
+    def _order_tabs(self, content: QWidget) -> None:
+        """Let the Tab key meet the buttons of the page after the page, before those below it."""
+        last: QWidget = self._area
+        for button in (*content.findChildren(QPushButton), self._again):
+            QWidget.setTabOrder(last, button)
+            last = button
+
+    def _press(self, button: Button) -> None:
+        if button.question is None or self._confirms(button):
+            name, context = self._page, self._context_now()
+            self._begin(lambda: self._do(button, name, context))
+
+    def _confirms(self, button: Button) -> bool:
+        """Ask; no is what Return and Escape say."""
+        box = QMessageBox(QMessageBox.Icon.Question, self.windowTitle(), button.question or "", parent=self)
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        yes = box.addButton(button.label, QMessageBox.ButtonRole.AcceptRole)
+        no = box.addButton(self._words.gettext("Leave as it is"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(no)
+        box.setEscapeButton(no)
+        box.exec()
+        return box.clickedButton() is yes
+
+    def _do(self, button: Button, name: str, context: Context) -> None:
+        failure = do_deed(button, context)
+        if failure is not None:
+            self.failed.emit(failure)
+        self.loaded.emit(name, load_page(name, context))
+
+    def _tell_failure(self, sentence: str) -> None:
+        box = QMessageBox(QMessageBox.Icon.Warning, self.windowTitle(), sentence, parent=self)
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.addButton(self._words.gettext("Close"), QMessageBox.ButtonRole.RejectRole)
+        box.exec()

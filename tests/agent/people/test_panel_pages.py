@@ -1,0 +1,243 @@
+"""The panel's pages as words: what the agent says, in both languages, and nothing that a card or caller could forge."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from screenshots.tray import CARD, CERTIFICATES, GRANTS, JOURNAL, STRUCTURE_CARD, fill
+from support.fake_agent import fake_agent, reader, status
+
+from agent.api.app import ROUTES
+from agent.api.problems import TABLE
+from agent.client import AgentUnreachableError
+from agent.people.errands.errands import Errands, load_errands
+from agent.people.panel.access_pages import grant_section, journal_line, outcome_words
+from agent.people.panel.card_pages import card_section, certificate_section
+from agent.people.panel.help_pages import BAD, GOOD, UNKNOWN, errand_sections, settings_page, unreachable_page
+from agent.people.panel.pages import PAGES, load_page, page_title
+from agent.people.panel.sections import Context, Deed, Section
+from agent.people.plain_text import REPLACEMENT
+from agent.people.prompt import ABILITIES
+from agent.people.translations import load_words
+from agent.settings import Settings
+
+ENGLISH, FRENCH = load_words("en"), load_words("fr")
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+def context(folder: Path, language: str = "en") -> Context:
+    return Context(load_words(language), language, Settings(folder), NOW)
+
+
+def texts(section: Section) -> dict[str, str]:
+    return {line.name: line.text for line in section.lines}
+
+
+def everything(sections) -> str:
+    parts = [
+        part for one in sections for part in (one.title, one.mark or "", *(f"{x.name} {x.text}" for x in one.lines))
+    ]
+    return "\n".join(parts)
+
+
+def test_card_of_a_person():
+    section = card_section(CARD, ENGLISH)
+    assert (section.title, section.mark) == ("Docteur Marie DUPONT", "TEST CARD")
+    told = texts(section)
+    assert (told["Card"], told["Code"], told["Valid until"]) == ("CPS 99213845", "3 tries left", "2029-11-23")
+    assert "Structure" not in told
+
+
+def test_card_that_names_nobody_shows_its_structure():
+    section = card_section(STRUCTURE_CARD, FRENCH)
+    assert (section.title, section.mark) == ("Maison de santé pluriprofessionnelle du Vieux-Port", None)
+    assert texts(section)["Structure"].endswith("130012345")
+    assert "bloqué" in texts(section)["Code"]
+    assert card_section({}, ENGLISH).title == "Card that names nobody"
+
+
+@pytest.mark.parametrize(
+    ("pin", "words"),
+    [
+        (None, "not known just now"), ({"state": "ready", "triesLeft": 1}, "1 try left"),
+        ({"state": "ready", "triesLeft": None}, "the card does not tell how many tries are left"),
+        ({"state": "session", "triesLeft": 3}, "3 tries left, kept for a while"),
+    ],
+)  # fmt: skip
+def test_code_of_a_card(pin, words):
+    assert texts(card_section({**CARD, "pin": pin}, ENGLISH))["Code"] == words
+
+
+def test_certificates():
+    good, bad = (certificate_section(one, ENGLISH) for one in CERTIFICATES)
+    assert good.title == "Certificate to log in"
+    assert texts(good)["In the name of"] == "Marie DUPONT 899213845021"
+    assert texts(good)["Issued by"] == "TEST AC IGC-SANTE FORT PERSONNES"
+    assert (texts(bad)["State"], texts(bad)["Authority"]) == ("expired", "leads to no root known here")
+
+
+def test_grant_says_who_what_until_when_and_can_be_taken_back():
+    site, program = (grant_section(one, ENGLISH) for one in GRANTS)
+    assert site.title == "dossier-medical.exemple.fr"
+    assert texts(site)["It may"] == "read who you are, log you in, have documents signed"
+    assert texts(program)["For how long"] == "until the agent stops"
+    (button,) = program.buttons
+    assert (button.deed, button.target) == (Deed.REVOKE, "2")
+    assert button.question
+    assert "logiciel-de-cabinet" in button.question
+
+
+def test_every_ability_has_words():
+    for ability in ABILITIES:
+        told = texts(grant_section({**GRANTS[0], "abilities": [ability]}, FRENCH))["Peut"]
+        assert told != ability
+
+
+def test_journal_is_words_and_no_codes():
+    line = journal_line(JOURNAL[2], ENGLISH)
+    assert line.text == "/usr/bin/cps-agent: check the code: the code was wrong, 2 times"
+    assert "xn--dmp-exmple-c4a.fr" in journal_line(JOURNAL[3], FRENCH).text
+
+
+def test_journal_of_states_names_the_reader():
+    state = {**JOURNAL[0], "action": "state", "caller": "cps-agent", "subject": "ACS ACR38U", "outcome": "pin-blocked"}
+    assert journal_line(state, ENGLISH).text == "ACS ACR38U: Code blocked"
+    assert journal_line({**state, "subject": None, "outcome": "no-reader"}, FRENCH).text == "Aucun lecteur de carte"
+    assert journal_line({**state, "outcome": "some-new-word"}, ENGLISH).text == "ACS ACR38U: some-new-word"
+
+
+def test_every_action_of_the_api_has_words():
+    for route in ROUTES:
+        name = route.kwargs["name"]
+        if name != "openapi":
+            line = journal_line({**JOURNAL[0], "action": name, "subject": None}, FRENCH)
+            assert f": {name}\N{NO-BREAK SPACE}:" not in line.text, name
+
+
+def test_common_outcomes_have_words_and_others_are_shown_as_they_are():
+    codes = {problem.code for problem in TABLE.values()}
+    named = {code for code in codes if outcome_words(code, FRENCH) != code}
+    assert {"pin-wrong", "pin-blocked", "pin-refused", "grant-refused", "card-busy", "card-removed"} <= named
+    assert outcome_words("some-new-code", FRENCH) == "some-new-code"
+
+
+HOSTILE = "\u202eevil\x1b[31m\n<b>bold</b>"
+
+
+def test_hostile_text_is_plain_on_every_page():
+    person = {"familyName": HOSTILE, "givenName": HOSTILE, "title": HOSTILE, "nationalId": HOSTILE, "rpps": HOSTILE,
+              "profession": {"code": HOSTILE, "label": HOSTILE}, "structure": {"name": HOSTILE, "id": HOSTILE}}  # fmt: skip
+    sections = [
+        card_section({**CARD, "holder": person, "reader": HOSTILE, "number": HOSTILE, "kind": HOSTILE}, ENGLISH),
+        certificate_section({**CERTIFICATES[0], "subject": f"CN={HOSTILE}", "issuer": HOSTILE, "state": HOSTILE}, ENGLISH),
+        grant_section({**GRANTS[1], "caller": HOSTILE, "abilities": [HOSTILE]}, ENGLISH),
+        Section("", (journal_line({**JOURNAL[0], "caller": HOSTILE, "action": HOSTILE, "outcome": HOSTILE,
+                                   "subject": HOSTILE}, ENGLISH),)),
+    ]  # fmt: skip
+    for section in sections:
+        for text in (section.title, *(line.text for line in section.lines)):
+            assert "\u202e" not in text
+            assert "\x1b" not in text
+            assert "\n" not in text
+        assert REPLACEMENT in everything([section])
+
+
+def test_origins_that_look_alike_are_told_apart():
+    section = grant_section({**GRANTS[0], "caller": "https://dmp.\N{CYRILLIC SMALL LETTER IE}xample"}, ENGLISH)
+    assert section.title.isascii()
+    assert "xn--" in section.title
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_loaded_from_an_agent(tmp_path, page, language):
+    with fake_agent(tmp_path / "data") as agent:
+        fill(agent)
+        sections = load_page(page, context(tmp_path / "data", language))
+    assert sections
+    assert page_title(page, load_words(language))
+    assert not agent.calls  # looking changes nothing
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_says_something_without_an_agent(tmp_path, page):
+    sections = load_page(page, context(tmp_path))
+    assert sections
+    if page not in ("errands", "settings"):
+        assert "does not answer" in everything(sections)
+
+
+@pytest.mark.parametrize("page", ["card", "certificates", "grants", "journal"])
+def test_pages_with_nothing_on_them(tmp_path, page):
+    with fake_agent(tmp_path / "data") as agent:
+        agent.answers |= {
+            ("GET", "/v1/cards"): {"cards": []}, ("GET", "/v1/certificates"): {"certificates": []},
+            ("GET", "/v1/grants"): {"grants": []}, ("GET", "/v1/journal"): {"entries": []},
+        }  # fmt: skip
+        (section,) = load_page(page, context(tmp_path / "data"))
+    assert section.title
+
+
+def test_refusal_of_the_agent_is_its_sentence(tmp_path):
+    with fake_agent(tmp_path / "data") as agent:
+        agent.answers["GET", "/v1/cards"] = (423, "card-busy")
+        assert load_page("card", context(tmp_path / "data", "fr")) == (Section("La phrase de card-busy."),)
+
+
+def layers(tmp_path, **members) -> dict[str, str]:
+    with fake_agent(tmp_path / "data") as agent:
+        fill(agent)
+        agent.status = status("card-ready") | members
+        if not members.get("readers", True) or members.get("service") == "stopped":
+            agent.answers["GET", "/v1/cards"] = {"cards": []}
+        (section,) = load_page("diagnosis", context(tmp_path / "data"))
+    return {line.name: line.text[0] for line in reversed(section.lines)}
+
+
+def test_diagnosis_judges_each_layer(tmp_path):
+    well = layers(tmp_path)
+    assert well == {"Agent": GOOD, "Smart card service": GOOD, "Reader": GOOD, "Card": GOOD, "Code": GOOD,
+                    "Certificate": GOOD}  # fmt: skip
+    assert layers(tmp_path, readers=[])["Reader"] == BAD
+    assert layers(tmp_path, readers=[reader("not-cps")])["Reader"] == BAD
+
+
+def test_diagnosis_does_not_judge_what_stands_on_a_broken_layer(tmp_path):
+    stopped = layers(tmp_path, service="stopped")
+    assert stopped == {"Agent": GOOD, "Smart card service": BAD, "Readers": UNKNOWN, "Card": UNKNOWN,
+                       "Certificates": UNKNOWN}  # fmt: skip
+    (section,) = unreachable_page(AgentUnreachableError("x"), context(tmp_path))
+    assert section.lines[0].text[0] == BAD
+    assert {line.text[0] for line in section.lines[2:]} == {UNKNOWN}
+
+
+def test_errands_name_the_authority_of_the_holders_profession(tmp_path):
+    with fake_agent(tmp_path / "data") as agent:
+        fill(agent)
+        sections = load_page("errands", context(tmp_path / "data"))
+    assert texts(sections[-1])["Authority"] == "the Ordre of your profession"
+    nobody = load_page("errands", context(tmp_path / "elsewhere"))
+    assert "Ordre" in everything(nobody[-1:])
+    assert "ARS" in everything(nobody[-1:])
+
+
+def test_errands_mark_what_is_to_be_checked_and_the_code_needed(tmp_path):
+    sections = errand_sections(load_errands(()), None, "", context(tmp_path))
+    lost = everything(sections[:1])
+    assert "0 825 852 000 (to be checked)" in lost
+    assert "the unblocking code (8 digits)" in lost
+    urls = [button.target for section in sections for button in section.buttons]
+    assert urls
+    assert all(url.startswith("https://") for url in urls)
+    damaged = errand_sections(Errands((), (), ("/etc/cps-agent/errands.toml: bad",)), None, "", context(tmp_path))
+    assert "/etc/cps-agent/errands.toml" in everything(damaged[-1:])
+
+
+def test_settings_name_their_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    told = everything(settings_page(context(tmp_path)))
+    assert str(tmp_path / "cps-agent" / "settings.toml") in told
+    assert "/etc/cps-agent/policy.toml" in told
+    assert "card_access auto" in told
