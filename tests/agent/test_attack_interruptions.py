@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -15,8 +16,6 @@ from support.agent import NONCE
 from support.display import find_missing_tools
 from support.pcscd import wait_until, why_unavailable
 from support.windows import Workstation, read_answer, workstation
-
-from drivers.virtual.store import open_card
 
 MISSING = [*find_missing_tools(), *filter(None, [why_unavailable()])]
 pytestmark = pytest.mark.skipif(bool(MISSING) and not os.environ.get("CI"), reason=f"needs {', '.join(MISSING)}")
@@ -29,10 +28,8 @@ numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstation]:
-    made = tmp_path_factory.mktemp("made")
-    open_card(made).close()
-    with workstation(made, tmp_path_factory.mktemp("desk") / "data") as running:
+def desk(made_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstation]:
+    with workstation(made_folder, tmp_path_factory.mktemp("desk") / "data") as running:
         yield running
 
 

@@ -68,8 +68,8 @@ def code() -> str:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory, code: str) -> Iterator[Workstation]:
-    made = tmp_path_factory.mktemp("made") / "data"
+def desk(made_folder: Path, tmp_path_factory: pytest.TempPathFactory, code: str) -> Iterator[Workstation]:
+    made = Path(shutil.copytree(made_folder, tmp_path_factory.mktemp("made") / "data"))
     with contextlib.closing(open_card(made)) as card:
         codes = card._memory.codes
         card._memory.save_codes(replace(codes, pin=replace(codes.pin, digits=code)))
