@@ -227,7 +227,8 @@ def test_end_of_the_desktop_session_ends_the_tray(program):
             with trayer(display, *DARK):
                 process = program.start("--no-start")
                 wait_for_title(display, "Card ready")
-        assert process.wait(10) == 0
+        _, complained = process.communicate(timeout=10)
+        assert (process.returncode, complained) == (0, "")
 
 
 def test_second_tray_says_so_and_the_first_stays(screen, program):
