@@ -6,8 +6,9 @@ import shutil
 import subprocess
 
 import pytest
-from support.desktop_bus import notification_service, session_bus, why_no_bus
+from support.dbus import session_bus, why_no_bus
 from support.display import find_missing_tools, virtual_display
+from support.notifications import notification_service
 from support.trayer import wait_until
 
 from agent.people.tray import freedesktop

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.desktop_bus import notification_service, session_bus, why_no_bus
+from support.dbus import session_bus, why_no_bus
 from support.fake_agent import fake_agent, reader, status
+from support.notifications import notification_service
 from support.processes import agent_program, answers
 from support.trayer import (
     DARK,
