@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from support.agent import NONCE
 from support.display import find_missing_tools
-from support.pcscd import wait_until, why_unavailable
+from support.pcscd import why_unavailable
+from support.waiting import wait_until
 from support.windows import Workstation, read_answer, workstation
 
 from drivers.virtual.store import open_card
