@@ -48,9 +48,10 @@ const OWN_PROBLEMS = {
  * @typedef {{name: string, content: string, certificate: string}} Signature base64 of DER: see `fromBase64`
  * @typedef {{unverifiedCertificate: string, algorithm: string, signature: string, format: string}} WebEidToken
  * @typedef {{id: string, caller: string, abilities: string[], expiresAt: string, untilStop: boolean}} Grant
- * @typedef {{type: string, reader?: string, cardNumber?: string, condition?: string, error?: CpsAgentError}} AgentEvent the
- *   agent's own (`state` first, which tells all that is there, then `card-ready`, `state-changed`, …), and of the stream:
- *   `stream-open`, `stream-lost` (it tries again), `stream-ended` (`error` says why)
+ * @typedef {{type: string, reader?: string|null, cardNumber?: string, condition?: string, code?: string, id?: string,
+ *   caller?: string, kind?: string, service?: string, readers?: object[], sessions?: object[], error?: CpsAgentError}}
+ *   AgentEvent the agent's own (`state` first: all that is there; then `card-ready`, `state-changed`, …) and
+ *   of the stream: `stream-open`, `stream-lost` (it tries again), `stream-ended` (`error` says why)
  */
 
 /** Any failure. `code` is stable; `detail` and `detailFr` say to the person what to do. */
@@ -66,6 +67,7 @@ export class CpsAgentError extends Error {
     /** @type {number|null} tries left of the card's code */ this.triesLeft = problem.triesLeft ?? null;
     /** @type {number|null} of HTTP; null when the client itself says so */ this.status = problem.status ?? null;
     /** @type {string|null} for the developer */ this.hint = problem.hint ?? null;
+    /** @type {string|null} in the reader, no CPS: vitale, bank, … */ this.card = problem.card ?? null;
     /** @type {string|null} the one to ask for */ this.ability = problem.ability ?? null;
   }
 }
