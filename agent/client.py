@@ -113,9 +113,9 @@ class Client:
         """POST /v1/pin/{verify,change,unblock}; the agent asks for the codes itself."""
         return self.request("POST", f"/v1/pin/{verb}", _given(cardNumber=card_number))
 
-    def lock(self) -> None:
-        """POST /v1/pin/lock: end every PIN session."""
-        self.request("POST", "/v1/pin/lock", {})
+    def lock(self) -> int:
+        """POST /v1/pin/lock: end every PIN session. Gives their number."""
+        return int(self.request("POST", "/v1/pin/lock", {})["ended"])
 
     def denials(self) -> int:
         """GET /v1/denials: how many refused callers may not ask again for a while."""

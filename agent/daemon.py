@@ -157,7 +157,7 @@ class Daemon:
 
     def _open_readers(self) -> Readers:
         if not self.settings.virtual:
-            return open_pcsc_readers()
+            return open_pcsc_readers(use_pads=self.settings.pin_pads)
         return open_virtual_readers(self.settings.data_dir, self.settings.virtual_kind)
 
     def _module_workers(self) -> ModuleWorkers:

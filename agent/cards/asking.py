@@ -16,6 +16,7 @@ from agent.cards.card import Card, certificate_summary
 from agent.cards.cards import Cards
 from agent.cards.errors import SeveralCardsError
 from agent.people.prompt import (
+    CARD_GONE,
     Action,
     Asker,
     CardChoice,
@@ -115,8 +116,9 @@ class CardAsker:
             await _end([asking, *gone])
             _discard(asking)
             raise
-        await _end(gone if answered else [asking, *gone])
+        await _end(gone)
         if not answered:
+            await _end([asking], CARD_GONE)
             _discard(asking)
             raise CardRemovedError
         return asking.result()
@@ -145,9 +147,9 @@ def _pin_request(request: UseRequest, question: CodeQuestion) -> PinRequest:
     )
 
 
-async def _end(tasks: Sequence[asyncio.Future[Any]]) -> None:
+async def _end(tasks: Sequence[asyncio.Future[Any]], why: str | None = None) -> None:
     for task in tasks:
-        task.cancel()
+        task.cancel(why)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
