@@ -8,7 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,13 +101,15 @@ class Workstation:
 
 
 @contextlib.contextmanager
-def workstation(made_folder: Path, folder: Path, *flags: str) -> Iterator[Workstation]:
+def workstation(
+    made_folder: Path, folder: Path, *flags: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Workstation]:
     """Run everything until the block ends; the card is in its reader at first."""
     shutil.copytree(made_folder, folder)
     with ExitStack() as stack:
         pcscd = stack.enter_context(private_pcscd())
         screen = stack.enter_context(virtual_display())
-        env = {**pcscd.env, "DISPLAY": screen.name}
+        env = {**pcscd.env, "DISPLAY": screen.name, **(environment or {})}
         env.pop("WAYLAND_DISPLAY", None)
         client = stack.enter_context(agent_program(folder, "--prompt", "dialog", "--language", "en", *flags, env=env))
         desk = Workstation(pcscd, screen, client, folder)
