@@ -228,10 +228,10 @@ def test_stopped_stream_stays_silent(agent, web, profile):
     page = open_page(profile, web.local("stops.test"), agent)
     page.run(TRY, "await agent.requestGrant(['events'])")
     page.run(FOLLOW)
-    page.wait_for(SEEN, "stream-open")
+    page.wait_for(SEEN, "state")
     page.run("() => stop()")
     page.run(TRY, "await agent.revoke()")
-    assert page.run("() => seen.map((event) => event.type)") == ["stream-open"]
+    assert page.run("() => seen.map((event) => event.type)") == ["stream-open", "state"]
 
 
 def test_stream_is_taken_up_again_after_a_restart(web, profile, tmp_path):
