@@ -87,6 +87,7 @@ class Daemon:
         folder = self.settings.data_dir
         secure_folder(folder)
         stack.callback(FolderLock(folder).release)
+        _remove(folder / PORT_FILE)  # after a crash the port may be another user's: no new token is to go there
         database = Database(folder / DATABASE_FILE)
         await database.open()
         stack.push_async_callback(database.close)

@@ -12,7 +12,7 @@ from agent.cards.asking import CardAsker, CodeQuestion
 from agent.cards.card import Card, pin_keeper, pin_reader, require_usable, require_valid
 from agent.cards.cards import Cards
 from agent.cards.events import Event, EventBus, EventType
-from agent.cards.sessions import PinSessions, SessionEnd
+from agent.cards.sessions import PinSessions, SessionOffer
 from agent.cards.slots import CardStuckError
 from agent.people.prompt import Action, Asker, PinAnswer, PinKind
 from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
@@ -111,17 +111,18 @@ class CardUses:
         """Have the person's code checked by the card."""
         card, status = await self._look(request)
         keeper = pin_keeper(card)
-        with await self._ask(request, card, status, PinKind.VERIFY) as answer:
+        offer = self._offer(request)
+        with await self._ask(request, CodeQuestion(PinKind.VERIFY, card, status, offer=offer)) as answer:
             await self.use_code(card, lambda deadline: keeper.verify_pin(answer.code, deadline), answer.code, request)
             after = await self._status_if_possible(card, request.record)
-            self._keep(request, card, after, answer)
+            self._keep(offer, card, after, answer)
         return after
 
     async def change_pin(self, request: UseRequest) -> PinStatus:
         """Have the code replaced by one that the person chooses."""
         card, status = await self._look(request)
         keeper = pin_keeper(card)
-        with await self._ask(request, card, status, PinKind.CHANGE) as answer:
+        with await self._ask(request, CodeQuestion(PinKind.CHANGE, card, status)) as answer:
             old, new = _both(answer)
             with _doubt():
                 await self.use_code(card, lambda deadline: keeper.change_pin(old, new, deadline), old, request)
@@ -131,7 +132,7 @@ class CardUses:
         """Have a new code set with the unblocking code."""
         card, status = await self._look(request)
         keeper = pin_keeper(card)
-        with await self._ask(request, card, status, PinKind.UNBLOCK) as answer:
+        with await self._ask(request, CodeQuestion(PinKind.UNBLOCK, card, status)) as answer:
             puk, new = _both(answer)
             with _doubt():
                 await self.use_code(card, lambda deadline: keeper.unblock_pin(puk, new, deadline), puk, request)
@@ -184,31 +185,32 @@ class CardUses:
         if request.may_use_session and not status.blocked:
             kept = self._sessions.borrow(request.caller, card, status.tries_left, max(1, len(request.subjects)))
             if kept is not None:
+                request.record.code_given = True  # earlier, but it is a person's code that goes to the card
                 with self._sessions.use(kept):
                     yield kept
                 return
-        with await self._ask(request, card, status, PinKind.USE, key) as answer:
+        offer = self._offer(request)
+        with await self._ask(request, CodeQuestion(PinKind.USE, card, status, key, offer)) as answer:
             yield answer.code
-            self._keep(request, card, status, answer)
+            self._keep(offer, card, status, answer)
 
-    async def _ask(
-        self, request: UseRequest, card: Card, status: PinStatus, kind: PinKind, key: KeyInfo | None = None
-    ) -> PinAnswer:
-        if status.blocked and kind is not PinKind.UNBLOCK:
+    def _offer(self, request: UseRequest) -> SessionOffer | None:
+        return self._sessions.offer_to(request.caller) if request.may_use_session else None
+
+    async def _ask(self, request: UseRequest, question: CodeQuestion) -> PinAnswer:
+        if question.status.blocked and question.kind is not PinKind.UNBLOCK:
             raise PinBlockedError
-        may_keep = request.may_use_session and kind in (PinKind.USE, PinKind.VERIFY)
-        offer = self._sessions.offer if may_keep else None
-        answer = await self._asker.ask_code(request, CodeQuestion(kind, card, status, key, offer))
+        answer = await self._asker.ask_code(request, question)
         request.record.code_given = True
         return answer
 
-    def _keep(self, request: UseRequest, card: Card, status: PinStatus, answer: PinAnswer) -> None:
+    def _keep(self, offer: SessionOffer | None, card: Card, status: PinStatus, answer: PinAnswer) -> None:
         """Open a session with the code that the card took, if the person ticked it."""
-        if answer.session and isinstance(answer.code, Pin):
-            self._sessions.open(request.caller, card, answer.code.hand_over(), status.tries_left)
+        if answer.session and offer is not None and isinstance(answer.code, Pin):
+            self._sessions.open(offer, card, answer.code.hand_over(), status.tries_left)
 
     async def _changed(self, card: Card, record: UseRecord) -> PinStatus:
-        self._sessions.end_where(SessionEnd.CODE_CHANGED, lambda session: session.card is card)
+        self._sessions.note_new_code(card)
         self._events.publish(Event(EventType.PIN_CHANGED, card.reader, card.number))
         return await self._status_if_possible(card, record)
 
