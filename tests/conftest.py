@@ -1,14 +1,18 @@
-"""For the whole suite: on CI, nothing that CI installs may be missing; one pcscd for all that call PC/SC here."""
+"""For the whole suite: on CI, nothing that CI installs may be missing; one pcscd, and one made card, for all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.pcsc_reader import process_wide_pcscd
 from support.pcscd import PcscdHandle
+
+from drivers.virtual.store import open_card
 
 
 @pytest.hookimpl(wrapper=True)
@@ -29,3 +33,17 @@ def _process_pcscd() -> Iterator[PcscdHandle]:
     """The one pcscd that this process may call; no test calls PC/SC without it."""
     with process_wide_pcscd() as handle:
         yield handle
+
+
+@pytest.fixture(scope="session")
+def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a test PKI and a fresh card, to be copied and not written to: making its keys takes a while."""
+    folder = tmp_path_factory.mktemp("made")
+    open_card(folder).close()
+    return folder
+
+
+@pytest.fixture
+def folder(made_folder: Path, tmp_path: Path) -> Path:
+    """A data folder of the test's own."""
+    return Path(shutil.copytree(made_folder, tmp_path / "data"))

@@ -9,81 +9,19 @@ import msgspec
 from aiohttp import web
 
 from agent import __version__
-from agent.access.callers import CallerKind
 from agent.api import uploads
-from agent.api.schemas import AuthenticationBody, Body, GrantBody, PinBody, SignatureBody
-from agent.cards.conditions import Condition
-from agent.cards.events import EventType
+from agent.api.answers import ANSWERS, COMPONENTS, MESSAGES
+from agent.api.schemas import AuthenticationBody, Body, GrantBody, LockBody, PinBody, SignatureBody
 
 BODIES: dict[str, type[Body]] = {
     "grant": GrantBody,
     "verify-pin": PinBody,
     "change-pin": PinBody,
     "unblock-pin": PinBody,
+    "lock-pin": LockBody,
     "authenticate": AuthenticationBody,
     "sign": SignatureBody,
 }
-PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "code", "layer", "detail", "detailFr"],
-    "properties": {
-        **{key: {"type": "string"} for key in ("type", "title", "code", "layer", "detail", "detailFr", "hint", "card")},
-        **{key: {"type": "integer"} for key in ("status", "triesLeft")},
-    },
-}
-
-TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
-TEXT_OR_NULL = {"type": ["string", "null"]}
-CONDITION = {"enum": list(Condition)}
-KIND = {"enum": list(CallerKind)}
-PIN = {
-    "type": ["object", "null"],
-    "properties": {"state": {"enum": ["ready", "session", "blocked"]}, "triesLeft": {"type": ["integer", "null"]}},
-}
-READER = {
-    "type": "object",
-    "required": ["name", "state", "condition", "trouble"],
-    "properties": {
-        "name": TEXT,
-        "state": {"enum": ["empty", "reading", "ready", "trouble"]},
-        "condition": CONDITION,
-        "trouble": {
-            "type": ["object", "null"],
-            "properties": {"code": TEXT, "detail": TEXT, "detailFr": TEXT},
-        },
-        **dict.fromkeys(("cardNumber", "kind", "holderName", "expiresAt"), TEXT_OR_NULL),
-        "pin": PIN,
-    },
-}
-SESSION = {
-    "type": "object",
-    "properties": {**dict.fromkeys(("id", "caller", "cardNumber", "endsAt"), TEXT), "kind": KIND, "usesLeft": NUMBER},
-}
-STATE = {
-    "type": "object",
-    "required": ["type", "condition", "service", "readers", "sessions"],
-    "properties": {
-        "type": {"const": "state"},
-        "condition": CONDITION,
-        "service": {"enum": ["running", "stopped"]},
-        "readers": {"type": "array", "items": {"$ref": "#/components/schemas/Reader"}},
-        "sessions": {"type": "array", "items": {"$ref": "#/components/schemas/Session"}},
-    },
-}
-EVENT = {
-    "type": "object",
-    "required": ["type", "reader"],
-    "properties": {
-        "type": {"enum": list(EventType)},
-        "reader": TEXT_OR_NULL,
-        "condition": CONDITION,
-        "kind": KIND,
-        **dict.fromkeys(("cardNumber", "code", "id", "caller"), TEXT),
-    },
-}
-COMPONENTS = {"Problem": PROBLEM, "Reader": READER, "Session": SESSION, "State": STATE, "Event": EVENT}
-MESSAGES = {"oneOf": [{"$ref": "#/components/schemas/State"}, {"$ref": "#/components/schemas/Event"}]}
-"""What /v1/events sends, each as one text message: the state first, then events."""
 
 
 async def serve_openapi(request: web.Request) -> web.Response:
@@ -123,7 +61,7 @@ def _operation(route: web.AbstractRoute, path: str) -> dict[str, Any]:
             if part.startswith("{")
         ],
         "responses": {
-            "2XX": {"description": "done"},
+            "2XX": _done(name),
             "default": {"description": "refused or failed", "content": problem},
         },
     }
@@ -134,6 +72,13 @@ def _operation(route: web.AbstractRoute, path: str) -> dict[str, Any]:
         schema = _schemas()[0][list(BODIES).index(name)]
         operation["requestBody"] = {"required": True, "content": _media(name, schema)}
     return operation
+
+
+def _done(name: str) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": "done"}
+    if name in ANSWERS:
+        described["content"] = {"application/json": {"schema": ANSWERS[name]}}
+    return described
 
 
 def _media(name: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -39,13 +39,6 @@ CLOSED = bytes.fromhex("63C3")
 
 
 @pytest.fixture(scope="module")
-def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    open_card(folder).close()
-    return folder
-
-
-@pytest.fixture(scope="module")
 def pcscd() -> Iterator[PcscdHandle]:
     with private_pcscd() as handle:
         yield handle

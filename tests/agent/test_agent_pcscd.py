@@ -23,7 +23,6 @@ from support.processes import agent_program, answers, command, program, virtual_
 
 from agent.client import AgentProblemError, AgentUnreachableError, Client
 from drivers.base import Token
-from drivers.virtual.store import open_card
 
 pytestmark = pytest.mark.skipif(
     bool(why_unavailable()) and not os.environ.get("CI"), reason=f"no private pcscd: {why_unavailable()}"
@@ -74,13 +73,6 @@ class Desk:
         return subprocess.run(
             ["pkcs11-tool", *arguments], env=self.pcscd.env, capture_output=True, text=True, check=False, timeout=60
         )
-
-
-@pytest.fixture(scope="module")
-def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    open_card(folder).close()
-    return folder
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -18,8 +19,6 @@ from support.pcscd import wait_until, why_unavailable
 from support.processes import command
 from support.trayer import click, find_icon, title_of, trayer, wait_for_icon
 from support.windows import Workstation, read_answer, workstation
-
-from drivers.virtual.store import open_card
 
 MISSING = [*find_missing_tools(), *filter(None, [why_unavailable()])]
 pytestmark = pytest.mark.skipif(bool(MISSING) and not os.environ.get("CI"), reason=f"needs {', '.join(MISSING)}")
@@ -32,10 +31,8 @@ numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstation]:
-    made = tmp_path_factory.mktemp("made")
-    open_card(made).close()
-    with workstation(made, tmp_path_factory.mktemp("desk") / "data") as running:
+def desk(made_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstation]:
+    with workstation(made_folder, tmp_path_factory.mktemp("desk") / "data") as running:
         yield running
 
 

@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.agent import NONCE
@@ -27,8 +28,8 @@ def code() -> str:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory, code: str) -> Iterator[Workstation]:
-    made = tmp_path_factory.mktemp("made") / "data"
+def desk(made_folder: Path, tmp_path_factory: pytest.TempPathFactory, code: str) -> Iterator[Workstation]:
+    made = Path(shutil.copytree(made_folder, tmp_path_factory.mktemp("made") / "data"))
     make_card_with_code(made, code)
     with workstation(made, tmp_path_factory.mktemp("desk") / "data") as running:
         yield running

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,18 +78,6 @@ class LyingModule:
     def codes(self) -> int:
         """How many codes the worker was given since the last time."""
         return sum(int(line.split()[1]) for line in self.asked())
-
-
-@pytest.fixture(scope="module")
-def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    open_card(folder).close()
-    return folder
-
-
-@pytest.fixture
-def folder(made_folder: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made_folder, tmp_path / "data"))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -60,8 +61,9 @@ class Desktop:
 
 
 @pytest.fixture
-async def desktop(tmp_path: Path) -> AsyncIterator[Desktop]:
+async def desktop(made_folder: Path, tmp_path: Path) -> AsyncIterator[Desktop]:
     code = random_code()
+    shutil.copytree(made_folder, tmp_path / "made")
     await asyncio.to_thread(make_card_with_code, tmp_path / "made", code)
     async with AsyncExitStack() as stack:
         buses = {}

@@ -17,7 +17,6 @@ from support.pcscd import wait_until
 from support.processes import command
 
 from agent.client import AgentProblemError, Client
-from drivers.virtual.store import open_card
 
 ABILITIES = {"abilities": ["identity", "authenticate", "sign"]}
 LOGIN = {"format": "web-eid:1.0", "challengeNonce": NONCE}
@@ -85,13 +84,6 @@ def _writes(file: object, content: bytes) -> bool:
         return bool(file.write(content))
     except OSError:
         return False
-
-
-@pytest.fixture(scope="module")
-def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    open_card(folder).close()
-    return folder
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.dbus import session_bus, why_no_bus
 from support.display import Display
 
 SYSTEM_PYTHON = "/usr/bin/python3"  # pyatspi comes with Debian alone
@@ -22,7 +22,7 @@ READER = Path(__file__).with_name("atspi_reader.py")
 
 def find_missing_parts() -> list[str]:
     """Name what a test of accessible names needs and this machine lacks."""
-    missing = [] if shutil.which("dbus-daemon") else ["dbus-daemon"]
+    missing = ["dbus-daemon"] if why_no_bus() else []
     if not _find_launcher():
         missing.append("at-spi2-core")
     probe = subprocess.run((SYSTEM_PYTHON, "-c", "import pyatspi"), capture_output=True, check=False)
@@ -73,10 +73,7 @@ def screen_reader(screen: Display, folder: Path) -> Iterator[ScreenReader]:
     for name in ("AT_SPI_BUS_ADDRESS", "DBUS_SESSION_BUS_ADDRESS"):
         environment.pop(name, None)
     with contextlib.ExitStack() as stack:
-        bus = _start(("dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address"), environment)
-        stack.callback(_stop, bus)
-        assert bus.stdout
-        environment["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
+        environment["DBUS_SESSION_BUS_ADDRESS"] = stack.enter_context(session_bus(folder))
         launcher = _start((_find_launcher(), "--launch-immediately"), environment)
         stack.callback(_stop, launcher)
         reader = _start((SYSTEM_PYTHON, str(READER)), environment)
@@ -87,7 +84,7 @@ def screen_reader(screen: Display, folder: Path) -> Iterator[ScreenReader]:
 
 
 def _start(command: tuple[str, ...], environment: dict[str, str]) -> subprocess.Popen[str]:
-    """Start it at the head of a group of its own: the buses start programs in turn, which end with the group."""
+    """Start it at the head of a group of its own: they start programs in turn, which end with the group."""
     return subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         start_new_session=True,

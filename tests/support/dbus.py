@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,21 @@ class PrivateBus:
             process.wait(DEADLINE_S)
             assert process.stdout
             process.stdout.close()
+
+
+def why_no_bus() -> str | None:
+    return None if shutil.which("dbus-daemon") else "needs dbus-daemon"
+
+
+@contextlib.contextmanager
+def session_bus(folder: Path) -> Iterator[str]:
+    """A bus that starts no service by itself, until the block ends; gives its address."""
+    bus = PrivateBus(folder)
+    bus.start()
+    try:
+        yield bus.address
+    finally:
+        bus.stop()
 
 
 class Service:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import subprocess
@@ -10,12 +11,16 @@ import threading
 from enum import Enum, auto
 from typing import Final
 
+from Xlib.error import ConnectionClosedError, DisplayError
+
 from agent.children import WINDOWS, child_command, clean_environment
 from agent.people.tray.menu import Choice, Entry
 from agent.people.tray.state import Condition
 from agent.people.tray.view import Face, Listener, View
 from agent.people.tray.xhost import TrayHost
 from agent.people.tray.xicon import XIcon
+
+log = logging.getLogger(__name__)
 
 NAME: Final = "cps-agent"
 AGAIN_S: Final = 1.0  # after a window of ours was destroyed by somebody
@@ -85,13 +90,18 @@ class XView(View):
             return None
 
     def _run_icon(self) -> None:
+        """Show an icon until it ends. When the X server goes, the host says stop; the icon may see it first."""
         face = self._face
-        icon = self._icon = XIcon(NAME, face.tooltip, face.condition, self._open_menu)
-        icon.show(self._face.condition, self._face.tooltip)  # which may have changed meanwhile
-        if not self._inbox.empty():
-            icon.end()
-        icon.run_until_ended()
-        self._icon = None
+        try:
+            icon = self._icon = XIcon(NAME, face.tooltip, face.condition, self._open_menu)
+            icon.show(self._face.condition, self._face.tooltip)  # which may have changed meanwhile
+            if not self._inbox.empty():
+                icon.end()
+            icon.run_until_ended()
+        except (ConnectionClosedError, DisplayError, OSError) as error:
+            log.info("the icon lost its display: %s", error)
+        finally:
+            self._icon = None
 
     def _open_menu(self) -> None:
         """Show the menu by a process of its own: this one stays small, and a menu that hangs takes no icon along."""

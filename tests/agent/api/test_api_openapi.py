@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from support.agent import RunningAgent
+import base64
+from typing import Any
+
+import aiohttp
+import pytest
+from support import fake_agent
+from support.agent import NONCE, PAGE, Person, RunningAgent
+from support.schemas import list_misfits
+
+from agent.api.answers import ANSWERS, COMPONENTS
+from agent.cards.conditions import Condition
+from drivers.virtual.personalisation import DEFAULT
 
 
 async def test_every_route_is_described(agent: RunningAgent) -> None:
@@ -22,3 +33,86 @@ async def test_bodies_refuse_unknown_members(agent: RunningAgent) -> None:
     media = document["paths"]["/v1/signatures"]["post"]["requestBody"]["content"]
     assert media["application/json"]["schema"] == {"$ref": "#/components/schemas/SignatureBody"}
     assert media.keys() == {"application/json", "multipart/form-data"}
+
+
+def list_operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {operation["operationId"]: operation for path in document["paths"].values() for operation in path.values()}
+
+
+async def test_every_post_has_a_body_and_every_other_route_but_two_an_answer(agent: RunningAgent) -> None:
+    document = (await agent.call("GET", "/openapi.json", None, {})).body
+    posts = {name for path in document["paths"].values() if "post" in path for name in [path["post"]["operationId"]]}
+    operations = list_operations(document)
+    assert {name for name, operation in operations.items() if "requestBody" in operation} == posts
+    without = {name for name, operation in operations.items() if "content" not in operation["responses"]["2XX"]}
+    assert without == {"revoke", "lift-denials", "events"}
+
+
+DOCUMENT = {"name": "a.txt", "content": base64.b64encode(b"content").decode()}
+CALLS: dict[str, tuple[str, str, Any]] = {
+    "read-status": ("GET", "/v1/status", None),
+    "list-readers": ("GET", "/v1/readers", None),
+    "read-cards": ("GET", "/v1/cards", None),
+    "read-card": ("GET", f"/v1/cards/{DEFAULT.serial}", None),
+    "list-certificates": ("GET", "/v1/certificates", None),
+    "list-grants": ("GET", "/v1/grants", None),
+    "grant": ("POST", "/v1/grants", {"abilities": ["identity"]}),
+    "verify-pin": ("POST", "/v1/pin/verify", {}),
+    "lock-pin": ("POST", "/v1/pin/lock", {}),
+    "authenticate": ("POST", "/v1/authentications", {"format": "web-eid:1.0", "challengeNonce": NONCE}),
+    "sign": ("POST", "/v1/signatures", {"format": "cms", "documents": [DOCUMENT]}),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_page_is_answered_as_described(granted: RunningAgent, name: str) -> None:
+    document = (await granted.call("GET", "/openapi.json", None, {})).body
+    answer = await granted.page(*CALLS[name])
+    assert answer.status in (200, 201)
+    assert check(answer.body, name, document) == []
+
+
+@pytest.mark.parametrize(("name", "path"), [("list-journal", "/v1/journal"), ("read-denials", "/v1/denials")])
+async def test_a_program_is_answered_as_described(granted: RunningAgent, name: str, path: str) -> None:
+    document = (await granted.call("GET", "/openapi.json", None, {})).body
+    assert check((await granted.program("GET", path)).body, name, document) == []
+
+
+def check(body: Any, name: str, document: dict[str, Any]) -> list[str]:
+    schema = list_operations(document)[name]["responses"]["2XX"]["content"]["application/json"]["schema"]
+    return list_misfits(body, schema, document["components"]["schemas"])
+
+
+async def test_messages_of_the_stream_are_as_described(granted: RunningAgent) -> None:
+    document = (await granted.call("GET", "/openapi.json", None, {})).body
+    described = list_operations(document)["events"]["responses"]["101"]["content"]["application/json"]["schema"]
+    headers = {"Origin": PAGE, "Sec-Fetch-Site": "cross-site"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"http://127.0.0.1:{granted.port}/v1/events", headers=headers) as socket,
+    ):
+        messages = [await socket.receive_json(timeout=10)]
+        grant = (await granted.page("GET", "/v1/grants")).body["grants"][0]
+        await granted.page("DELETE", f"/v1/grants/{grant['id']}")
+        messages += [message.json() async for message in socket]
+    components = document["components"]["schemas"]
+    assert messages[0]["type"] == "state"
+    assert [list_misfits(message, described, components) for message in messages] == [[]] * len(messages)
+
+
+async def test_problems_are_as_described(granted: RunningAgent, person: Person) -> None:
+    document = (await granted.call("GET", "/openapi.json", None, {})).body
+    components = document["components"]["schemas"]
+    person.pin = "9999"
+    wrong = await granted.page(*CALLS["verify-pin"])
+    missing = await granted.page(*CALLS["authenticate"], origin="https://other.example")
+    unknown = await granted.page("POST", "/v1/pin/verify", {"pin": "1234"})
+    assert [answer.code for answer in (wrong, missing, unknown)] == ["pin-wrong", "grant-required", "bad-request"]
+    for answer in (wrong, missing, unknown):
+        assert list_misfits(answer.body, {"$ref": "#/components/schemas/Problem"}, components) == []
+
+
+@pytest.mark.parametrize("condition", Condition)
+async def test_the_fake_agent_of_other_tests_tells_what_is_described(condition: Condition) -> None:
+    body = {"name": "cps-agent", "version": "0", **fake_agent.status(condition)}
+    assert list_misfits(body, ANSWERS["read-status"], COMPONENTS) == []

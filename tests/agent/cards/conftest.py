@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,6 @@ from agent.cards.sessions import PinSessions
 from agent.daemon import Daemon
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.store import open_card
-
-
-@pytest.fixture(scope="session")
-def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with a test PKI and a fresh card: making its keys takes a while."""
-    folder = tmp_path_factory.mktemp("made")
-    open_card(folder).close()
-    return folder
-
-
-@pytest.fixture
-def folder(made_folder: Path, tmp_path: Path) -> Path:
-    """A data folder of the test's own."""
-    return Path(shutil.copytree(made_folder, tmp_path / "data"))
 
 
 @pytest.fixture

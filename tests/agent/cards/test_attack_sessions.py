@@ -87,7 +87,7 @@ async def test_attack_lock_of_another_page_takes_nobody_s_session(granted: Runni
     assert len(sessions_of(granted).list_for(PROGRAM)) == 1
 
 
-@pytest.mark.parametrize("through", ["/tmp/other", None])  # noqa: S108 - a name
+@pytest.mark.parametrize("through", ["/tmp/other", None])
 async def test_attack_program_that_calls_itself_the_page_gets_no_kept_code(
     granted: RunningAgent, through: str | None
 ) -> None:

@@ -22,7 +22,6 @@ from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailabl
 from support.processes import agent_program, answers, command, virtual_card
 
 from agent.client import AgentProblemError, AgentUnreachableError, Client
-from drivers.virtual.store import open_card
 
 MISSING = find_missing_tools() + ([] if importlib.util.find_spec("PySide6") else ["PySide6 (the `desktop` extra)"])
 pytestmark = [
@@ -116,13 +115,6 @@ def look_at_card(pcscd: PcscdHandle) -> str:
 def screen() -> Iterator[Display]:
     with virtual_display() as display:
         yield display
-
-
-@pytest.fixture(scope="module")
-def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    open_card(folder).close()
-    return folder
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from agent.people.terminal import TerminalPrompt
 
 CHILD = """
 import asyncio, fcntl, signal, sys, termios
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background ignores it
 sys.path.insert(0, sys.argv[3])
 if sys.argv[4] == "terminal":
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

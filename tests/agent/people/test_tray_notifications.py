@@ -7,9 +7,10 @@ import subprocess
 
 import pytest
 from jeepney import MessageType, new_method_return
-from support import desktop_bus
-from support.desktop_bus import notification_service, session_bus, why_no_bus
+from support import notifications
+from support.dbus import session_bus, why_no_bus
 from support.display import find_missing_tools, virtual_display
+from support.notifications import notification_service
 from support.trayer import wait_until
 
 from agent.people.tray import freedesktop
@@ -55,12 +56,12 @@ def test_markup_is_escaped_where_a_body_is_markup_and_only_there(bus):
 
 @pytest.mark.parametrize(("signature", "answer"), [("(u)", ((7,),)), ("u", (7,)), ("as", ([],))])
 def test_attack_service_that_answers_nonsense_costs_its_message_alone(bus, monkeypatch, signature, answer):
-    class Nonsense(desktop_bus.NotificationService):
+    class Nonsense(notifications.NotificationService):
         def _answer(self, line, message):
             if message.header.message_type is MessageType.method_call:
                 line.send(new_method_return(message, signature, answer))
 
-    monkeypatch.setattr(desktop_bus, "NotificationService", Nonsense)
+    monkeypatch.setattr(notifications, "NotificationService", Nonsense)
     with notification_service(bus):
         notifier = Notifier("cps-agent")
         with pytest.raises(BusError):

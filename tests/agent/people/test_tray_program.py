@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.desktop_bus import notification_service, session_bus, why_no_bus
+from support.dbus import session_bus, why_no_bus
 from support.fake_agent import fake_agent, reader, status
+from support.notifications import notification_service
 from support.processes import agent_program, answers
 from support.trayer import (
     DARK,
@@ -227,7 +228,8 @@ def test_end_of_the_desktop_session_ends_the_tray(program):
             with trayer(display, *DARK):
                 process = program.start("--no-start")
                 wait_for_title(display, "Card ready")
-        assert process.wait(10) == 0
+        _, complained = process.communicate(timeout=10)
+        assert (process.returncode, complained) == (0, "")
 
 
 def test_second_tray_says_so_and_the_first_stays(screen, program):

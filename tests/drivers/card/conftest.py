@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from card_fakes import FakeSlot, FileCard, Layout, MemoryStore, make_certificate
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -52,17 +50,8 @@ def store():
     return MemoryStore()
 
 
-@pytest.fixture(scope="session")
-def template_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("template")
-    open_card(folder).close()
-    return folder
-
-
 @pytest.fixture
-def data_dir(template_dir, tmp_path):
-    folder = tmp_path / "data"
-    shutil.copytree(template_dir, folder)
+def data_dir(folder):
     return folder
 
 

@@ -25,8 +25,8 @@ CODE_COMMANDS = ("20", "24", "2C")
 
 
 @pytest.fixture(scope="module")
-def contactless_dir(template_dir, tmp_path_factory):
-    folder = shutil.copytree(template_dir, tmp_path_factory.mktemp("contactless") / "data")
+def contactless_dir(made_folder, tmp_path_factory):
+    folder = shutil.copytree(made_folder, tmp_path_factory.mktemp("contactless") / "data")
     open_card_of_kind(folder, "cps3-contactless").close()
     return folder
 

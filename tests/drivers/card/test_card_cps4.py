@@ -40,16 +40,9 @@ MESSAGE = b"ordonnance"
 SELECT_ROOT = "01A4040C 08 8025000001FF0100"
 
 
-@pytest.fixture(scope="module")
-def cps4_dir(template_dir, tmp_path_factory):
-    folder = shutil.copytree(template_dir, tmp_path_factory.mktemp("cps4") / "data")
-    open_card_of_kind(folder, "cps4").close()
-    return folder
-
-
 @pytest.fixture
-def chip(cps4_dir, tmp_path):
-    with open_card_of_kind(shutil.copytree(cps4_dir, tmp_path / "cps4"), "cps4") as chip:
+def chip(cps4_folder):
+    with open_card_of_kind(cps4_folder, "cps4") as chip:
         assert isinstance(chip, VirtualCps4)
         yield chip
 
@@ -265,12 +258,12 @@ def test_variants_of_what_nobody_knows(chip, store, change):
 
 
 @pytest.fixture
-def made(cps4_dir, tmp_path, store):
+def made(made_cps4, tmp_path, store):
     """A function that gives the token of a card with some things changed."""
     opened = []
 
     def make(**changes):
-        folder = shutil.copytree(cps4_dir, tmp_path / "made")
+        folder = shutil.copytree(made_cps4, tmp_path / "made")
         chip = open_made(folder, replace(CPS4, **changes), VirtualCps4.make)
         opened.append(chip)
         readers = VirtualReaders([chip])

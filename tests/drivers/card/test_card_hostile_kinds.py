@@ -35,9 +35,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.Cryptography
 
 
 @pytest.fixture(scope="module")
-def chips(template_dir, tmp_path_factory):
+def chips(made_folder, tmp_path_factory):
     """One card of each kind; its codes are renewed for each example."""
-    folder = shutil.copytree(template_dir, tmp_path_factory.mktemp("kinds") / "data")
+    folder = shutil.copytree(made_folder, tmp_path_factory.mktemp("kinds") / "data")
     with contextlib.ExitStack() as stack:
         chips = {kind: stack.enter_context(open_card_of_kind(folder, kind)) for kind in OPENERS}
         yield {kind: (chip, chip._memory.codes) for kind, chip in chips.items()}

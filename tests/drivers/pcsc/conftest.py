@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from contextlib import contextmanager
 
@@ -15,22 +14,13 @@ from drivers.virtual.trace import TracedCard
 JOIN_S = 10
 
 
-@pytest.fixture(scope="session")
-def template_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("template")
-    open_card(folder).close()
-    return folder
-
-
 @pytest.fixture
 def trace():
     return []
 
 
 @pytest.fixture
-def card(template_dir, tmp_path, trace):
-    folder = tmp_path / "data"
-    shutil.copytree(template_dir, folder)
+def card(folder, trace):
     with open_card(folder) as card:
         yield TracedCard(card, trace.append)
 

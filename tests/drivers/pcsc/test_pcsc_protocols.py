@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 
 import pytest
 from smartcard import scard
@@ -31,20 +30,11 @@ class Store(dict):
         self.pop(number, None)
 
 
-@pytest.fixture(scope="module")
-def cps4_dir(template_dir, tmp_path_factory):
-    folder = shutil.copytree(template_dir, tmp_path_factory.mktemp("cps4") / "data")
-    open_card_of_kind(folder, "cps4").close()
-    return folder
-
-
 @pytest.fixture
-def inserted(process_pcscd, cps4_dir, trace):
-    with open_card_of_kind(cps4_dir, "cps4") as card, empty_reader(process_pcscd, 1) as reader:
-        codes = card._memory.codes
+def inserted(process_pcscd, cps4_folder, trace):
+    with open_card_of_kind(cps4_folder, "cps4") as card, empty_reader(process_pcscd, 1) as reader:
         reader.insert(TracedCard(card, trace.append))
         yield reader
-        card._memory.save_codes(codes)
 
 
 @pytest.fixture(params=["T=0", "T=1"])

@@ -19,17 +19,14 @@ from drivers.pkcs11 import wire
 from drivers.pkcs11.modules import ModuleTokens
 from drivers.pkcs11.workers import ModuleWorkers
 from drivers.virtual.personalisation import DEFAULT
-from drivers.virtual.store import open_card
 
 BATCH = [Digest("sha256", bytes([number]) * 32) for number in range(3)]
 KEY_ID = b"id"
 
 
-@pytest.fixture(scope="module")
-def card_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("card")
-    open_card(folder).close()
-    return folder / "virtual" / "cards" / DEFAULT.serial
+@pytest.fixture
+def card_folder(made_folder: Path) -> Path:
+    return made_folder / "virtual" / "cards" / DEFAULT.serial
 
 
 class Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,17 +52,8 @@ class Terminal:
         return self.raw(f"002000{reference:02X}00")
 
 
-@pytest.fixture(scope="session")
-def template_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("template")
-    open_card(folder).close()
-    return folder
-
-
 @pytest.fixture
-def data_dir(template_dir: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    shutil.copytree(template_dir, folder)
+def data_dir(folder: Path) -> Path:
     return folder
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -25,16 +24,9 @@ SIGN = f"012A9E9A 20 {DIGEST.hex()}"
 SET_SIGN, SET_DECIPHER = "012281B6 04 9102 28 90", "012241B8 03 830120"
 
 
-@pytest.fixture(scope="module")
-def cps4_dir(template_dir, tmp_path_factory):
-    folder = shutil.copytree(template_dir, tmp_path_factory.mktemp("cps4") / "data")
-    open_card_of_kind(folder, "cps4").close()
-    return folder
-
-
 @pytest.fixture
-def card(cps4_dir, tmp_path):
-    with open_card_of_kind(shutil.copytree(cps4_dir, tmp_path / "cps4"), "cps4") as card:
+def card(cps4_folder):
+    with open_card_of_kind(cps4_folder, "cps4") as card:
         assert isinstance(card, VirtualCps4)
         card.power_on()
         yield card
@@ -226,7 +218,6 @@ def test_t0_and_t1_by_the_form_of_a_command(ready):
     assert ready("00C0000000") == "6E00"
 
 
-def test_it_needs_the_algorithms_of_its_kind(cps4_dir, tmp_path):
-    folder = shutil.copytree(cps4_dir, tmp_path / "cps4")
+def test_it_needs_the_algorithms_of_its_kind(cps4_folder):
     with pytest.raises(TypeError):
-        open_made(folder, replace(CPS4, algorithms=AlgorithmReferences()), VirtualCps4.make)
+        open_made(cps4_folder, replace(CPS4, algorithms=AlgorithmReferences()), VirtualCps4.make)

@@ -1,11 +1,8 @@
-"""A session bus of the test's own, and a notification service on it that remembers what it was given."""
+"""A desktop's notification service on a bus of the test's own: it remembers what it was given."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,33 +12,7 @@ from jeepney import MessageType, new_error, new_method_return
 from jeepney.bus_messages import message_bus
 from jeepney.io.blocking import open_dbus_connection
 
-CONFIGURATION = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>
-</busconfig>"""
 NOTIFICATIONS = "org.freedesktop.Notifications"
-
-
-def why_no_bus() -> str | None:
-    return None if shutil.which("dbus-daemon") else "needs dbus-daemon"
-
-
-@contextlib.contextmanager
-def session_bus(folder: Any) -> Iterator[str]:
-    """A bus that starts no service by itself; gives its address."""
-    path = folder / "bus.conf"
-    path.write_text(CONFIGURATION)
-    read_fd, write_fd = os.pipe()
-    with os.fdopen(read_fd) as answer:
-        command = ("dbus-daemon", f"--config-file={path}", "--nofork", f"--print-address={write_fd}")
-        process = subprocess.Popen(command, pass_fds=(write_fd,))
-        os.close(write_fd)
-        try:
-            yield answer.readline().strip()
-        finally:
-            process.terminate()
-            process.wait(10)
 
 
 @dataclass

@@ -1,0 +1,138 @@
+"""What the routes and the event stream answer, as JSON Schema: the shapes that `views` and `problems` make."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from agent.access.callers import Ability, CallerKind
+from agent.api import foreign_cards
+from agent.cards.conditions import Condition
+from agent.cards.events import EventType
+from drivers.base import KeyRole
+from drivers.card.atr import CardFamily
+
+Schema = dict[str, Any]
+
+TEXT: Final[Schema] = {"type": "string"}
+NUMBER: Final[Schema] = {"type": "integer"}
+BOOLEAN: Final[Schema] = {"type": "boolean"}
+TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
+NUMBER_OR_NULL: Final[Schema] = {"type": ["integer", "null"]}
+CONDITION: Final[Schema] = {"enum": list(Condition)}
+KIND: Final[Schema] = {"enum": list(CallerKind)}
+FOREIGN_CARD: Final[Schema] = {"enum": [family.lower() for family in (*foreign_cards.NAMES, CardFamily.UNKNOWN)]}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _record(properties: Schema, optional: Schema | None = None) -> Schema:
+    """An object that has all of `properties`, and some of `optional`."""
+    return {"type": "object", "required": list(properties), "properties": properties | (optional or {})}
+
+
+def _texts(*names: str) -> Schema:
+    return dict.fromkeys(names, TEXT)
+
+
+def _or_null(schema: Schema) -> Schema:
+    return schema | {"type": [schema["type"], "null"]}
+
+
+PROBLEM = _record(
+    _texts("type", "title", "code", "layer", "detail", "detailFr") | {"status": NUMBER},
+    {"hint": TEXT, "triesLeft": NUMBER, "card": FOREIGN_CARD, "ability": {"enum": list(Ability)}},
+)
+PIN = _record({"state": {"enum": ["ready", "session", "blocked"]}, "triesLeft": NUMBER_OR_NULL})
+CODED = _record({"code": TEXT, "label": TEXT_OR_NULL})
+HOLDER = _record(
+    dict.fromkeys(("familyName", "givenName", "title", "nationalId", "rpps"), TEXT_OR_NULL)
+    | dict.fromkeys(("profession", "futureProfession", "speciality"), _or_null(CODED))
+    | {"structure": _or_null(_record(dict.fromkeys(("name", "id"), TEXT_OR_NULL)))}
+)
+CARD = _record(
+    _texts("number", "kind", "generation", "access", "reader", "expiresAt")
+    | {"label": TEXT_OR_NULL, "tokenId": TEXT_OR_NULL, "test": BOOLEAN, "holder": HOLDER, "pin": _or_null(PIN)}
+)
+READER = _record(
+    {
+        "name": TEXT,
+        "state": {"enum": ["empty", "reading", "ready", "trouble"]},
+        "condition": CONDITION,
+        "trouble": _or_null(_record(_texts("code", "detail", "detailFr"), {"card": FOREIGN_CARD})),
+    },
+    dict.fromkeys(("cardNumber", "kind", "holderName", "expiresAt"), TEXT_OR_NULL) | {"pin": _or_null(PIN)},
+)
+SESSION = _record(_texts("id", "caller", "endsAt") | {"kind": KIND, "usesLeft": NUMBER}, _texts("cardNumber"))
+DESK: Final[Schema] = {
+    "condition": CONDITION,
+    "service": {"enum": ["running", "stopped"]},
+    "readers": _list(_ref("Reader")),
+    "sessions": _list(_ref("Session")),
+}
+STATE = _record({"type": {"const": "state"}, **DESK})
+EVENT = _record(
+    {"type": {"enum": list(EventType)}, "reader": TEXT_OR_NULL},
+    _texts("cardNumber", "code", "id", "caller") | {"condition": CONDITION, "kind": KIND},
+)
+CERTIFICATE = _record(
+    _texts("cardNumber", "label", "keyId", "subject", "issuer", "serialNumber", "notBefore", "notAfter", "certificate")
+    | {
+        "role": {"enum": list(KeyRole)},
+        "state": {"enum": ["valid", "expired", "not-yet-valid"]},
+        "chain": _or_null(_list(TEXT)),
+    }
+)
+GRANT = _record(
+    _texts("id", "caller", "createdAt", "expiresAt")
+    | {"kind": KIND, "abilities": _list({"enum": list(Ability)}), "untilStop": BOOLEAN}
+)
+JOURNAL_ENTRY = _record(
+    _texts("at", "lastAt", "action", "caller", "outcome")
+    | {"id": NUMBER, "count": NUMBER}
+    | dict.fromkeys(("through", "cardNumber", "subject"), TEXT_OR_NULL)
+    | dict.fromkeys(("exchanges", "durationMs"), NUMBER_OR_NULL)
+)
+SIGNATURE = _record(_texts("name", "content", "certificate"))
+WEB_EID_TOKEN = _record(_texts("unverifiedCertificate", "algorithm", "signature", "format", "appVersion"))
+CODE_STATE = _record({"cardNumber": TEXT_OR_NULL, "pin": PIN})
+
+COMPONENTS: Final[dict[str, Schema]] = {
+    "Problem": PROBLEM,
+    "Reader": READER,
+    "Card": CARD,
+    "Certificate": CERTIFICATE,
+    "Session": SESSION,
+    "State": STATE,
+    "Event": EVENT,
+    "Grant": GRANT,
+    "JournalEntry": JOURNAL_ENTRY,
+    "Signature": SIGNATURE,
+    "WebEidToken": WEB_EID_TOKEN,
+}
+ANSWERS: Final[dict[str, Schema]] = {
+    "read-status": _record(_texts("name", "version"), DESK),
+    "list-readers": _record({"readers": _list(_ref("Reader"))}),
+    "read-cards": _record({"cards": _list(_ref("Card"))}),
+    "read-card": _ref("Card"),
+    "list-certificates": _record({"certificates": _list(_ref("Certificate"))}),
+    "list-journal": _record({"entries": _list(_ref("JournalEntry"))}),
+    "grant": _ref("Grant"),
+    "list-grants": _record({"grants": _list(_ref("Grant"))}),
+    "read-grant": _ref("Grant"),
+    "verify-pin": CODE_STATE,
+    "change-pin": CODE_STATE,
+    "unblock-pin": CODE_STATE,
+    "lock-pin": _record({"ended": NUMBER}),
+    "read-denials": _record({"count": NUMBER}),
+    "authenticate": _ref("WebEidToken"),
+    "sign": _record({"signatures": _list(_ref("Signature"))}),
+}
+"""By the names of the routes; a route that is not here answers 204, without a body."""
+MESSAGES: Final[Schema] = {"oneOf": [_ref("State"), _ref("Event")]}
+"""What /v1/events sends, each as one text message: the state first, then events."""
