@@ -16,7 +16,15 @@ from agent.cards.sessions import PinSessions, SessionOffer
 from agent.cards.slots import CardStuckError
 from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PromptRefusedError, PromptTimeoutError
 from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
-from drivers.errors import CardRemovedError, ContactlessError, DriverError, PinBlockedError, PinError, PinUncertainError
+from drivers.errors import (
+    CardRemovedError,
+    ContactlessError,
+    DriverError,
+    PadCancelledError,
+    PinBlockedError,
+    PinError,
+    PinUncertainError,
+)
 from drivers.pin import ON_PAD, Code, Pin
 
 T = TypeVar("T")
@@ -149,6 +157,9 @@ class CardUses:
         try:
             async with self._asker.typing_on_reader(card, wanted=on_pad):
                 return await self._run(card, work, request.record, timeout_s)
+        except PadCancelledError:
+            self._asker.note_refusal(request)
+            raise
         except PinError as error:
             self._note_refusal(card, error, code)
             raise

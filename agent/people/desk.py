@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from agent.people.prompt import (
+    Asker,
     CardChoice,
     ConfirmRequest,
     DeskBusyError,
@@ -97,6 +98,10 @@ class Desk(Prompt):
             return
         async with self._question(_AGENT, ()):
             await self._prompt.inform(message)
+
+    def note_refusal(self, asker: Asker, purpose: str) -> None:
+        """Let the no stand like one that was said here."""
+        self._deny(_site(asker.caller), (purpose,))
 
     @contextmanager
     def _watch_typing(self) -> Iterator[None]:
