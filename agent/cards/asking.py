@@ -87,6 +87,10 @@ class CardAsker:
         """Ask for the code, or for leave to have it typed on the reader. Raises PromptError, CardRemovedError."""
         return await self._until_gone([question.card], self._prompt.ask_pin(_pin_request(request, question)))
 
+    def note_refusal(self, request: UseRequest) -> None:
+        """The person gave up at the reader, which is a no like one in the window."""
+        self._prompt.note_refusal(request.asker, request.action)
+
     @asynccontextmanager
     async def typing_on_reader(self, card: Card, *, wanted: bool) -> AsyncIterator[None]:
         """Tell the person to type on the reader, as long as the block lasts. Nothing depends on the window."""

@@ -42,6 +42,7 @@ class SessionEnd(StrEnum):
     AWAY = "away"
     REVOKED = "revoked"
     GRANTED = "granted"
+    REFUSED = "refused"
     CODE_CHANGED = "code-changed"
     CODE_REFUSED = "code-refused"
     STOPPED = "stopped"
@@ -197,6 +198,11 @@ class PinSessions:
         """End the sessions that this caller sees, and any that is about to begin. Gives the number of those ended."""
         self._withdraw(lambda other: _may_see(caller, other))
         return self.end_where(SessionEnd.LOCKED, lambda session: _may_see(caller, session.caller))
+
+    def note_refusal(self, caller: Caller) -> None:
+        """The person has refused this caller something: what it was trusted with before ends."""
+        self._withdraw(lambda other: other.key == caller.key)
+        self.end_where(SessionEnd.REFUSED, lambda session: session.caller.key == caller.key)
 
     def note_new_code(self, card: Card) -> None:
         """The card has another code now: the one that was kept, or is on its way here, would cost a try."""

@@ -14,9 +14,17 @@ from agent.cards.cards import Cards
 from agent.cards.events import Event, EventBus, EventType
 from agent.cards.sessions import PinSessions, SessionOffer
 from agent.cards.slots import CardStuckError
-from agent.people.prompt import Action, Asker, PinAnswer, PinKind
+from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PromptRefusedError, PromptTimeoutError
 from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
-from drivers.errors import CardRemovedError, ContactlessError, DriverError, PinBlockedError, PinError, PinUncertainError
+from drivers.errors import (
+    CardRemovedError,
+    ContactlessError,
+    DriverError,
+    PadCancelledError,
+    PinBlockedError,
+    PinError,
+    PinUncertainError,
+)
 from drivers.pin import ON_PAD, Code, Pin
 
 T = TypeVar("T")
@@ -149,6 +157,9 @@ class CardUses:
         try:
             async with self._asker.typing_on_reader(card, wanted=on_pad):
                 return await self._run(card, work, request.record, timeout_s)
+        except PadCancelledError:
+            self._asker.note_refusal(request)
+            raise
         except PinError as error:
             self._note_refusal(card, error, code)
             raise
@@ -173,7 +184,8 @@ class CardUses:
             return await self._look_once(request)
 
     async def _look_once(self, request: UseRequest) -> tuple[Card, PinStatus]:
-        card = await self._asker.find_card(request.asker, request.action, request.card_number)
+        with self._heed_refusal(request):
+            card = await self._asker.find_card(request.asker, request.action, request.card_number)
         request.record.card_number = card.number
         if card.is_contactless:
             raise ContactlessError
@@ -200,9 +212,21 @@ class CardUses:
     async def _ask(self, request: UseRequest, question: CodeQuestion) -> PinAnswer:
         if question.status.blocked and question.kind is not PinKind.UNBLOCK:
             raise PinBlockedError
-        answer = await self._asker.ask_code(request, question)
+        with self._heed_refusal(request):
+            answer = await self._asker.ask_code(request, question)
         request.record.code_given = True
         return answer
+
+    @contextmanager
+    def _heed_refusal(self, request: UseRequest) -> Iterator[None]:
+        """Whoever is refused something keeps no code for something less."""
+        try:
+            yield
+        except PromptTimeoutError:
+            raise  # nobody said no
+        except PromptRefusedError:
+            self._sessions.note_refusal(request.caller)
+            raise
 
     def _keep(self, offer: SessionOffer | None, card: Card, status: PinStatus, answer: PinAnswer) -> None:
         """Open a session with the code that the card took, if the person ticked it."""

@@ -17,6 +17,7 @@ from typing import Final
 
 from agent.people.prompt import (
     CARD_GONE,
+    Asker,
     CardChoice,
     ConfirmRequest,
     DeskBusyError,
@@ -100,6 +101,10 @@ class Desk(Prompt):
             return
         async with self._question(_AGENT, ()):
             await self._prompt.inform(message)
+
+    def note_refusal(self, asker: Asker, purpose: str) -> None:
+        """Let the no stand like one that was said here."""
+        self._deny(_site(asker.caller), (purpose,))
 
     @contextmanager
     def _watch_typing(self) -> Iterator[None]:

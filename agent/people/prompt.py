@@ -234,6 +234,9 @@ class Prompt(ABC):
     async def inform(self, message: Notice) -> None:
         """Tell, and return once the person has closed it or time is up. Raises PromptUnavailableError."""
 
+    def note_refusal(self, asker: Asker, purpose: str) -> None:  # noqa: B027 - most keep no count
+        """The person said no elsewhere: on the keys of a reader."""
+
 
 class RefusingPrompt(Prompt):
     """The default: nobody is there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from support.agent import NONCE, PAGE, Answer, DeskPresence, Person, RunningAgent
@@ -21,7 +22,10 @@ from drivers.virtual.link import VirtualReaders
 
 PROGRAM = Caller(CallerKind.PROGRAM, "/usr/bin/tray")
 LOGIN = {"format": "web-eid:1.0", "challengeNonce": NONCE}
-SIGN = {"format": "cms", "documents": [{"name": "d.txt", "content": base64.b64encode(b"content").decode()}]}
+SIGN: dict[str, Any] = {
+    "format": "cms",
+    "documents": [{"name": "d.txt", "content": base64.b64encode(b"content").decode()}],
+}
 Deed = Callable[[RunningAgent, DeskPresence], Awaitable[None]]
 
 
@@ -112,6 +116,17 @@ async def test_attack_grant_that_promises_to_ask_the_code_asks_it(agent: Running
     assert sessions_of(agent).list_for(PROGRAM) == []
     assert (await agent.page("POST", "/v1/signatures", SIGN)).status == 200
     assert codes_asked(person) == 2
+
+
+async def test_attack_caller_that_was_refused_much_does_not_take_less_with_a_kept_code(
+    granted: RunningAgent, person: Person
+) -> None:
+    assert (await log_in(granted)).status == 200
+    person.refuses = PromptRefusedError()
+    much = {**SIGN, "documents": SIGN["documents"] * 21}
+    assert (await granted.page("POST", "/v1/signatures", much)).code == "pin-refused"
+    assert (await granted.page("POST", "/v1/signatures", SIGN)).code == "pin-refused"
+    assert sessions_of(granted).list_for(PROGRAM) == []
 
 
 async def test_attack_kept_code_never_takes_the_last_try(
