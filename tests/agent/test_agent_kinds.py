@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from support.agent import NONCE
 from support.openssl import verify_token, write_chain
-from support.pcscd import private_pcscd, wait_until, why_unavailable
+from support.pcscd import private_pcscd, why_unavailable
 from support.processes import agent_program, command, program
+from support.waiting import wait_until
 
 from agent.client import Client
 

@@ -17,8 +17,9 @@ import pytest
 from support.agent import NONCE
 from support.journal import latest_use
 from support.openssl import verify_cms, verify_token, write_chain
-from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailable
+from support.pcscd import PcscdHandle, private_pcscd, why_unavailable
 from support.processes import agent_program
+from support.waiting import wait_until
 
 from agent.client import AgentProblemError, Client
 from drivers.pkcs11.locations import find_modules

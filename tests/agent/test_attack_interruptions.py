@@ -15,9 +15,10 @@ from typing import Self
 import pytest
 from support.agent import NONCE
 from support.display import find_missing_tools
-from support.pcscd import wait_until, why_unavailable
+from support.pcscd import why_unavailable
 from support.processes import command
 from support.trayer import click, find_icon, title_of, trayer, wait_for_icon
+from support.waiting import wait_until
 from support.windows import Workstation, read_answer, workstation
 
 MISSING = [*find_missing_tools(), *filter(None, [why_unavailable()])]

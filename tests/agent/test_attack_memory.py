@@ -12,7 +12,8 @@ import pytest
 from support.agent import NONCE
 from support.display import find_missing_tools
 from support.memory import make_card_with_code, needles, random_code, search_memory
-from support.pcscd import wait_until, why_unavailable
+from support.pcscd import why_unavailable
+from support.waiting import wait_until
 from support.windows import Workstation, read_answer, workstation
 
 MISSING = [*find_missing_tools(), *filter(None, [why_unavailable()])]

@@ -16,8 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.pcscd import PcscdHandle, wait_until
+from support.pcscd import PcscdHandle
 from support.processes import answers, command
+from support.waiting import wait_until
 
 from agent.client import Client
 from drivers.virtual.store import open_card

@@ -19,8 +19,9 @@ from typing import Any
 
 from benchmarks.bench import Bench, bare_server, free_port, running, running_agent
 from benchmarks.ssh_agent import ssh_agent
-from support.pcscd import private_pcscd, wait_until
+from support.pcscd import private_pcscd
 from support.softhsm import SoftHsm
+from support.waiting import wait_until
 
 from drivers.virtual.personalisation import DEFAULT
 

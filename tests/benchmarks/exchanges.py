@@ -9,7 +9,8 @@ from pathlib import Path
 
 from benchmarks.bench import NONCE, SITE, Bench, Inserter, inserter, running_agent
 from benchmarks.table import Row, Value
-from support.pcscd import PcscdHandle, private_pcscd, wait_until
+from support.pcscd import PcscdHandle, private_pcscd
+from support.waiting import wait_until
 
 from drivers.virtual.personalisation import DEFAULT
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from benchmarks.bench import NONCE, SITE, Bench, Inserter, RunningAgent, inserter, running_agent
 from benchmarks.exchanges import DIGEST_INFO, run_opensc, sign_arguments
 from benchmarks.table import Row, Value, figure
-from support.pcscd import PcscdHandle, private_pcscd, wait_until
+from support.pcscd import PcscdHandle, private_pcscd
+from support.waiting import wait_until
 
 DELAYS_MS = (30, 100, 260)
 QUICK_DELAYS_MS = (1, 2, 3)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.pcscd import private_pcscd, wait_until
+from support.pcscd import private_pcscd
+from support.waiting import wait_until
 
 START_S = 60.0
 END_S = 20.0

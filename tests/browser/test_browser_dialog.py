@@ -12,7 +12,7 @@ from browser_desk import run_agent
 from browser_proofs import verify_token
 from support.chromium import need
 from support.display import find_missing_tools, virtual_display
-from support.pcscd import wait_until
+from support.waiting import wait_until
 
 READY = "() => !!window.client"
 NONCE = base64.b64encode(bytes(range(32))).decode()

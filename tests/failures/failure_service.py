@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.agent import NONCE
-from support.pcscd import PcscdHandle, wait_until
+from support.pcscd import PcscdHandle
 from support.processes import command, program
+from support.waiting import wait_until
 
 from agent.client import AgentProblemError, Client
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from support.agent import NONCE, PAGE, call
 from support.journal import uses_of
-from support.pcscd import wait_until
 from support.processes import command
+from support.waiting import wait_until
 
 from agent.client import AgentProblemError, Client
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from failure_service import CI, MSE, SELECT_FIRST_CERTIFICATE, VERIFY_PIN, Background, Workstation
-from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailable
+from support.pcscd import PcscdHandle, private_pcscd, why_unavailable
 from support.processes import agent_program
+from support.waiting import wait_until
 
 from agent.client import Client
 from drivers.base import Token

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailable
+from support.pcscd import PcscdHandle, private_pcscd, why_unavailable
+from support.waiting import wait_until
 
 from drivers.virtual.vpcd import serve
 

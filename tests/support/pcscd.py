@@ -14,10 +14,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from support.waiting import wait_until
 
 VPCD_PATTERNS = ("lib*/pcsc/drivers/serial/libifdvpcd.so", "lib*/*/pcsc/drivers/serial/libifdvpcd.so")
 SLOTS_PER_READER = 2
@@ -52,15 +53,6 @@ def why_unavailable() -> str | None:
         return "not installed: vsmartcard-vpcd"
     probe = subprocess.run([*_unshare(), "true"], capture_output=True, check=False)
     return None if probe.returncode == 0 else f"no mount namespace: {probe.stderr.decode(errors='replace').strip()}"
-
-
-def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Ask again and again until the condition holds. Raises TimeoutError."""
-    end = time.monotonic() + deadline_s
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {deadline_s} s for {what}")
-        time.sleep(0.02)
 
 
 @dataclass

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from support.pcscd import wait_until
+from support.waiting import wait_until
 
 from agent.client import AgentUnreachableError, Client
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.display import Display, find_missing_tools, virtual_display
+from support.display import Display, find_missing_tools
+from support.waiting import wait_until
 
-DEADLINE_S = 20.0
 DARK = ("--transparent", "true", "--alpha", "0", "--tint", "0x2e3436")
 LIGHT = ("--transparent", "true", "--alpha", "0", "--tint", "0xf0f0f0")
 
@@ -21,14 +20,6 @@ def why_no_tray() -> str | None:
     """What this machine lacks for these tests."""
     missing = [*find_missing_tools(), *([] if shutil.which("trayer") else ["trayer"])]
     return f"needs {', '.join(missing)}" if missing else None
-
-
-def wait_until(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Wait for it, not for ever."""
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.02)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +39,10 @@ def find_icon(display: Display) -> Spot | None:
         found = display.run("xdotool", "search", "--onlyvisible", "--classname", "cps-agentSystemTrayIcon").split()
         if not found:
             return None
-        shape = dict(
-            line.split("=") for line in display.run("xdotool", "getwindowgeometry", "--shell", found[0]).split()
-        )
+        shape = display.measure(found[0])
     except subprocess.CalledProcessError:  # none, or just gone
         return None
-    spot = Spot(found[0], *(int(shape[name]) for name in ("X", "Y", "WIDTH", "HEIGHT")))
+    spot = Spot(found[0], *(shape[name] for name in ("X", "Y", "WIDTH", "HEIGHT")))
     return spot if spot.width > 8 and spot.x >= 0 and spot.y >= 0 else None
 
 
@@ -118,10 +107,3 @@ def has_tray(display: Display) -> bool:
         return bool(owner != X.NONE)
     finally:
         client.close()
-
-
-@contextlib.contextmanager
-def desktop(size: str = "1280x800x24") -> Iterator[Display]:
-    """A screen with a window manager."""
-    with virtual_display(size) as display:
-        yield display

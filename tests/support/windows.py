@@ -16,8 +16,9 @@ from typing import Any
 
 from support.display import Display, virtual_display
 from support.lines import open_line, page_request
-from support.pcscd import PcscdHandle, private_pcscd, wait_until
+from support.pcscd import PcscdHandle, private_pcscd
 from support.processes import agent_program, command, virtual_card
+from support.waiting import wait_until
 
 from agent.client import Client
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from support.agent import NONCE
 from support.openssl import verify_cms, verify_token, write_chain
-from support.pcscd import wait_until
 from support.processes import agent_program, answers, command, program
+from support.waiting import wait_until
 
 FRENCH = {**os.environ, "LC_ALL": "fr_FR.UTF-8"}
 ENGLISH = {**os.environ, "LC_ALL": "C.UTF-8"}

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 from support.agent import NONCE, Answer, call
 from support.display import Display, find_missing_tools, virtual_display
-from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailable
+from support.pcscd import PcscdHandle, private_pcscd, why_unavailable
 from support.processes import agent_program, answers, command, virtual_card
+from support.waiting import wait_until
 
 from agent.client import AgentProblemError, AgentUnreachableError, Client
 

@@ -13,7 +13,7 @@ from screenshots.tray import fill
 from support.atspi import ScreenReader, find_missing_parts, flatten, screen_reader
 from support.display import find_missing_tools, virtual_display
 from support.fake_agent import fake_agent, status
-from support.trayer import wait_until
+from support.waiting import wait_until
 
 MISSING = find_missing_tools()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")

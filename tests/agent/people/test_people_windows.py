@@ -14,7 +14,7 @@ import pytest
 from people_values import CHANGE, CHOICE, CONSENT, LOGIN, NO_TRAY, ON_READER, PAD, UNBLOCK, digits
 from support.clipboard import filled_clipboard
 from support.display import find_missing_tools, virtual_display
-from support.pcscd import wait_until
+from support.waiting import wait_until
 
 from agent.people.dialog_process import DialogPrompt
 from agent.people.prompt import PromptRefusedError, PromptUnavailableError

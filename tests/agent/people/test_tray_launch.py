@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.trayer import wait_until
+from support.waiting import wait_until
 
 from agent.people.tray.launch import UNIT, Launcher, Unit, find_unit, send_page
 

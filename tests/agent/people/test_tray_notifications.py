@@ -11,7 +11,7 @@ from support import notifications
 from support.dbus import session_bus, why_no_bus
 from support.display import find_missing_tools, virtual_display
 from support.notifications import notification_service
-from support.trayer import wait_until
+from support.waiting import wait_until
 
 from agent.people.tray import freedesktop
 from agent.people.tray.freedesktop import BusError, Notifier, has_status_notifier_host

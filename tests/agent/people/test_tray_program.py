@@ -11,23 +11,13 @@ from pathlib import Path
 
 import pytest
 from support.dbus import session_bus, why_no_bus
+from support.display import virtual_display
 from support.fake_agent import fake_agent, reader, status
 from support.notifications import notification_service
 from support.processes import agent_program, answers
-from support.trayer import (
-    DARK,
-    LIGHT,
-    click,
-    crop,
-    desktop,
-    find_icon,
-    point_at,
-    title_of,
-    trayer,
-    wait_for_icon,
-    wait_until,
-)
+from support.trayer import DARK, LIGHT, click, crop, find_icon, point_at, title_of, trayer, wait_for_icon
 from support.trayer import why_no_tray as why_no_tray_host
+from support.waiting import wait_until
 
 MISSING = why_no_tray_host() or why_no_bus()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=str(MISSING))
@@ -43,7 +33,7 @@ CONDITIONS = {
 
 @pytest.fixture(scope="module", name="screen")
 def _screen():
-    with desktop() as display:
+    with virtual_display() as display:
         yield display
 
 
@@ -223,7 +213,7 @@ def around(screen, folder: Path) -> bytes:
 
 def test_end_of_the_desktop_session_ends_the_tray(program):
     with fake_agent(program.folder):
-        with desktop() as display:
+        with virtual_display() as display:
             program.environment["DISPLAY"] = display.name
             with trayer(display, *DARK):
                 process = program.start("--no-start")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 from support.fake_agent import fake_agent, status
-from support.trayer import wait_until
+from support.waiting import wait_until
 
 from agent.people.translations import load_words
 from agent.people.tray.follower import Follower

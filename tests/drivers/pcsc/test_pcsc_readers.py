@@ -4,7 +4,7 @@ import sys
 import time
 
 import pytest
-from support.pcscd import wait_until
+from support.waiting import wait_until
 
 from drivers.errors import ServiceStoppedError
 from drivers.registry import open_pcsc_readers

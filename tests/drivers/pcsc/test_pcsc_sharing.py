@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager, suppress
 
 import pytest
-from support.pcscd import wait_until
+from support.waiting import wait_until
 
 from agent.cards.slots import GRACE_S, SlotQueue
 from drivers.base import Deadline, Digest, KeyRole

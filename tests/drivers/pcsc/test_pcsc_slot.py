@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
-from support.pcscd import wait_until
+from support.waiting import wait_until
 
 from drivers.base import Deadline, Digest, KeyRole
 from drivers.card.cps3 import open_cps3

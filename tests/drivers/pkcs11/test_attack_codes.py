@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from pkcs11 import TokenFlag
 from support.faulty import FaultyModule
-from support.pcscd import wait_until
+from support.waiting import wait_until
 
 from drivers.base import Deadline
 from drivers.errors import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from support.pcscd import wait_until
+from support.waiting import wait_until
 
 from drivers.base import Deadline
 from drivers.errors import CardRemovedError

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.faulty import FaultyModule
-from support.pcscd import wait_until
+from support.waiting import wait_until
 
 from drivers.base import Deadline
 from drivers.errors import CardRemovedError

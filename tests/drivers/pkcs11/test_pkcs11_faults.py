@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.faulty import FaultyModule
-from support.pcscd import wait_until
+from support.waiting import wait_until
 
 from drivers.base import Deadline, Digest, KeyRole
 from drivers.card.signatures import is_signature_of

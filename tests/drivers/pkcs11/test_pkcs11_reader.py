@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from support.pcscd import wait_until
+from support.waiting import wait_until
 
 from drivers.base import CardSlot, Connection, Deadline
 from drivers.errors import CardAbsentError, CardBusyError, CardRemovedError

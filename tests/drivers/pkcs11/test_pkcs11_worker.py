@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from support.faulty import FaultyModule
-from support.pcscd import wait_until
 from support.softhsm import SoftHsm
+from support.waiting import wait_until
 
 from agent.children import MODULES, child_command, clean_environment
 from drivers.base import Deadline, Digest, KeyRole

@@ -8,7 +8,8 @@ import threading
 from dataclasses import dataclass
 
 import pytest
-from support.pcscd import PcscdHandle, private_pcscd, wait_until, why_unavailable
+from support.pcscd import PcscdHandle, private_pcscd, why_unavailable
+from support.waiting import wait_until
 
 from drivers.virtual.personalisation import DEFAULT
 from drivers.virtual.pki import TestPki
