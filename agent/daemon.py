@@ -23,9 +23,10 @@ from agent.api.app import make_app
 from agent.api.context import Services
 from agent.api.server import Server
 from agent.cards.asking import CardAsker
-from agent.cards.cards import CardPolicy, Cards
+from agent.cards.cards import Cards
 from agent.cards.events import EventBus, tell_grant_change
 from agent.cards.opening import CardOpener
+from agent.cards.policy import CardPolicy
 from agent.cards.sessions import PinSessions, SessionEnd, SessionTerms
 from agent.cards.statejournal import StateJournal, note_reading
 from agent.cards.uses import CardUses

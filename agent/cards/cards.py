@@ -7,16 +7,16 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
-from agent.cards.card import Card, describe_card, is_seen_again
+from agent.cards.card import Card, is_seen_again
 from agent.cards.conditions import DeskFacts
 from agent.cards.errors import CardNotFoundError, KeyRefusedError, SeveralCardsError
 from agent.cards.events import Event, EventBus, EventType
 from agent.cards.monitor import ReaderMonitor
 from agent.cards.opening import CardOpener
 from agent.cards.places import Failure, Place
+from agent.cards.policy import CardPolicy
 from agent.cards.slots import SlotQueue
 from agent.cards.states import DeskStates
 from drivers.base import Deadline, PinReader, PinStatus, Readers, ReaderState, Slot, Token
@@ -47,25 +47,6 @@ LOOK_AFTER_S = 0.15
 """Between a card's identity and the look at its tries: the pause that other programs are left anyway. Whoever has been
 waiting for the card goes first, and makes the look needless."""
 GONE = (CardAbsentError, CardRemovedError, ReaderAbsentError, ReaderRemovedError)
-
-
-@dataclass(frozen=True, slots=True)
-class CardPolicy:
-    """Which cards are taken: in unattended mode test tokens alone, since nobody is there to ask.
-
-    `vouches_for` and `refutes` look at a certificate: made by this folder's test root; damaged.
-    """
-
-    vouches_for: Callable[[bytes], bool]
-    refutes: Callable[[bytes], bool]
-    unattended: bool = False
-
-    def describe(self, reader: str, token: Token) -> Card:
-        """Make a Card of the token. Raises KeyRefusedError for one that is not taken."""
-        test_token = all(self.vouches_for(key.certificate_der) for key in token.keys)
-        if self.unattended and not test_token:
-            raise KeyRefusedError("unattended mode serves only test cards made in this data folder")
-        return describe_card(reader, token, test_token=test_token)
 
 
 Reading = Callable[[Card, int], None]

@@ -8,6 +8,7 @@ from gettext import NullTranslations
 from agent.people.page import Fact, Section
 from agent.people.plain_text import display_asker, display_origin, plain_text
 from agent.people.prompt import ABILITIES, Action, Asker, CardSummary, CertificateSummary, ConfirmRequest, PinRequest
+from agent.people.translations import write_date
 from agent.people.wire import MAX_SUBJECTS, SUBJECT_LIMIT
 
 
@@ -73,7 +74,7 @@ def write_size(size: int, words: NullTranslations) -> str:
 def _write_certificate(certificate: CertificateSummary, words: NullTranslations) -> Section:
     return (
         Fact(words.gettext("Certificate issued by"), plain_text(certificate.issuer, limit=120)),
-        Fact(words.gettext("Valid until"), _write_date(certificate.expires_at, words)),
+        Fact(words.gettext("Valid until"), write_date(certificate.expires_at, words)),
     )
 
 
@@ -116,11 +117,7 @@ def write_abilities(request: ConfirmRequest, words: NullTranslations) -> Section
 def _write_duration(until: datetime | None, words: NullTranslations, *, remembered: bool) -> str:
     if until is not None:
         time = until.astimezone().strftime("%H:%M")
-        return words.gettext("until {date} at {time}").format(date=_write_date(until, words), time=time)
+        return words.gettext("until {date} at {time}").format(date=write_date(until, words), time=time)
     if remembered:
         return words.gettext("until you take it back in the agent's menu")
     return words.gettext("this time only")
-
-
-def _write_date(moment: datetime, words: NullTranslations) -> str:
-    return moment.astimezone().strftime(words.gettext("%Y-%m-%d"))

@@ -18,6 +18,7 @@ import locale
 import os
 import sys
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -54,3 +55,8 @@ def load_words(language: str | None = None) -> gettext.NullTranslations:
 def translator(language: str | None = None) -> Callable[[str], str]:
     """Give the function usually called `_`."""
     return load_words(language).gettext
+
+
+def write_date(moment: datetime, words: gettext.NullTranslations) -> str:
+    """A date as the person writes it, in local time."""
+    return moment.astimezone().strftime(words.gettext("%Y-%m-%d"))

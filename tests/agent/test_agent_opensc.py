@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ import pytest
 from support.agent import NONCE
 from support.journal import latest_use
 from support.openssl import verify_cms, verify_token, write_chain
+from support.other_program import another_program
 from support.pcscd import PcscdHandle, private_pcscd, why_unavailable
 from support.processes import agent_program
 from support.waiting import wait_until
@@ -159,35 +158,15 @@ def test_a_pulled_card_is_named_and_works_again_when_it_is_back(desk: Desk) -> N
         desk.require_closed()
 
 
-HOLDER = """
-import sys
-from smartcard.scard import *
-_, context = SCardEstablishContext(SCARD_SCOPE_USER)
-result, card, _ = SCardConnect(context, sys.argv[1], SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0)
-assert result == 0, hex(result)
-while SCardBeginTransaction(card):
-    SCardReconnect(card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0, SCARD_LEAVE_CARD)
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
 def test_a_card_in_another_programs_transaction_is_busy_and_then_works(desk: Desk) -> None:
     with desk.inserted():
         desk.login()
-        with subprocess.Popen(
-            [sys.executable, "-c", HOLDER, desk.pcscd.reader_names[0]],
-            env=desk.pcscd.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        ) as other:  # fmt: skip
-            assert other.stdout
-            assert other.stdout.readline() == "held\n"
+        with another_program(desk.pcscd, "transaction"):
             sent = desk.codes_sent()
             code, took = desk.refusal()
             assert code == "card-busy"
             assert took < LIMIT_S
             assert desk.codes_sent() == sent
-            assert other.stdin
-            other.stdin.close()
         wait_until(desk.works, "the card, which the other program has let go")
         desk.require_closed()
 

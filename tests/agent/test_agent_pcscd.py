@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pytest
 from support.agent import NONCE
 from support.journal import latest_use
 from support.openssl import openssl, verify_cms, verify_token, write_chain
+from support.other_program import another_program, look_at_card
 from support.pcscd import PcscdHandle, private_pcscd, why_unavailable
 from support.processes import agent_program, answers, command, program, virtual_card
 from support.waiting import wait_until
@@ -102,23 +103,7 @@ def test_the_main_job_and_the_card_is_closed_after_each_use(desk: Desk, tmp_path
 
 def assert_closed(desk: Desk) -> None:
     """A second program that gives no code is refused a signature."""
-    probe = (
-        "import sys; from smartcard.scard import *; "
-        "_, context = SCardEstablishContext(SCARD_SCOPE_USER); "
-        "_, card, _ = SCardConnect(context, sys.argv[1], SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0); "
-        "send = lambda text: bytes(b & 255 for b in SCardTransmit(card, SCARD_PCI_T0, list(bytes.fromhex(text)))[1]).hex(); "
-        "send('00A4090C023F00'); print(send('0020000100')); "
-        "send('00A4090C043F000001'); send('002241A406840182800102'); print(send('008800000F' + '30' * 15))"
-    )
-    interpreter = command()[0]
-    result = subprocess.run(
-        [interpreter, "-c", probe, desk.pcscd.reader_names[0]],
-        env=desk.pcscd.env,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert re.fullmatch(r"63c\d\n69\w\w\n", result.stdout), result.stdout + result.stderr
+    assert re.fullmatch(r"63c\d", look_at_card(desk.pcscd))
 
 
 def test_opensc_goes_on_working_beside_the_agent(desk: Desk, tmp_path: Path) -> None:
@@ -188,36 +173,9 @@ def test_a_blocked_card_is_named(desk: Desk) -> None:
     desk.client.authenticate(SITE, NONCE)
 
 
-HOLDER = """
-import sys
-from smartcard.scard import *
-_, context = SCardEstablishContext(SCARD_SCOPE_USER)
-mode = SCARD_SHARE_EXCLUSIVE if sys.argv[2] == "exclusive" else SCARD_SHARE_SHARED
-_, card, _ = SCardConnect(context, sys.argv[1], mode, SCARD_PROTOCOL_T0)
-if sys.argv[2] == "transaction":
-    SCardBeginTransaction(card)
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
-@contextmanager
-def another_program(desk: Desk, how: str) -> Iterator[None]:
-    """A program that keeps the card for itself until the block ends."""
-    with subprocess.Popen(
-        [command()[0], "-c", HOLDER, desk.pcscd.reader_names[0], how],
-        env=desk.pcscd.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as other:  # fmt: skip
-        assert other.stdout
-        assert other.stdout.readline() == "held\n"
-        yield
-        assert other.stdin
-        other.stdin.close()
-
-
 def test_a_reader_that_another_program_keeps_is_named(desk: Desk) -> None:
     desk.insert()
-    with another_program(desk, "exclusive"):
+    with another_program(desk.pcscd, "exclusive"):
         code, took = desk.refusal()
         assert code == "reader-exclusive"
         assert took < LIMIT_S
@@ -226,7 +184,7 @@ def test_a_reader_that_another_program_keeps_is_named(desk: Desk) -> None:
 
 def test_a_card_in_another_programs_transaction_is_busy_and_then_works(desk: Desk) -> None:
     desk.insert()
-    with another_program(desk, "transaction"):
+    with another_program(desk.pcscd, "transaction"):
         code, took = desk.refusal()
         assert code == "card-busy"
         assert took < 2 * Token.look_timeout_s

@@ -7,29 +7,20 @@ import json
 import re
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from support.display import Display, virtual_display
 from support.lines import open_line, page_request
+from support.other_program import look_at_card
 from support.pcscd import PcscdHandle, private_pcscd
-from support.processes import agent_program, command, virtual_card
+from support.processes import agent_program, virtual_card
 from support.waiting import wait_until
 
 from agent.client import Client
-
-PROBE = (
-    "import sys; from smartcard.scard import *; "
-    "_, context = SCardEstablishContext(SCARD_SCOPE_USER); "
-    "_, card, _ = SCardConnect(context, sys.argv[1], SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0); "
-    "send = lambda text: bytes(b & 255 for b in SCardTransmit(card, SCARD_PCI_T0, list(bytes.fromhex(text)))[1]).hex(); "
-    "send('00A4090C023F00'); print(send('0020000100'))"
-)
-"""What the card itself says of its code, to a program that gives none."""
 
 
 @dataclass
@@ -68,11 +59,8 @@ class Workstation:
 
     @property
     def windows(self) -> list[str]:
-        """Titles of the agent's windows that can be seen."""
-        return subprocess.run(
-            ("xdotool", "search", "--onlyvisible", "--name", "^CPS"),
-            env=self.screen.environment, check=False, capture_output=True, text=True, timeout=20,
-        ).stdout.split()  # fmt: skip
+        """The agent's windows that can be seen."""
+        return self.screen.list_windows("CPS")
 
     @property
     def daemon_pid(self) -> int:
@@ -93,27 +81,31 @@ class Workstation:
         return [int(child) for child in text.split()]
 
     def card_state(self) -> str:
-        """Status word of the card for VERIFY without data: 63Cx while it is closed."""
-        result = subprocess.run(
-            [command()[0], "-c", PROBE, self.pcscd.reader_names[0]],
-            env=self.pcscd.env, capture_output=True, text=True, check=True, timeout=30,
-        )  # fmt: skip
-        return result.stdout.strip()
+        """What the card itself says of its code, to a program that gives none: 63c3 when it is closed and whole."""
+        return look_at_card(self.pcscd)
+
+
+W = TypeVar("W", bound=Workstation)
 
 
 @contextlib.contextmanager
 def workstation(
-    made_folder: Path, folder: Path, *flags: str, environment: Mapping[str, str] | None = None
-) -> Iterator[Workstation]:
-    """Run everything until the block ends; the card is in its reader at first."""
+    made_folder: Path,
+    folder: Path,
+    *flags: str,
+    screen: Display | None = None,
+    kind: type[W] = Workstation,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[W]:
+    """Run everything until the block ends, on a screen of its own if none is given; the card is in its reader at first."""
     shutil.copytree(made_folder, folder)
     with ExitStack() as stack:
         pcscd = stack.enter_context(private_pcscd())
-        screen = stack.enter_context(virtual_display())
+        screen = screen or stack.enter_context(virtual_display())
         env = {**pcscd.env, "DISPLAY": screen.name, **(environment or {})}
         env.pop("WAYLAND_DISPLAY", None)
         client = stack.enter_context(agent_program(folder, "--prompt", "dialog", "--language", "en", *flags, env=env))
-        desk = Workstation(pcscd, screen, client, folder)
+        desk = kind(pcscd, screen, client, folder)
         with desk.card:
             desk.insert()
             yield desk

@@ -9,6 +9,7 @@ from gettext import NullTranslations
 
 from agent.client import Json
 from agent.people.plain_text import plain_text
+from agent.people.translations import write_date
 from agent.people.tray.state import parse_moment
 from agent.settings import Settings
 
@@ -71,7 +72,7 @@ def moment_words(text: object, words: NullTranslations, *, time: bool = False) -
     moment = parse_moment(text)
     if moment is None:
         return "?"
-    date = moment.astimezone().strftime(words.gettext("%Y-%m-%d"))
+    date = write_date(moment, words)
     return f"{date} {moment.astimezone():%H:%M}" if time else date
 
 

@@ -1,4 +1,4 @@
-"""A connection to a D-Bus bus: calls with a deadline, and signals as values. The only place that imports jeepney.
+"""A connection to a D-Bus bus: calls with a deadline, and signals as values. The daemon imports jeepney here alone.
 
 Cites the D-Bus Specification 0.43. It waits on its socket alone: while nothing is signalled, nothing runs.
 """

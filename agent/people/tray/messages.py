@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from gettext import NullTranslations
 
 from agent.people.plain_text import plain_text
+from agent.people.translations import write_date
 from agent.people.tray.alerts import Alert, AlertKind
 from agent.people.tray.state import Reader
-from agent.people.tray.wording import NAME_LIMIT, date_words
+from agent.people.tray.wording import NAME_LIMIT
 
 BODY_LIMIT = 400
 
@@ -89,4 +90,4 @@ def _card_words(card: Reader | None, words: NullTranslations) -> str:
 
 
 def _expiry_words(card: Reader | None, words: NullTranslations) -> str:
-    return date_words(card.expires_at, words) if card and card.expires_at else "?"
+    return write_date(card.expires_at, words) if card and card.expires_at else "?"

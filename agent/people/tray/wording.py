@@ -6,6 +6,7 @@ from datetime import datetime
 from gettext import NullTranslations
 
 from agent.people.plain_text import plain_text
+from agent.people.translations import write_date
 from agent.people.tray.state import Condition, Desk, Reader, Session
 
 NAME_LIMIT = 60
@@ -53,7 +54,7 @@ def _condition_line(desk: Desk, words: NullTranslations) -> str:
         left = words.ngettext("%d try left", "%d tries left", reader.tries_left) % reader.tries_left
         return words.gettext("Code of the card: {tries}").format(tries=left)
     if desk.condition in (Condition.EXPIRING, Condition.EXPIRED) and reader is not None and reader.expires_at:
-        date = date_words(reader.expires_at, words)
+        date = write_date(reader.expires_at, words)
         if desk.condition is Condition.EXPIRING:
             return words.gettext("Card valid until {date}").format(date=date)
         return words.gettext("Card expired on {date}").format(date=date)
@@ -77,8 +78,3 @@ def session_words(sessions: tuple[Session, ...], words: NullTranslations, now: d
     if None in uses:
         return text
     return text + ", " + words.ngettext("%d use", "%d uses", counted) % counted
-
-
-def date_words(moment: datetime, words: NullTranslations) -> str:
-    """A date as the person writes it."""
-    return moment.astimezone().strftime(words.gettext("%Y-%m-%d"))

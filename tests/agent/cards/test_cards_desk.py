@@ -17,9 +17,10 @@ from support.lines import until
 
 from agent.cards import cards as cards_module
 from agent.cards.card import Card
-from agent.cards.cards import CardPolicy, Cards
+from agent.cards.cards import Cards
 from agent.cards.events import Event, EventBus, EventType
 from agent.cards.opening import CardOpener
+from agent.cards.policy import CardPolicy
 from drivers.base import Deadline, PinStatus, Readers, ReaderState, Slot
 from drivers.card.profile import CardProfile
 from drivers.errors import CardBusyError, ServiceStoppedError

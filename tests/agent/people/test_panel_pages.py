@@ -10,7 +10,7 @@ from screenshots.tray import CARD, CERTIFICATES, GRANTS, JOURNAL, STRUCTURE_CARD
 from support.fake_agent import fake_agent, reader, status
 
 from agent.api.app import ROUTES
-from agent.api.problems import TABLE
+from agent.api.problems import INTERNAL, TABLE
 from agent.client import AgentUnreachableError
 from agent.people.errands.errands import Errands, load_errands
 from agent.people.panel.access_pages import grant_section, journal_line, outcome_words
@@ -122,10 +122,9 @@ def test_every_action_of_the_api_has_words():
             assert f": {name}\N{NO-BREAK SPACE}:" not in line.text, name
 
 
-def test_common_outcomes_have_words_and_others_are_shown_as_they_are():
-    codes = {problem.code for problem in TABLE.values()}
-    named = {code for code in codes if outcome_words(code, FRENCH) != code}
-    assert {"pin-wrong", "pin-blocked", "pin-refused", "grant-refused", "card-busy", "card-removed"} <= named
+def test_every_outcome_has_words_and_those_of_a_later_agent_are_shown_as_they_are():
+    codes = {problem.code for problem in (INTERNAL, *TABLE.values())}
+    assert [code for code in codes if outcome_words(code, FRENCH) in (code, outcome_words(code, ENGLISH))] == []
     assert outcome_words("some-new-code", FRENCH) == "some-new-code"
 
 

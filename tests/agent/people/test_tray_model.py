@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from support.fake_agent import reader, status
 
+from agent.cards import conditions
 from agent.people.plain_text import REPLACEMENT
 from agent.people.translations import load_words
 from agent.people.tray.menu import PAGES, RULE, Choice, build_menu
@@ -148,3 +149,8 @@ def test_menus_have_no_english_left_in_french():
     pairs = zip(build_menu(desk, ENGLISH, NOW), build_menu(desk, FRENCH, NOW), strict=True)
     same = {one.label for one, other in pairs if one.label and one.label == other.label}
     assert same == {"Docteur Marie DUPONT", "Journal"}
+
+
+def test_conditions_are_those_of_the_api_and_the_missing_agent():
+    """The tray imports no part of the agent, so it has a list of its own."""
+    assert set(Condition) == {*conditions.Condition, Condition.NO_AGENT}
