@@ -23,6 +23,8 @@ MAX_FILE = 256
 MAX_PORT_DIGITS = 5
 OPEN_S = 10.0  # for the event stream to open
 MAX_EVENT = 1024 * 1024
+MAX_ANSWER = 64 * 1024 * 1024  # 16 MB to sign, handed back in base64 inside a signature, in base64
+STRANGER = "something else than the agent answers on its port"
 
 Json = dict[str, Any]
 
@@ -113,9 +115,9 @@ class Client:
         """POST /v1/pin/{verify,change,unblock}; the agent asks for the codes itself."""
         return self.request("POST", f"/v1/pin/{verb}", _given(cardNumber=card_number))
 
-    def lock(self) -> None:
-        """POST /v1/pin/lock: end every PIN session."""
-        self.request("POST", "/v1/pin/lock", {})
+    def lock(self) -> int:
+        """POST /v1/pin/lock: end every PIN session. Gives their number."""
+        return int(self.request("POST", "/v1/pin/lock", {})["ended"])
 
     def denials(self) -> int:
         """GET /v1/denials: how many refused callers may not ask again for a while."""
@@ -144,7 +146,7 @@ class Client:
             )
         except InvalidStatus as error:
             _parse(error.response.status_code, bytes(error.response.body or b""))
-            raise AgentUnreachableError("something else than the agent answers on its port") from error
+            raise AgentUnreachableError(STRANGER) from error
         except (OSError, ValueError, WebSocketException) as error:
             raise AgentUnreachableError(f"the agent does not answer on port {self.port}: {error}") from error
 
@@ -192,10 +194,13 @@ class Client:
         try:
             self._connection.request(method, path, content, headers)
             response = self._connection.getresponse()
-            answer = response.read()
+            answer = response.read(MAX_ANSWER + 1)
         except (OSError, OverflowError, http.client.HTTPException) as error:  # no such port, nobody there, no HTTP
             self.close()
             raise AgentUnreachableError(f"the agent does not answer on port {self.port}: {error}") from error
+        if len(answer) > MAX_ANSWER:
+            self.close()
+            raise AgentUnreachableError(STRANGER)
         return _parse(response.status, answer)
 
 
@@ -244,11 +249,13 @@ def _parse(status: int, answer: bytes) -> Json:
         return {}
     try:
         document = json.loads(answer)
-    except ValueError as error:
-        raise AgentUnreachableError("something else than the agent answers on its port") from error
+    except (ValueError, RecursionError) as error:
+        raise AgentUnreachableError(STRANGER) from error
+    if not isinstance(document, dict) or not isinstance(document.get("status", 0), int):
+        raise AgentUnreachableError(STRANGER)
     if status >= 400:
         raise AgentProblemError(document)
-    return dict(document)
+    return document
 
 
 def _given(**members: Any) -> Json:

@@ -88,6 +88,7 @@ class Daemon:
         folder = self.settings.data_dir
         secure_folder(folder)
         stack.callback(FolderLock(folder).release)
+        _remove(folder / PORT_FILE)  # after a crash the port may be another user's: no new token is to go there
         database = Database(folder / DATABASE_FILE)
         await database.open()
         stack.push_async_callback(database.close)
@@ -158,7 +159,7 @@ class Daemon:
 
     def _open_readers(self) -> Readers:
         if not self.settings.virtual:
-            return open_pcsc_readers()
+            return open_pcsc_readers(use_pads=self.settings.pin_pads)
         return open_virtual_readers(self.settings.data_dir, self.settings.virtual_kind)
 
     def _module_workers(self) -> ModuleWorkers:

@@ -36,7 +36,8 @@ class Settings:
     `virtual`: the embedded test cards instead of the workstation's readers, one reader for each of `virtual_kind`.
     `modules`: PKCS#11 libraries to use beside those installed at known places; `card_access`: the direct way to a card
     and modules where it has none, or one of the two alone. `pin_session_minutes`, `pin_session_uses`: what a person may
-    be offered when a code is typed, in time and in signatures; 0: no session is ever offered.
+    be offered when a code is typed, in time and in signatures; 0: no session is ever offered. `pin_pads` False: codes
+    are typed in the agent's window though the reader announces keys of its own.
     """
 
     data_dir: Path
@@ -50,6 +51,7 @@ class Settings:
     card_access: str = "auto"
     pin_session_minutes: int = 15
     pin_session_uses: int = 20
+    pin_pads: bool = True
 
 
 def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
@@ -208,4 +210,5 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "card_access": _card_access,
     "pin_session_minutes": _bounded(MAX_SESSION_MINUTES),
     "pin_session_uses": _bounded(MAX_SESSION_USES),
+    "pin_pads": _boolean,
 }

@@ -114,6 +114,10 @@ class PadRefusedError(DriverError):
     """The person cancelled at the reader, typed nothing in time, or typed two new codes that differ."""
 
 
+class PadCancelledError(PadRefusedError):
+    """The person pressed the reader's cancel key."""
+
+
 class PinFormatError(DriverError):
     """The code has the wrong length or holds something else than digits; it never reached the card."""
 

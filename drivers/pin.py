@@ -7,6 +7,8 @@ from typing import NoReturn, Self
 
 from drivers.errors import PinFormatError
 
+SHORTEST, LONGEST = 4, 8
+
 
 class Pin:
     """Own the digits of a code in one bytearray; leave the `with` block and they are zeroes.
@@ -17,7 +19,7 @@ class Pin:
 
     __slots__ = ("_digits",)
 
-    def __init__(self, digits: bytearray, *, min_length: int = 4, max_length: int = 8) -> None:
+    def __init__(self, digits: bytearray, *, min_length: int = SHORTEST, max_length: int = LONGEST) -> None:
         if not min_length <= len(digits) <= max_length or not digits.isdigit():
             digits[:] = bytes(len(digits))
             raise PinFormatError(f"a code is {min_length} to {max_length} digits")

@@ -9,16 +9,13 @@ from agent.access.errors import TokenRefusedError
 from agent.api.callers import name_caller
 from agent.api.context import call, services
 from agent.api.schemas import LockBody, read_body
-from agent.cards.sessions import SessionEnd
 
 
 async def lock_pin(request: web.Request) -> web.Response:
     """POST /v1/pin/lock: end every PIN session; a page ends its own, and needs no grant for that."""
     await read_body(request, LockBody)
     caller = await name_caller(request)
-    sessions = services(request).sessions
-    own = sessions.list_for(caller)
-    ended = sessions.end_where(SessionEnd.LOCKED, lambda session: session in own)
+    ended = services(request).sessions.lock(caller)
     call(request).is_use = bool(ended)
     return web.json_response({"ended": ended})
 

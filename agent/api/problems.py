@@ -222,6 +222,13 @@ TABLE: dict[type[BaseException], Problem] = {
         "Le code n'a pas été donné sur le lecteur : saisie annulée, trop tardive, ou deux nouveaux codes différents. "
         "Rien n'est perdu : réessayez.",
     ),
+    drivers.PadCancelledError: _row(
+        403, "pin-refused", "person", "Cancelled on the reader",
+        "The person gave up at the reader. Nothing was lost; the same can be asked again in ten minutes, or once the "
+        "person allows it.",
+        "La personne a annulé sur le lecteur. Rien n'est perdu ; la même demande sera possible dans dix minutes, ou "
+        "dès que la personne le permettra.",
+    ),
     prompt.PromptError: _row(
         403, "pin-refused", "person", "Code not given",
         "The code was not given: the person refused, did not answer, or the workstation could not show the question.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +16,7 @@ from agent.cards.card import Card, certificate_summary
 from agent.cards.cards import Cards
 from agent.cards.errors import SeveralCardsError
 from agent.people.prompt import (
+    CARD_GONE,
     Action,
     Asker,
     CardChoice,
@@ -32,7 +33,7 @@ from drivers.base import KeyInfo, PinStatus
 from drivers.errors import CardRemovedError
 
 if TYPE_CHECKING:
-    from agent.cards.sessions import SessionTerms
+    from agent.cards.sessions import SessionOffer
     from agent.cards.uses import UseRequest
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ class CodeQuestion:
     card: Card
     status: PinStatus
     key: KeyInfo | None = None
-    offer: SessionTerms | None = None
+    offer: SessionOffer | None = None
 
 
 class CardAsker:
@@ -86,6 +87,10 @@ class CardAsker:
         """Ask for the code, or for leave to have it typed on the reader. Raises PromptError, CardRemovedError."""
         return await self._until_gone([question.card], self._prompt.ask_pin(_pin_request(request, question)))
 
+    def note_refusal(self, request: UseRequest) -> None:
+        """The person gave up at the reader, which is a no like one in the window."""
+        self._prompt.note_refusal(request.asker, request.action)
+
     @asynccontextmanager
     async def typing_on_reader(self, card: Card, *, wanted: bool) -> AsyncIterator[None]:
         """Tell the person to type on the reader, as long as the block lasts. Nothing depends on the window."""
@@ -108,16 +113,19 @@ class CardAsker:
         """Wait for the answer, or take the question back once one of the cards has left its reader."""
         asking = asyncio.ensure_future(question)
         gone = [asyncio.ensure_future(self._cards.wait_gone(card)) for card in cards]
+        answered = False
         try:
             await asyncio.wait([asking, *gone], return_when=asyncio.FIRST_COMPLETED)
             answered = asking.done()
-        except asyncio.CancelledError:
-            await _end([asking, *gone])
-            _discard(asking)
-            raise
-        await _end(gone if answered else [asking, *gone])
+        finally:
+            why = CARD_GONE if any(leaving.done() for leaving in gone) else None
+            for leaving in gone:
+                leaving.cancel()
+            if not answered:
+                asking.add_done_callback(_discard)  # also when this task is cancelled once more while the window closes
+                asking.cancel(why)
+                await asyncio.gather(asking, return_exceptions=True)
         if not answered:
-            _discard(asking)
             raise CardRemovedError
         return asking.result()
 
@@ -139,16 +147,10 @@ def _pin_request(request: UseRequest, question: CodeQuestion) -> PinRequest:
         min_length=max(4, status.min_length),
         max_length=min(8, status.max_length),
         on_behalf_of=request.on_behalf_of,
-        session_minutes=offer.minutes if offer else None,
-        session_uses=offer.uses if offer else None,
+        session_minutes=offer.terms.minutes if offer else None,
+        session_uses=offer.terms.uses if offer else None,
         on_pad=card.token.on_pad,
     )
-
-
-async def _end(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _discard(asking: asyncio.Future[Any]) -> None:

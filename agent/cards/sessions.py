@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,8 +24,12 @@ from agent.people.presence import AwayReason
 from drivers.pin import Pin
 
 ID_BYTES = 8
-Key = tuple[tuple[CallerKind, str], str]
-"""A caller's key and the number of a card."""
+LAST_TRY = 1  # is left to a person, who ticks it
+Key = tuple[tuple[CallerKind, str], str | None, str]
+"""A caller's key, the program that a page calls through, and the number of a card.
+
+Any program can call itself a page: where a code is kept, no window would tell the person which program it was.
+"""
 
 
 class SessionEnd(StrEnum):
@@ -36,6 +41,8 @@ class SessionEnd(StrEnum):
     LOCKED = "locked"
     AWAY = "away"
     REVOKED = "revoked"
+    GRANTED = "granted"
+    REFUSED = "refused"
     CODE_CHANGED = "code-changed"
     CODE_REFUSED = "code-refused"
     STOPPED = "stopped"
@@ -47,6 +54,15 @@ class SessionTerms:
 
     minutes: int = 15
     uses: int = 20
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class SessionOffer:
+    """What a person may tick while a question stands. It falls by whatever would have ended the session itself."""
+
+    caller: Caller
+    terms: SessionTerms
+    stands: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -94,19 +110,28 @@ class PinSessions:
         self._is_watched = is_watched
         self._clock = clock
         self._sessions: dict[Key, PinSession] = {}
+        self._offers: weakref.WeakSet[SessionOffer] = weakref.WeakSet()
 
-    @property
-    def offer(self) -> SessionTerms | None:
-        """What may be offered to the person now; None: nothing."""
-        return self._terms if self._terms.minutes and self._terms.uses and self._is_watched() else None
+    def offer_to(self, caller: Caller) -> SessionOffer | None:
+        """What may be offered to the person now; None: nothing, as to a page through a program without a name."""
+        nameless = caller.kind is CallerKind.PAGE and not caller.through
+        if nameless or not (self._terms.minutes and self._terms.uses and self._is_watched()):
+            return None
+        offer = SessionOffer(caller, self._terms)
+        self._offers.add(offer)
+        return offer
 
-    def open(self, caller: Caller, card: Card, pin: Pin, tries_left: int | None) -> None:
-        """Take over a code that the card has just accepted, for as long as was offered. Replaces an older session."""
-        terms = self.offer
-        if terms is None:
+    def open(self, offer: SessionOffer, card: Card, pin: Pin, tries_left: int | None) -> None:
+        """Take over a code that the card has just accepted, for as long as was offered. Replaces an older session.
+
+        The person may have gone, locked, or taken a grant back since the offer: then nothing is kept.
+        """
+        caller, terms = offer.caller, offer.terms
+        if not offer.stands or not self._is_watched():
             pin.wipe()
             return
-        self.end_where(SessionEnd.CODE_CHANGED, lambda session: _key(session) == (caller.key, card.number))
+        key = _make_key(caller, card)
+        self.end_where(SessionEnd.CODE_CHANGED, lambda session: _key(session) == key)
         session = PinSession(
             caller=caller,
             card=card,
@@ -126,12 +151,14 @@ class PinSessions:
 
         A card that counts fewer tries than at the opening was given wrong codes since: its session ends.
         """
-        session = self._sessions.get((caller.key, card.number))
+        session = self._sessions.get(_make_key(caller, card))
         if session is None:
             return None
         if (reason := self._why_over(session, card, tries_left)) is not None:
             self._end(session, reason)
             return None
+        if tries_left is not None:  # the right code has filled the counter up since the opening
+            session.tries_left = max(tries_left, session.tries_left or 0)
         if uses > session.uses_left:
             return None
         session.uses_left -= uses
@@ -145,7 +172,7 @@ class PinSessions:
             return SessionEnd.EXPIRED
         if not self._is_watched():
             return SessionEnd.AWAY
-        if tries_left is not None and session.tries_left is not None and tries_left < session.tries_left:
+        if tries_left is not None and (tries_left <= LAST_TRY or tries_left < (session.tries_left or 0)):
             return SessionEnd.CODE_REFUSED
         return None
 
@@ -163,8 +190,24 @@ class PinSessions:
 
     def leave(self, reason: AwayReason) -> None:  # noqa: ARG002 - whatever took the person away
         """The person is not at the desk any more: every session ends. The clock may have gone on meanwhile."""
+        self._withdraw()
         self.end_where(SessionEnd.AWAY)
         self._cards.refresh()
+
+    def lock(self, caller: Caller) -> int:
+        """End the sessions that this caller sees, and any that is about to begin. Gives the number of those ended."""
+        self._withdraw(lambda other: _may_see(caller, other))
+        return self.end_where(SessionEnd.LOCKED, lambda session: _may_see(caller, session.caller))
+
+    def note_refusal(self, caller: Caller) -> None:
+        """The person has refused this caller something: what it was trusted with before ends."""
+        self._withdraw(lambda other: other.key == caller.key)
+        self.end_where(SessionEnd.REFUSED, lambda session: session.caller.key == caller.key)
+
+    def note_new_code(self, card: Card) -> None:
+        """The card has another code now: the one that was kept, or is on its way here, would cost a try."""
+        self._withdraw()
+        self.end_where(SessionEnd.CODE_CHANGED, lambda session: session.card is card)
 
     def end_where(self, reason: SessionEnd, condition: Callable[[PinSession], bool] = lambda _: True) -> int:
         """End the sessions that the condition holds for. Gives their number."""
@@ -174,15 +217,24 @@ class PinSessions:
         return len(ended)
 
     def follow_grants(self, change: GrantChange) -> None:
-        """Whoever loses a grant loses the code that was kept for it."""
-        if change.event is not GrantEvent.GIVEN:
-            key = change.grant.caller.key
-            self.end_where(SessionEnd.REVOKED, lambda session: session.caller.key == key)
+        """Whoever loses a grant loses the code that was kept for it.
+
+        Whoever is given more does too: a code is kept for what the caller could do when the person ticked that, and
+        the consent says that the code will be asked for.
+        """
+        key = change.grant.caller.key
+        self._withdraw(lambda caller: caller.key == key)
+        given = change.event is GrantEvent.GIVEN
+        reason = SessionEnd.GRANTED if given else SessionEnd.REVOKED
+        self.end_where(reason, lambda session: session.caller.key == key)
 
     def list_for(self, caller: Caller) -> list[PinSession]:
         """List what this caller may see: a page its own, a program of this user all of them."""
-        sessions = self._sessions.values()
-        return [each for each in sessions if caller.kind is CallerKind.PROGRAM or each.caller.key == caller.key]
+        return [session for session in self._sessions.values() if _may_see(caller, session.caller)]
+
+    def _withdraw(self, condition: Callable[[Caller], bool] = lambda _: True) -> None:
+        for offer in self._offers:
+            offer.stands = offer.stands and not condition(offer.caller)
 
     async def _watch(self, session: PinSession) -> None:
         """End the session with its time or its card, whichever goes first."""
@@ -214,7 +266,15 @@ class PinSessions:
 
 
 def _key(session: PinSession) -> Key:
-    return session.caller.key, session.card.number
+    return _make_key(session.caller, session.card)
+
+
+def _make_key(caller: Caller, card: Card) -> Key:
+    return caller.key, caller.through, card.number
+
+
+def _may_see(caller: Caller, owner: Caller) -> bool:
+    return caller.kind is CallerKind.PROGRAM or caller.key == owner.key
 
 
 def _current_task() -> asyncio.Task[object] | None:

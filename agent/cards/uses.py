@@ -12,11 +12,19 @@ from agent.cards.asking import CardAsker, CodeQuestion
 from agent.cards.card import Card, pin_keeper, pin_reader, require_usable, require_valid
 from agent.cards.cards import Cards
 from agent.cards.events import Event, EventBus, EventType
-from agent.cards.sessions import PinSessions, SessionEnd
+from agent.cards.sessions import PinSessions, SessionOffer
 from agent.cards.slots import CardStuckError
-from agent.people.prompt import Action, Asker, PinAnswer, PinKind
+from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PromptRefusedError, PromptTimeoutError
 from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
-from drivers.errors import CardRemovedError, ContactlessError, DriverError, PinBlockedError, PinError, PinUncertainError
+from drivers.errors import (
+    CardRemovedError,
+    ContactlessError,
+    DriverError,
+    PadCancelledError,
+    PinBlockedError,
+    PinError,
+    PinUncertainError,
+)
 from drivers.pin import ON_PAD, Code, Pin
 
 T = TypeVar("T")
@@ -111,17 +119,18 @@ class CardUses:
         """Have the person's code checked by the card."""
         card, status = await self._look(request)
         keeper = pin_keeper(card)
-        with await self._ask(request, card, status, PinKind.VERIFY) as answer:
+        offer = self._offer(request)
+        with await self._ask(request, CodeQuestion(PinKind.VERIFY, card, status, offer=offer)) as answer:
             await self.use_code(card, lambda deadline: keeper.verify_pin(answer.code, deadline), answer.code, request)
             after = await self._status_if_possible(card, request.record)
-            self._keep(request, card, after, answer)
+            self._keep(offer, card, after, answer)
         return after
 
     async def change_pin(self, request: UseRequest) -> PinStatus:
         """Have the code replaced by one that the person chooses."""
         card, status = await self._look(request)
         keeper = pin_keeper(card)
-        with await self._ask(request, card, status, PinKind.CHANGE) as answer:
+        with await self._ask(request, CodeQuestion(PinKind.CHANGE, card, status)) as answer:
             old, new = _both(answer)
             with _doubt():
                 await self.use_code(card, lambda deadline: keeper.change_pin(old, new, deadline), old, request)
@@ -131,7 +140,7 @@ class CardUses:
         """Have a new code set with the unblocking code."""
         card, status = await self._look(request)
         keeper = pin_keeper(card)
-        with await self._ask(request, card, status, PinKind.UNBLOCK) as answer:
+        with await self._ask(request, CodeQuestion(PinKind.UNBLOCK, card, status)) as answer:
             puk, new = _both(answer)
             with _doubt():
                 await self.use_code(card, lambda deadline: keeper.unblock_pin(puk, new, deadline), puk, request)
@@ -148,6 +157,9 @@ class CardUses:
         try:
             async with self._asker.typing_on_reader(card, wanted=on_pad):
                 return await self._run(card, work, request.record, timeout_s)
+        except PadCancelledError:
+            self._asker.note_refusal(request)
+            raise
         except PinError as error:
             self._note_refusal(card, error, code)
             raise
@@ -172,7 +184,8 @@ class CardUses:
             return await self._look_once(request)
 
     async def _look_once(self, request: UseRequest) -> tuple[Card, PinStatus]:
-        card = await self._asker.find_card(request.asker, request.action, request.card_number)
+        with self._heed_refusal(request):
+            card = await self._asker.find_card(request.asker, request.action, request.card_number)
         request.record.card_number = card.number
         if card.is_contactless:
             raise ContactlessError
@@ -184,31 +197,44 @@ class CardUses:
         if request.may_use_session and not status.blocked:
             kept = self._sessions.borrow(request.caller, card, status.tries_left, max(1, len(request.subjects)))
             if kept is not None:
+                request.record.code_given = True  # earlier, but it is a person's code that goes to the card
                 with self._sessions.use(kept):
                     yield kept
                 return
-        with await self._ask(request, card, status, PinKind.USE, key) as answer:
+        offer = self._offer(request)
+        with await self._ask(request, CodeQuestion(PinKind.USE, card, status, key, offer)) as answer:
             yield answer.code
-            self._keep(request, card, status, answer)
+            self._keep(offer, card, status, answer)
 
-    async def _ask(
-        self, request: UseRequest, card: Card, status: PinStatus, kind: PinKind, key: KeyInfo | None = None
-    ) -> PinAnswer:
-        if status.blocked and kind is not PinKind.UNBLOCK:
+    def _offer(self, request: UseRequest) -> SessionOffer | None:
+        return self._sessions.offer_to(request.caller) if request.may_use_session else None
+
+    async def _ask(self, request: UseRequest, question: CodeQuestion) -> PinAnswer:
+        if question.status.blocked and question.kind is not PinKind.UNBLOCK:
             raise PinBlockedError
-        may_keep = request.may_use_session and kind in (PinKind.USE, PinKind.VERIFY)
-        offer = self._sessions.offer if may_keep else None
-        answer = await self._asker.ask_code(request, CodeQuestion(kind, card, status, key, offer))
+        with self._heed_refusal(request):
+            answer = await self._asker.ask_code(request, question)
         request.record.code_given = True
         return answer
 
-    def _keep(self, request: UseRequest, card: Card, status: PinStatus, answer: PinAnswer) -> None:
+    @contextmanager
+    def _heed_refusal(self, request: UseRequest) -> Iterator[None]:
+        """Whoever is refused something keeps no code for something less."""
+        try:
+            yield
+        except PromptTimeoutError:
+            raise  # nobody said no
+        except PromptRefusedError:
+            self._sessions.note_refusal(request.caller)
+            raise
+
+    def _keep(self, offer: SessionOffer | None, card: Card, status: PinStatus, answer: PinAnswer) -> None:
         """Open a session with the code that the card took, if the person ticked it."""
-        if answer.session and isinstance(answer.code, Pin):
-            self._sessions.open(request.caller, card, answer.code.hand_over(), status.tries_left)
+        if answer.session and offer is not None and isinstance(answer.code, Pin):
+            self._sessions.open(offer, card, answer.code.hand_over(), status.tries_left)
 
     async def _changed(self, card: Card, record: UseRecord) -> PinStatus:
-        self._sessions.end_where(SessionEnd.CODE_CHANGED, lambda session: session.card is card)
+        self._sessions.note_new_code(card)
         self._events.publish(Event(EventType.PIN_CHANGED, card.reader, card.number))
         return await self._status_if_possible(card, record)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
+from datetime import datetime
 
 from agent.client import Client, Json
 from agent.commands.exits import Exit
@@ -24,9 +25,19 @@ def run_status(arguments: Namespace) -> int:
                 say(_("The smart card service of this workstation is stopped."))
             for reader in status.get("readers", ()):
                 say(f"  {reader['name']}: {_reader_words(reader)}")
+            for session in status.get("sessions", ()):
+                say("  " + _session_words(session))
         return status
 
     return _ask(arguments, show)
+
+
+def _session_words(session: Json) -> str:
+    _ = translator()
+    ends_at = datetime.fromisoformat(session["endsAt"]).astimezone()
+    return _("code of card {number} kept for {caller} until {time}, for {count} signatures at most").format(
+        number=session["cardNumber"], caller=session["caller"], time=f"{ends_at:%H:%M}", count=session["usesLeft"]
+    )
 
 
 def _reader_words(reader: Json) -> str:
@@ -114,6 +125,8 @@ def run_grants(arguments: Namespace) -> int:
     _ = translator()
 
     def show(client: Client) -> list[Json]:
+        if arguments.allow_again:
+            client.allow_questions()
         if arguments.revoke:
             client.revoke(arguments.revoke)
         grants = client.grants()

@@ -56,6 +56,7 @@ def _examples() -> str:
             "cps-agent cards --json",
             "cps-agent sign ordonnance.pdf",
             "cps-agent pin change",
+            "cps-agent pin lock",
             "cps-agent journal --limit 20",
             "cps-agent virtual-card --vpcd --trace",
             "cps-agent virtual-card --vpcd --kind cpe",
@@ -164,6 +165,7 @@ def _add_asking(commands: Commands) -> None:
     grants = _add(commands, "grants", _("list what sites and programs may do, or revoke it"), "asking:run_grants")
     _add_json(grants)
     grants.add_argument("--revoke", metavar="ID", help=_("take this grant back first"))
+    grants.add_argument("--allow-again", action="store_true", help=_("let callers that you refused ask again"))
     journal = _add(commands, "journal", _("show every use of the card and every refusal"), "asking:run_journal")
     _add_json(journal)
     journal.add_argument("--limit", type=int, default=50, help=_("how many entries, newest first"))
@@ -179,8 +181,10 @@ def _add_using(commands: Commands) -> None:
     authenticate = _add(commands, "authenticate", _("make a Web eID token for a site"), "using:run_authenticate")
     authenticate.add_argument("origin", help=_("the site, such as https://example.org"))
     authenticate.add_argument("nonce", help=_("the challenge of the site, in base64 as it sent it"))
-    pin = _add(commands, "pin", _("check, change or unblock the code of the card"), "using:run_pin")
-    pin.add_argument("verb", choices=("verify", "change", "unblock"))
+    pin = _add(
+        commands, "pin", _("check, change or unblock the code of the card, or have it forgotten"), "using:run_pin"
+    )
+    pin.add_argument("verb", choices=("verify", "change", "unblock", "lock"))
     for parser in (sign, authenticate, pin):
         _add_json(parser)
         parser.add_argument("--card", metavar="NUMBER", help=_("which card, when there are several"))

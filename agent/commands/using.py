@@ -57,7 +57,26 @@ def run_authenticate(arguments: Namespace) -> int:
 
 
 def run_pin(arguments: Namespace) -> int:
-    """`cps-agent pin verify|change|unblock`: the agent asks for the codes in its own window."""
+    """`cps-agent pin verify|change|unblock|lock`: the agent asks for the codes in its own window."""
+    return _run_lock(arguments) if arguments.verb == "lock" else _run_code(arguments)
+
+
+def _run_lock(arguments: Namespace) -> int:
+    _ = translator()
+
+    def command() -> int:
+        with _client(arguments) as client:
+            ended = client.lock()
+        if arguments.json:
+            say_json({"ended": ended})
+        else:
+            say(_("The agent keeps no code any more."))
+        return Exit.OK
+
+    return report(command, as_json=arguments.json)
+
+
+def _run_code(arguments: Namespace) -> int:
     _ = translator()
 
     def command() -> int:

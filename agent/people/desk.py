@@ -16,12 +16,15 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from agent.people.prompt import (
+    CARD_GONE,
+    Asker,
     CardChoice,
     ConfirmRequest,
     DeskBusyError,
     Notice,
     NoticeKind,
     PinAnswer,
+    PinKind,
     PinRequest,
     Prompt,
     PromptRefusedError,
@@ -67,7 +70,8 @@ class Desk(Prompt):
 
     async def ask_pin(self, request: PinRequest) -> PinAnswer:
         """Ask for a code in turn. Raises DeskBusyError, and PromptRefusedError while an earlier no stands."""
-        async with self._question(_site(request.asker.caller), (request.action,)):
+        site, purposes = _site(request.asker.caller), (request.action,)
+        async with self._question(site, purposes, lenient=_is_own_errand(request)):
             return await self._prompt.ask_pin(request)
 
     async def confirm(self, request: ConfirmRequest) -> bool:
@@ -98,6 +102,10 @@ class Desk(Prompt):
         async with self._question(_AGENT, ()):
             await self._prompt.inform(message)
 
+    def note_refusal(self, asker: Asker, purpose: str) -> None:
+        """Let the no stand like one that was said here."""
+        self._deny(_site(asker.caller), (purpose,))
+
     @contextmanager
     def _watch_typing(self) -> Iterator[None]:
         self._typing += 1
@@ -122,7 +130,8 @@ class Desk(Prompt):
             self._consents -= 1
 
     @asynccontextmanager
-    async def _question(self, caller: str, purposes: Iterable[str]) -> AsyncIterator[None]:
+    async def _question(self, caller: str, purposes: Iterable[str], *, lenient: bool = False) -> AsyncIterator[None]:
+        """Keep the order of questions. `lenient`: a no counts as a question taken back, of which a few are free."""
         self._check(caller, purposes)
         self._callers.add(caller)
         try:
@@ -134,7 +143,10 @@ class Desk(Prompt):
         except PromptTimeoutError:
             raise  # nobody said no
         except PromptRefusedError:
-            self._deny(caller, purposes)
+            if lenient:
+                self._count_withdrawal(caller, purposes)
+            else:
+                self._deny(caller, purposes)
             raise
         finally:
             self._callers.discard(caller)
@@ -153,12 +165,16 @@ class Desk(Prompt):
         """A caller may take a question back, but not over and over."""
         try:
             yield
-        except asyncio.CancelledError:
-            times = self._recent(self._withdrawn[caller])
-            times.append(self._clock())
-            if len(times) > MAX_WITHDRAWN:
-                self._deny(caller, purposes)
+        except asyncio.CancelledError as end:
+            if CARD_GONE not in end.args:
+                self._count_withdrawal(caller, purposes)
             raise
+
+    def _count_withdrawal(self, caller: str, purposes: Iterable[str]) -> None:
+        times = self._recent(self._withdrawn[caller])
+        times.append(self._clock())
+        if len(times) > MAX_WITHDRAWN:
+            self._deny(caller, purposes)
 
     def _forget_old_denials(self) -> None:
         now = self._clock()
@@ -172,6 +188,11 @@ class Desk(Prompt):
     def _deny(self, caller: str, purposes: Iterable[str]) -> None:
         end = self._clock() + DENIAL_S
         self._denials.update({(caller, str(purpose)): end for purpose in purposes})
+
+
+def _is_own_errand(request: PinRequest) -> bool:
+    """Whether somebody at this desk has started a program to look after the code: closing its window refuses nobody."""
+    return not request.asker.is_page and request.kind in (PinKind.VERIFY, PinKind.CHANGE, PinKind.UNBLOCK)
 
 
 def _site(caller: str) -> str:

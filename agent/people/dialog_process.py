@@ -67,7 +67,7 @@ class DialogPrompt(Prompt):
     async def inform(self, message: Notice) -> None:
         """Show the notice until it is closed or time is up. Raises PromptUnavailableError."""
         with contextlib.suppress(PromptTimeoutError):
-            await self._ask(message)
+            _wipe(await self._ask(message))
 
     async def _ask(self, question: Question) -> Answer:
         try:

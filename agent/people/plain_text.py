@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 ELLIPSIS = "…"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 MAX_MARKS = 2  # combining marks on one letter; more would paint over the lines above and below
+BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # Hangul and Braille: printable, and nothing to see
 ORIGIN_LIMIT = 300  # a host name has 253 characters (RFC 1035 §2.3.4)
 
 
 def plain_text(text: str, limit: int = 200) -> str:
     """Give the text as one printable line of at most `limit` characters.
 
-    Control, format (bidirectional marks, joiners), private and unassigned characters become visible replacements.
+    Control, format (bidirectional marks, joiners), private, unassigned and blank ones become visible replacements.
     """
     shown = unicodedata.normalize("NFC", " ".join(text[: limit * 4].split()))
     shown = _limit_marks("".join(_printable(character) for character in shown))
@@ -27,7 +28,7 @@ def _printable(character: str) -> str:
     category = unicodedata.category(character)
     if category[0] == "Z":
         return " "
-    return REPLACEMENT if category[0] == "C" else character
+    return REPLACEMENT if category[0] == "C" or character in BLANKS else character
 
 
 def _limit_marks(text: str) -> str:

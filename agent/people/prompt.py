@@ -16,6 +16,8 @@ from drivers.pin import Code, Pin
 
 PROMPT_TIMEOUT_S: Final = 120.0
 PUK_LENGTH: Final = 8  # "code de déblocage": 8 digits on every card of the family
+CARD_GONE: Final = "the card is gone"
+"""With this message a question is cancelled that the person has ended by pulling the card: no caller took it back."""
 ABILITIES: Final = ("identity", "authenticate", "sign", "sign-raw", "batch", "gateway", "events")
 
 
@@ -231,6 +233,9 @@ class Prompt(ABC):
     @abstractmethod
     async def inform(self, message: Notice) -> None:
         """Tell, and return once the person has closed it or time is up. Raises PromptUnavailableError."""
+
+    def note_refusal(self, asker: Asker, purpose: str) -> None:  # noqa: B027 - most keep no count
+        """The person said no elsewhere: on the keys of a reader."""
 
 
 class RefusingPrompt(Prompt):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -169,13 +170,14 @@ def _accept_last_try(console: Console, page: Page, words: NullTranslations) -> N
 def _ask_codes(console: Console, page: Page, words: NullTranslations) -> PinAnswer:
     console.write(_render(page, words))
     _accept_last_try(console, page, words)
-    code = _ask_code(console, page.fields[0], words)
-    try:
+    with contextlib.ExitStack() as codes:  # wiped on every way out but the last line: also when the terminal goes
+        code = codes.enter_context(_ask_code(console, page.fields[0], words))
         new_code = _ask_new_code(console, page.fields[1:], words) if len(page.fields) > 1 else None
-        return PinAnswer(code, new_code, _wants_session(console, page, words))
-    except PromptError:
-        code.wipe()
-        raise
+        if new_code is not None:
+            codes.enter_context(new_code)
+        answer = PinAnswer(code, new_code, _wants_session(console, page, words))
+        codes.pop_all()
+        return answer
 
 
 def _wants_session(console: Console, page: Page, words: NullTranslations) -> bool:
@@ -207,7 +209,7 @@ def _is_repeated(new: Pin, console: Console, field: CodeField, words: NullTransl
     try:
         with _ask_code(console, field, words) as again:
             return _digits_match(new, again)
-    except PromptError:
+    except (PromptError, OSError):
         new.wipe()
         raise
 

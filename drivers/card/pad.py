@@ -9,7 +9,7 @@ import struct
 
 from drivers.card.apdu import Answer
 from drivers.card.profile import PinFile
-from drivers.errors import CardError, NotSupportedError, PadRefusedError
+from drivers.errors import CardError, NotSupportedError, PadCancelledError, PadRefusedError
 
 ENTRY_S = 30
 """How long the reader waits for a code at most, and for the next key."""
@@ -90,7 +90,8 @@ def require_pad_answer(answer: bytes) -> Answer:
         raise CardError("the reader gave no status word")
     sw = int.from_bytes(answer)
     if sw in REFUSALS:
-        raise PadRefusedError(REFUSALS[sw], native=sw)
+        kind = PadCancelledError if sw == SW_CANCELLED else PadRefusedError
+        raise kind(REFUSALS[sw], native=sw)
     if sw in SW_UNSUITABLE:
         raise PadUnableError(f"the reader's keys are of no use with this card (it answered {sw:04X})", native=sw)
     return Answer(b"", sw)

@@ -15,7 +15,7 @@ from drivers.card.files import Sight
 from drivers.card.profile import CardKey, CardProfile, PinFile, ProfileStore
 from drivers.card.signatures import is_signature_of
 from drivers.errors import CardRemovedError, CardUnknownError, NotSupportedError
-from drivers.pin import Code, PadEntry
+from drivers.pin import LONGEST, SHORTEST, Code, PadEntry
 
 HOLD_S = 1.8
 """How long signing may hold the card; ending the transaction with a reset takes about 0.1 s more."""
@@ -106,6 +106,8 @@ class CodedToken(CpsToken, PinReader, PinKeeper):
         super().__init__(slot, store, profile, sight)
         if profile.pin is None:
             raise CardUnknownError("the card names no code of its holder")
+        if max(profile.pin.min_length, SHORTEST) > min(profile.pin.max_length, LONGEST):
+            raise CardUnknownError("the card's code has a length that no code of a holder has")
         self.on_pad = sight.on_pad
         self._pin: PinFile = profile.pin
         self._seen_open = False

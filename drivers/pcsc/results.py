@@ -10,6 +10,8 @@ from drivers.errors import (
     CardMuteError,
     CardRemovedError,
     DriverError,
+    PadCancelledError,
+    PadRefusedError,
     ReaderAbsentError,
     ReaderExclusiveError,
     ReaderRemovedError,
@@ -53,7 +55,11 @@ SERVICE_GONE = frozenset(
 """After these the context is stale: pcsc-lite answers so on old contexts after a restart, and with the last one when
 pcscd closes the connection, because it stops or because polkit denies it (1.9.9)."""
 
-PAD_REFUSALS = frozenset({SCARD_E_CANCELLED, SCARD_E_TIMEOUT, SCARD_W_CANCELLED_BY_USER})
+PAD_REFUSALS: dict[int, type[PadRefusedError]] = {
+    SCARD_E_CANCELLED: PadCancelledError,
+    SCARD_E_TIMEOUT: PadRefusedError,
+    SCARD_W_CANCELLED_BY_USER: PadCancelledError,
+}
 """What drivers of other systems than pcsc-lite's say of a person who cancels at the reader's keys, or types nothing."""
 
 ERRORS: dict[int, type[RetriableError]] = {

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from smartcard import scard
 
 from drivers.base import CardSlot, Connection, Deadline, PinPad
-from drivers.errors import CardMuteError, CardRemovedError, NotSupportedError, PadRefusedError, ServiceStoppedError
+from drivers.errors import CardMuteError, CardRemovedError, NotSupportedError, ServiceStoppedError
 from drivers.pcsc.features import CM_IOCTL_GET_FEATURE_REQUEST, PadFeatures, parse_features
 from drivers.pcsc.results import (
     ERRORS,
@@ -206,7 +206,7 @@ class PcscPadConnection(PcscConnection, PinPad):
         if code == SCARD_S_SUCCESS:
             return _as_bytes(answer)
         if code in PAD_REFUSALS:
-            raise PadRefusedError(native=code)
+            raise PAD_REFUSALS[code](native=code)
         if code != SCARD_E_NOT_TRANSACTED and code in ERRORS:
             raise_result(hresult, "SCardControl")
         self.transmit(GET_RESPONSE)  # raises when the card is gone, which readers tell by the same general code

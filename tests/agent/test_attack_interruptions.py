@@ -7,6 +7,7 @@ import itertools
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,8 @@ import pytest
 from support.agent import NONCE
 from support.display import find_missing_tools
 from support.pcscd import why_unavailable
+from support.processes import command
+from support.trayer import click, find_icon, title_of, trayer, wait_for_icon
 from support.waiting import wait_until
 from support.windows import Workstation, read_answer, workstation
 
@@ -139,6 +142,47 @@ def test_attack_interruption_leaves_nothing_behind(
     if interrupt is pull:
         desk.insert()
     wait_until(lambda: desk.card_state() == "63c3", "a closed card with all its tries")
+
+
+@pytest.fixture
+def tray(desk: Workstation) -> Iterator[subprocess.Popen[bytes]]:
+    """The agent's icon in a real tray."""
+    environment = {**desk.pcscd.env, "DISPLAY": desk.screen.name, "LC_ALL": "C.UTF-8"}
+    environment.pop("DBUS_SESSION_BUS_ADDRESS", None)
+    words = command("tray", "--no-start", "--data-dir", str(desk.folder))
+    with trayer(desk.screen), subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL) as process:
+        yield process
+        process.kill()
+
+
+def code_asked_from_the_tray(desk: Workstation) -> None:
+    """The menu's first deed below what it tells: check the code."""
+    wait_until(lambda: "Card ready" in title_of_icon(desk), "the icon of a ready card")
+    click(desk.screen, wait_for_icon(desk.screen))
+    desk.screen.find_window("^CPS$")
+    desk.screen.press(*("Down",) * 4, "Return")
+    desk.window("CPS code")
+
+
+def title_of_icon(desk: Workstation) -> str:
+    spot = find_icon(desk.screen)
+    try:
+        return title_of(desk.screen, spot) if spot else ""
+    except subprocess.CalledProcessError:  # just gone
+        return ""
+
+
+@pytest.mark.parametrize("typed", ["", "12"])
+def test_attack_a_tray_killed_in_the_middle_of_its_question_leaves_nothing_behind(
+    desk: Workstation, tray: subprocess.Popen[bytes], typed: str
+) -> None:
+    code_asked_from_the_tray(desk)
+    if typed:
+        desk.screen.type_text(typed)
+    tray.kill()
+    wait_until(lambda: not desk.windows, "no window")
+    wait_until(lambda: not desk.children, "no dialog process")
+    assert desk.card_state() == "63c3"
 
 
 def test_after_all_that_the_card_works(desk: Workstation) -> None:

@@ -2,65 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 import resource
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.agent import NONCE
 from support.display import find_missing_tools
+from support.memory import make_card_with_code, needles, random_code, search_memory
 from support.pcscd import why_unavailable
 from support.waiting import wait_until
 from support.windows import Workstation, read_answer, workstation
-
-from drivers.virtual.store import open_card
 
 MISSING = [*find_missing_tools(), *filter(None, [why_unavailable()])]
 pytestmark = pytest.mark.skipif(bool(MISSING) and not os.environ.get("CI"), reason=f"needs {', '.join(MISSING)}")
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the memory of a process that forbids it")
 
 ORIGIN = "https://dmp.example"
-PIECE = 1 << 20
-
-
-def random_code() -> str:
-    """Eight digits that nothing else in a process is likely to hold: no date, no run of one digit."""
-    return f"{random.SystemRandom().randrange(31_000_000, 89_999_999):08}"
-
-
-def search_memory(pid: int, needles: list[bytes]) -> list[str]:
-    """Where in the process's memory one of these stands."""
-    found = []
-    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-            span, rights, *_, name = [*line.split(maxsplit=5), ""][:6] if len(line.split()) > 5 else [*line.split(), ""]
-            start, end = (int(part, 16) for part in span.split("-"))
-            if not rights.startswith("r") or name.startswith("[v"):
-                continue
-            found += [f"{name or 'anonymous'} at {at:x}" for at in search_span(memory, start, end, needles)]
-    return found
-
-
-def search_span(memory, start: int, end: int, needles: list[bytes]) -> Iterator[int]:
-    tail = b""
-    position = start
-    while position < end:
-        try:
-            memory.seek(position)
-            piece = memory.read(min(PIECE, end - position))
-        except (OSError, ValueError, OverflowError):
-            return
-        if not piece:
-            return
-        block = tail + piece
-        yield from (position - len(tail) + at for needle in needles if (at := block.find(needle)) >= 0)
-        tail = block[-32:]
-        position += len(piece)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +31,7 @@ def code() -> str:
 @pytest.fixture(scope="module")
 def desk(made_folder: Path, tmp_path_factory: pytest.TempPathFactory, code: str) -> Iterator[Workstation]:
     made = Path(shutil.copytree(made_folder, tmp_path_factory.mktemp("made") / "data"))
-    with contextlib.closing(open_card(made)) as card:
-        codes = card._memory.codes
-        card._memory.save_codes(replace(codes, pin=replace(codes.pin, digits=code)))
+    make_card_with_code(made, code)
     with workstation(made, tmp_path_factory.mktemp("desk") / "data") as running:
         yield running
     shutil.rmtree(made)
@@ -90,11 +48,6 @@ def consent(desk: Workstation) -> None:
         desk.window("CPS consent")
         desk.screen.press("shift+Tab", "space")
         assert read_answer(line)[0] == 201
-
-
-def needles(code: str) -> list[bytes]:
-    """The digits as bytes, as UTF-16 (what a window toolkit keeps) and as UCS-4; not as numbers of a list."""
-    return [code.encode(), code.encode("utf-16-le"), code.encode("utf-32-le")]
 
 
 @only_root

@@ -16,7 +16,12 @@ from drivers.virtual.personalisation import DEFAULT
 
 KEY_ID = DEFAULT.key_id(DEFAULT.authentication).hex()
 DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420") + bytes(32)
-AT_MOST = {"first read of an unknown card": 48, "insertion to identity, known card": 4, "tries left": 2}
+AT_MOST = {
+    "first read of an unknown card": 48,
+    "insertion to identity, known card": 4,
+    "tries left": 2,
+    "ten signatures (CMS), one code": 35,
+}
 FOR_A_USE = 8
 LOOK = "tries left"
 INSERTIONS = ("first read of an unknown card", "insertion to identity, known card")
@@ -41,6 +46,7 @@ PAIRS = (
     ("code checked", "login"),
     ("login token", "sign"),
     ("signature (CMS)", "sign"),
+    ("ten signatures (CMS), one code", "sign, ten times"),
 )
 
 
@@ -61,6 +67,7 @@ def _count_ours(data_dir: Path, pcscd: PcscdHandle, card: Inserter) -> Counts:
             lambda: client.pin("verify"),
             lambda: client.authenticate(SITE, NONCE),
             lambda: client.sign([("a.txt", b"content")]),
+            lambda: client.sign([(f"{number}.txt", b"content") for number in range(10)]),
         )
         counts |= {name: _observe(card, step) for (name, _), step in zip(PAIRS[1:], steps, strict=True)}
     return counts | {name: _without(counts[name], counts[LOOK]) for name in INSERTIONS}
@@ -80,10 +87,12 @@ def _count_opensc(bench: Bench, pcscd: PcscdHandle, card: Inserter) -> dict[str,
         "login": (*login, "-O"),
         "sign": sign_arguments(bench.folder),
     }
-    return {
+    counts = {
         name: (_shown(arguments), _observe(card, lambda arguments=arguments: run_opensc(pcscd, *arguments)))
         for name, arguments in commands.items()
     }
+    ten = _observe(card, lambda: [run_opensc(pcscd, *commands["sign"]) for _ in range(10)])
+    return counts | {"sign, ten times": (f"{_shown(commands['sign'])}, ten times", ten)}
 
 
 def sign_arguments(folder: Path) -> tuple[str, ...]:

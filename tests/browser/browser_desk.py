@@ -55,9 +55,11 @@ class Agent:
         return self.get("/v1/journal")["entries"]
 
     def tally(self) -> Counter[tuple[str, str, str]]:
-        """How often each caller did what with which outcome."""
+        """How often each caller did what with which outcome; the agent's own notes are nobody's deeds."""
         told: Counter[tuple[str, str, str]] = Counter()
         for entry in self.journal():
+            if entry["caller"] == "cps-agent":
+                continue
             told[entry["caller"], entry["action"], entry["outcome"]] += entry["count"]
         return told
 

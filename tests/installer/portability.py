@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pkgutil
 import subprocess
 import sys
@@ -14,12 +15,17 @@ import tempfile
 import time
 from pathlib import Path
 
+HAS_X11 = sys.platform == "linux" and bool(os.environ.get("DISPLAY"))
 ELSEWHERE = {
     "agent.people.console": (
         sys.platform == "win32",
         "it reads POSIX terminals; on Windows --prompt terminal is refused",
     ),
     "agent.access.winapi": (sys.platform != "win32", "it calls Windows"),
+    "agent.people.tray.xhost": (sys.platform != "linux", "python-xlib is for Linux"),
+    "agent.people.tray.xtooltip": (sys.platform != "linux", "python-xlib is for Linux"),
+    "agent.people.tray.xicon": (not HAS_X11, "pystray asks the X server when it is imported"),
+    "agent.people.tray.xview": (not HAS_X11, "pystray asks the X server when it is imported"),
 }
 """Modules of other systems: whether that is so here, and why."""
 START_S = 90.0

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from screenshots.dialogs import take_dialogs
+from screenshots.tray import take
 
 FOLDER = Path(__file__).parent.parent.parent / "build" / "screenshots"
 
-SERIES: dict[str, Callable[[Path], dict[str, list[str]]]] = {"dialogs": take_dialogs}
+SERIES: dict[str, Callable[[Path], dict[str, list[str]]]] = {"dialogs": take_dialogs, "tray": take}
 """Each takes its pictures into a folder and gives, for every picture, what is wrong with it."""
 
 

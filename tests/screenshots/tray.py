@@ -14,7 +14,8 @@ from typing import Any
 
 from support.display import Display, virtual_display
 from support.fake_agent import FakeAgent, fake_agent, status
-from support.trayer import DARK, LIGHT, click, crop, point_at, title_of, trayer, wait_for_icon, wait_until
+from support.trayer import DARK, LIGHT, click, crop, point_at, title_of, trayer, wait_for_icon
+from support.waiting import wait_until
 
 LANGUAGES = {"fr": "fr_FR.UTF-8", "en": "C.UTF-8"}
 PAGES = ("card", "certificates", "grants", "journal", "diagnosis", "errands", "settings")

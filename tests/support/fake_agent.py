@@ -107,6 +107,8 @@ class FakeAgent:
         if key == ("GET", "/v1/status"):
             self.looks += 1
             return web.json_response({"name": "cps-agent", "version": "0.1.0", **self.status})
+        if key == ("POST", "/v1/pin/lock"):
+            return web.json_response({"ended": len(self.status["sessions"])})
         if key == ("GET", "/v1/denials"):
             return web.json_response({"count": self.denials})
         if request.method != "GET":

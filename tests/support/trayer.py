@@ -47,10 +47,16 @@ def find_icon(display: Display) -> Spot | None:
 
 
 def wait_for_icon(display: Display) -> Spot:
-    wait_until(lambda: find_icon(display), "the icon")
-    spot = find_icon(display)
-    assert spot
-    return spot
+    found: list[Spot] = []
+
+    def look() -> bool:
+        """What was seen counts: the tray may move the icon between two looks."""
+        spot = find_icon(display)
+        found[:] = [spot] if spot else []
+        return bool(found)
+
+    wait_until(look, "the icon")
+    return found[0]
 
 
 def title_of(display: Display, spot: Spot) -> str:

@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,14 +90,19 @@ W = TypeVar("W", bound=Workstation)
 
 @contextlib.contextmanager
 def workstation(
-    made_folder: Path, folder: Path, *flags: str, screen: Display | None = None, kind: type[W] = Workstation
+    made_folder: Path,
+    folder: Path,
+    *flags: str,
+    screen: Display | None = None,
+    kind: type[W] = Workstation,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[W]:
     """Run everything until the block ends, on a screen of its own if none is given; the card is in its reader at first."""
     shutil.copytree(made_folder, folder)
     with ExitStack() as stack:
         pcscd = stack.enter_context(private_pcscd())
         screen = screen or stack.enter_context(virtual_display())
-        env = {**pcscd.env, "DISPLAY": screen.name}
+        env = {**pcscd.env, "DISPLAY": screen.name, **(environment or {})}
         env.pop("WAYLAND_DISPLAY", None)
         client = stack.enter_context(agent_program(folder, "--prompt", "dialog", "--language", "en", *flags, env=env))
         desk = kind(pcscd, screen, client, folder)

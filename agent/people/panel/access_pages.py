@@ -103,16 +103,15 @@ def _entry_words(entry: Json, words: NullTranslations) -> str:
     if entry.get("action") == STATE:
         return _state_words(entry, words)
     count = entry.get("count") or 1
-    what = _action_words(str(entry.get("action")), words)
-    if entry.get("subject"):
-        what += f" ({shown(entry['subject'], 120)})"
     text = words.gettext("{caller}: {action}: {outcome}").format(
         caller=_caller_words(str(entry.get("caller", ""))),
-        action=what,
+        action=_action_words(str(entry.get("action")), words),
         outcome=outcome_words(str(entry.get("outcome")), words),
     )
     if count > 1:
         text += ", " + words.ngettext("%d time", "%d times", count) % count
+    if entry.get("subject"):  # the caller's own words, last: nothing that follows can seem to be ours
+        text += f" ({shown(entry['subject'], 120)})"
     return text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Final
 
 from agent.client import AgentProblemError, AgentUnreachableError, Client, EventStream
 from agent.people.tray.state import NO_AGENT, Desk, parse_desk
+
+log = logging.getLogger(__name__)
 
 CALL_S: Final = 15.0
 FIRST_WAIT_S: Final = 0.25
@@ -59,10 +62,15 @@ class Follower:
     def _follow_once(self) -> bool:
         """Follow a running agent until it ends. Gives whether there was one."""
         met = False
-        with contextlib.suppress(AgentUnreachableError, AgentProblemError), Client.of(self._data_dir, CALL_S) as client:
-            self._report(client)
-            met = True
-            self._follow(client)
+        try:
+            with Client.of(self._data_dir, CALL_S) as client:
+                self._report(client)
+                met = True
+                self._follow(client)
+        except (AgentUnreachableError, AgentProblemError):
+            pass
+        except Exception:  # the edge of a thread that nobody waits for: an icon that stands still would tell a lie
+            log.exception("what answers on the agent's port cannot be understood")
         return met
 
     def _follow(self, client: Client) -> None:

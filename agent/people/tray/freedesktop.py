@@ -79,10 +79,10 @@ def has_status_notifier_host() -> bool:
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Whatever goes wrong on the bus. KeyError: the environment names none; ValueError: an answer of another shape."""
+    """Whatever goes wrong on the bus. KeyError: the environment names none; the others: an answer of another shape."""
     try:
         yield
-    except (OSError, KeyError, ValueError, RuntimeError, EOFError) as error:
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, EOFError) as error:
         raise BusError(str(error)) from error
 
 

@@ -6,18 +6,19 @@ import io
 import json
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.agent import NONCE, Person, RunningAgent, running_agent
+from support.agent import NONCE, DeskPresence, Person, RunningAgent, running_agent
 
 from agent.access.errors import PeerRefusedError, StoreError
 from agent.access.peer import Endpoint
 from agent.access.procfs import LinuxPeerFinder
 from agent.children import child_command
 from agent.commands.output import complain, say, say_json
+from agent.people.presence import AwayReason
 from agent.settings import load_settings, policy_file
 from drivers.virtual.link import VirtualReaders
 
@@ -32,6 +33,26 @@ async def test_attack_port_file_that_is_a_link_is_not_written_through(folder: Pa
         assert int((folder / "port").read_text()) == agent.port
         assert not (folder / "port").is_symlink()
     assert precious.read_text() == "mine"
+
+
+class Listener(DeskPresence):
+    """Looks at what clients find while the agent is still starting."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+        self.found: list[bool] = []
+
+    async def start(self, on_away: Callable[[AwayReason], object]) -> None:
+        self.found = [(self._folder / name).exists() for name in ("token", "port")]
+
+
+async def test_attack_port_of_a_run_that_crashed_is_told_no_new_token(folder: Path) -> None:
+    """Somebody else may listen there by now, and a tray asks every few seconds."""
+    (folder / "port").write_text("27710\n")
+    listener = Listener(folder)
+    async with running_agent(folder, Person(), VirtualReaders(), listener):
+        assert listener.found == [True, False]
 
 
 @pytest.mark.parametrize("name", ["token", "agent.db"])

@@ -106,3 +106,23 @@ async def test_a_card_pulled_while_the_person_chooses_takes_the_question_back(
     answer = await granted.page("POST", "/v1/authentications", LOGIN)
     assert answer.status == 200 or answer.code in ("card-removed", "card-absent")
     assert taken_back.is_set()
+
+
+async def test_a_person_who_pulls_the_card_over_and_over_has_refused_nobody(
+    granted: RunningAgent, person: Person, readers: VirtualReaders
+) -> None:
+    card = readers._readers[0]._card
+    assert card is not None
+
+    async def pull() -> None:
+        readers.remove()
+        await asyncio.Event().wait()
+
+    person.on_ask = pull
+    for _ in range(5):
+        answer = await granted.page("POST", "/v1/authentications", {**LOGIN, "cardNumber": DEFAULT.serial})
+        assert answer.code in ("card-removed", "card-absent")
+        readers.insert(card)
+    person.on_ask = None
+    answer = await granted.page("POST", "/v1/authentications", {**LOGIN, "cardNumber": DEFAULT.serial})
+    assert answer.status == 200

@@ -90,6 +90,15 @@ async def test_giving_up_at_the_reader_costs_no_try(
     assert is_closed(card)
 
 
+async def test_attack_page_that_asks_again_after_a_no_at_the_reader_opens_no_window(
+    granted: RunningAgent, pad: VirtualPad, person: Person
+) -> None:
+    pad.cancel()
+    for _ in range(3):
+        assert (await log_in(granted)).code == "pin-refused"
+    assert len(person.asked) == 1
+
+
 async def test_codes_are_changed_and_unblocked_on_the_reader(agent: RunningAgent, pad: VirtualPad) -> None:
     pad.type("1234", "4321", "4321")
     assert (await agent.program("POST", "/v1/pin/change", {})).status == 200

@@ -218,6 +218,7 @@ async def test_raw_signatures_are_never_served_from_a_session(agent: RunningAgen
 
 
 async def test_checking_the_code_may_open_one(agent: RunningAgent, person: Person) -> None:
+    assert (await agent.program("POST", "/v1/grants", {"abilities": ["sign"]})).status == 201
     assert (await agent.program("POST", "/v1/pin/verify", {})).status == 200
     assert len(sessions_of(agent).list_for(PROGRAM)) == 1
     answer = await agent.program("POST", "/v1/signatures", documents(1))

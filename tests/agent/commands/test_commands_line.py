@@ -46,7 +46,18 @@ def test_the_main_job(running: Path, tmp_path: Path) -> None:
     assert "--force" in again.stderr
 
 
-@pytest.mark.parametrize("words", [["status"], ["cards"], ["certificates"], ["grants"], ["journal"], ["pin", "verify"]])
+QUESTIONS = [
+    ["status"],
+    ["cards"],
+    ["certificates"],
+    ["grants", "--allow-again"],
+    ["journal"],
+    ["pin", "verify"],
+    ["pin", "lock"],
+]
+
+
+@pytest.mark.parametrize("words", QUESTIONS)
 def test_every_question_answers_in_json_and_in_both_languages(running: Path, words: list[str]) -> None:
     folder = ["--data-dir", str(running)]
     json.loads(run(*words, *folder, "--json").stdout)

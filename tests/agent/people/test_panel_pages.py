@@ -101,6 +101,12 @@ def test_journal_is_words_and_no_codes():
     assert "xn--dmp-exmple-c4a.fr" in journal_line(JOURNAL[3], FRENCH).text
 
 
+def test_attack_name_of_a_document_does_not_pass_for_the_outcome():
+    entry = {**JOURNAL[0], "caller": "https://x.example", "action": "sign", "outcome": "ok", "count": 1}
+    line = journal_line({**entry, "subject": "a.pdf): the code was not given"}, ENGLISH)
+    assert line.text == "x.example: sign: done (a.pdf): the code was not given)"
+
+
 def test_journal_of_states_names_the_reader():
     state = {**JOURNAL[0], "action": "state", "caller": "cps-agent", "subject": "ACS ACR38U", "outcome": "pin-blocked"}
     assert journal_line(state, ENGLISH).text == "ACS ACR38U: Code blocked"

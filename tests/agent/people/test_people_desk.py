@@ -6,10 +6,11 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from people_values import CHOICE, CONSENT, LOGIN, NO_TRAY, ON_READER, PAD, login_from
+from people_values import CHANGE, CHOICE, CONSENT, LOGIN, NO_TRAY, ON_READER, PAD, login_from
 
 from agent.people.desk import DENIAL_S, MAX_FRUITLESS, MAX_WAITING, MAX_WITHDRAWN, Desk
 from agent.people.prompt import (
+    CARD_GONE,
     Action,
     Asker,
     DeskBusyError,
@@ -359,3 +360,40 @@ async def test_default_prompt_refuses_everything():
     ):
         with pytest.raises(PromptUnavailableError):
             await question
+
+
+async def refuse_once(desk, person, request):
+    task = asyncio.create_task(desk.ask_pin(request))
+    while not person.shown and not task.done():
+        await asyncio.sleep(0)
+    if person.shown:
+        person.fail(PromptRefusedError())
+    with pytest.raises(PromptRefusedError):
+        await task
+
+
+async def test_closing_the_window_of_ones_own_errand_refuses_nobody_a_few_times(desk, person):
+    for _ in range(MAX_WITHDRAWN):
+        await refuse_once(desk, person, CHANGE)
+    assert desk.denials == 0
+    await refuse_once(desk, person, CHANGE)
+    assert desk.denials == 1
+    seen = person.seen
+    await refuse_once(desk, person, CHANGE)
+    assert person.seen == seen
+
+
+async def test_a_pages_errand_is_refused_like_anything_else(desk, person):
+    await refuse_once(desk, person, replace(CHANGE, asker=LOGIN.asker))
+    assert desk.denials == 1
+
+
+async def test_a_question_that_ends_with_its_card_was_taken_back_by_nobody(desk, person):
+    for _ in range(3 * MAX_WITHDRAWN):
+        task = asyncio.create_task(desk.ask_pin(LOGIN))
+        while not person.shown:
+            await asyncio.sleep(0)
+        task.cancel(CARD_GONE)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert desk.denials == 0

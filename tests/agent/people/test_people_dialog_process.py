@@ -15,6 +15,7 @@ import pytest
 from people_values import CHANGE, CHOICE, CONSENT, LOGIN, NO_TRAY, PAD, UNBLOCK, digits
 
 from agent.children import WINDOWS, clean_environment
+from agent.people import dialog_process
 from agent.people.dialog_process import DialogPrompt
 from agent.people.pipe_reader import read_pipe, read_pipe_in_thread
 from agent.people.prompt import PromptRefusedError, PromptTimeoutError, PromptUnavailableError
@@ -71,6 +72,15 @@ async def test_refusal():
     assert not await answering(b"\x00").confirm(CONSENT)
     assert await answering(b"\x01").confirm(CONSENT)
     await answering(b"\x00").inform(NO_TRAY)
+
+
+async def test_attack_notice_answered_with_codes_leaves_none(monkeypatch):
+    answers, read = [], dialog_process.read_frame
+    monkeypatch.setattr(dialog_process, "read_frame", lambda frame: answers.append(read(frame)) or answers[-1])
+    await answering(b"\x02\x041234\x0556789").inform(NO_TRAY)
+    (answer,) = answers
+    assert not any(answer.code._digits)
+    assert not any(answer.new_code._digits)
 
 
 @pytest.mark.parametrize(

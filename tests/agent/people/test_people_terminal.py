@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from people_values import CHOICE, CONSENT, LOGIN, NO_TRAY, PAD
+from people_values import CHANGE, CHOICE, CONSENT, LOGIN, NO_TRAY, PAD
 
+from agent.people import terminal
 from agent.people.prompt import PromptUnavailableError
 from agent.people.terminal import TerminalPrompt
 
@@ -318,3 +319,35 @@ async def test_path_that_is_no_terminal(tmp_path):
         ):
             with pytest.raises(PromptUnavailableError):
                 await question
+
+
+class TornConsole:
+    """A terminal that goes away after so many codes were typed; it keeps them, to look at them afterwards."""
+
+    def __init__(self, codes):
+        self.typed = []
+        self._codes = codes
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def write(self, text):
+        pass
+
+    def read_line(self, question, *, shown=False):
+        if len(self.typed) == self._codes:
+            raise OSError(5, "the line is torn")
+        self.typed.append(bytearray(b"1234"))
+        return self.typed[-1]
+
+
+@pytest.mark.parametrize("codes", [1, 2])
+async def test_attack_terminal_torn_between_two_codes_leaves_none(monkeypatch, codes):
+    console = TornConsole(codes)
+    monkeypatch.setattr(terminal, "Console", lambda *_: console)
+    with pytest.raises(PromptUnavailableError):
+        await TerminalPrompt(language="en").ask_pin(CHANGE)
+    assert [bytes(code) for code in console.typed] == [bytes(4)] * codes

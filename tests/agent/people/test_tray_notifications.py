@@ -6,6 +6,8 @@ import shutil
 import subprocess
 
 import pytest
+from jeepney import MessageType, new_method_return
+from support import notifications
 from support.dbus import session_bus, why_no_bus
 from support.display import find_missing_tools, virtual_display
 from support.notifications import notification_service
@@ -50,6 +52,21 @@ def test_markup_is_escaped_where_a_body_is_markup_and_only_there(bus):
             notifier.show(HOSTILE)
             notifier.close()
         assert (service.shown[0].title, service.shown[0].body) == (HOSTILE.title, body)
+
+
+@pytest.mark.parametrize(("signature", "answer"), [("(u)", ((7,),)), ("u", (7,)), ("as", ([],))])
+def test_attack_service_that_answers_nonsense_costs_its_message_alone(bus, monkeypatch, signature, answer):
+    class Nonsense(notifications.NotificationService):
+        def _answer(self, line, message):
+            if message.header.message_type is MessageType.method_call:
+                line.send(new_method_return(message, signature, answer))
+
+    monkeypatch.setattr(notifications, "NotificationService", Nonsense)
+    with notification_service(bus):
+        notifier = Notifier("cps-agent")
+        with pytest.raises(BusError):
+            notifier.show(HOSTILE)
+        notifier.close()
 
 
 def test_same_thing_takes_the_place_of_itself(bus):

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from card_fakes import FakeSlot, Script, digest_of, pin, verify_signature
@@ -16,7 +17,7 @@ from drivers.base import Deadline, KeyRole
 from drivers.card.cps3 import Cps3Token, open_cps3
 from drivers.card.files import Sight
 from drivers.card.profile import CardKey, CardProfile, PinFile
-from drivers.errors import PinBlockedError, PinWrongError
+from drivers.errors import CardUnknownError, PinBlockedError, PinWrongError
 
 SHA256_PREFIX = "3031300D060960864801650304020105000420"
 
@@ -187,6 +188,13 @@ def test_the_tries_left_cost_two_exchanges_and_no_try(profile, store):
     status = token.read_pin_status(Deadline(10))
     assert (status.tries_left, status.verified, status.blocked) == (2, False, False)
     assert (script.done(), slot.endings) == (True, [False])
+
+
+@pytest.mark.parametrize("lengths", [(9, 12), (0, 3), (0, 0), (6, 5)])
+def test_attack_card_whose_code_has_an_impossible_length_is_not_opened(profile, store, lengths):
+    """A question for such a code could not be put to anybody."""
+    with pytest.raises(CardUnknownError):
+        script_token(replace(profile, pin=PinFile(1, *lengths)), store)
 
 
 def test_padded_codes_fill_the_whole_field(profile, store):
