@@ -1,0 +1,23 @@
+"""What the agent remembers of cards and certificates, and how all of it is forgotten when the person wants that."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+Forget = Callable[[], Awaitable[int]]
+"""Empty one memory, on disk as well. Gives how many things it held; raises StoreError when it could not."""
+
+
+class Memories:
+    """Every memory that can be emptied, by its name in the API's answer, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._memories: dict[str, Forget] = {}
+
+    def add(self, name: str, forget: Forget) -> None:
+        """Have this one emptied too."""
+        self._memories[name] = forget
+
+    async def forget_all(self) -> dict[str, int]:
+        """Empty all, one after the other. Gives what each held."""
+        return {name: await forget() for name, forget in self._memories.items()}
