@@ -207,7 +207,7 @@ class Token(ABC):
 
     `access` is the way to it: "direct", or the file name of a PKCS#11 module. The timeouts are what a call may take.
     `on_pad`: codes are typed on the reader (PC/SC part 10): calls then take ON_PAD and may last `pad_timeout_s`.
-    A call given the other kind of code raises NotSupportedError, and nothing is sent.
+    `passphrase`: they are a Passphrase; else a Pin. Another kind raises NotSupportedError, and nothing is sent.
     """
 
     number: str
@@ -218,6 +218,7 @@ class Token(ABC):
     look_timeout_s: float = 5.0
     use_timeout_s: float = 10.0
     on_pad: bool = False
+    passphrase: bool = False
     pad_timeout_s: float = 60.0
 
     def close(self) -> None:  # noqa: B027 - most tokens hold nothing

@@ -15,7 +15,7 @@ from drivers.card.files import Sight
 from drivers.card.profile import CardKey, CardProfile, PinFile, ProfileStore
 from drivers.card.signatures import is_signature_of
 from drivers.errors import CardRemovedError, CardUnknownError, NotSupportedError
-from drivers.pin import LONGEST, SHORTEST, Code, PadEntry
+from drivers.pin import LONGEST, SHORTEST, Code, PadEntry, Pin
 
 HOLD_S = 1.8
 """How long signing may hold the card; ending the transaction with a reset takes about 0.1 s more."""
@@ -154,7 +154,7 @@ class CodedToken(CpsToken, PinReader, PinKeeper):
             codes.set_code(channel, self.dialect.begin_reset(channel, self._pin), new)
 
     def _require_code(self, code: Code | None, file: PinFile | None = None) -> None:
-        if isinstance(code, PadEntry) != self.on_pad or code is None:
+        if not isinstance(code, PadEntry if self.on_pad else Pin):
             place = "on the keys of the reader" if self.on_pad else "on the computer"
             raise NotSupportedError(f"the codes of this card are typed {place}")
         codes.require_length(code, file or self._pin)

@@ -13,8 +13,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from drivers.atomic import make_private_folder, sync_folder, write_atomically
 from drivers.errors import DriverError
-from drivers.virtual.atomic import make_private_folder, sync_folder, write_atomically
 from drivers.virtual.certificates import (
     ISSUING_NAME,
     ROOT_NAME,

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from drivers.atomic import make_private_folder, write_atomically
 from drivers.base import KeyRole
 from drivers.errors import DriverError
 from drivers.folder_lock import FolderLock
-from drivers.virtual.atomic import make_private_folder, write_atomically
 from drivers.virtual.card_os import VirtualCard
 from drivers.virtual.certificates import Subject
 from drivers.virtual.chip import ApduCard

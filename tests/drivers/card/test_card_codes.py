@@ -19,7 +19,7 @@ from drivers.errors import (
     PinWrongError,
     ReaderRemovedError,
 )
-from drivers.pin import Pin
+from drivers.pin import Passphrase, Pin
 
 STATUS = bytes.fromhex("0020000100")
 PUK_STATUS = bytes.fromhex("0020000200")
@@ -317,3 +317,19 @@ def test_commands_with_codes_are_wiped(layout, keys, store):
         kind.transmit = transmit
     assert seen
     assert all(not any(apdu) for apdu in seen if isinstance(apdu, bytearray) and len(apdu) == 9)
+
+
+def test_attack_a_passphrase_is_never_sent_to_a_card(token, slot):
+    """It would cost a try, and tell the card what opens something else."""
+    words = Passphrase(bytearray(b"1234"))
+    sent = slot.exchanges
+    for call in (
+        lambda: token.sign(key_of(token, KeyRole.SIGNATURE), [digest_of(b"x")], words, Deadline(10)),
+        lambda: token.verify_pin(words, Deadline(10)),
+        lambda: token.change_pin(pin("1234"), words, Deadline(10)),
+        lambda: token.unblock_pin(words, pin("1234"), Deadline(10)),
+        lambda: token.unblock_pin(pin("12345678"), words, Deadline(10)),
+    ):
+        with pytest.raises(NotSupportedError):
+            call()
+    assert slot.exchanges == sent
