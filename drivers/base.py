@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -244,12 +244,30 @@ class DataObject:
     private: bool
 
 
+Wanted = Callable[[str], bool]
+"""Whether a data object of that label is to be read."""
+
+
+def any_label(_label: str) -> bool:
+    """Want every data object."""
+    return True
+
+
 class DataReader(ABC):
-    """A token whose data objects can be read."""
+    """A token whose data objects can be read. `data_timeout_s`: what that may take with a code that nobody types."""
+
+    data_timeout_s: float = 45.0
 
     @abstractmethod
-    def read_data_objects(self, pin: Code | None, deadline: Deadline) -> tuple[DataObject, ...]:
-        """Read the public objects, and with a code the private ones too. Raises PinWrongError, PinBlockedError."""
+    def read_data_objects(
+        self, code: Code | None, deadline: Deadline, wanted: Wanted = any_label
+    ) -> tuple[DataObject, ...]:
+        """Read the public objects that are wanted, and with a code the private ones too.
+
+        Reading is cut into transactions that leave other programs their turn: in each of them a Pin is sent again, and
+        ON_PAD has the person type again. An object that the token will not show is left out, a long one is cut.
+        Raises what Token.sign raises.
+        """
 
 
 class PinReader(ABC):

@@ -92,19 +92,30 @@ class Sight:
 class CardReading:
     """A long reading of one card, cut into transactions. Raises CardRemovedError when the card was changed between.
 
-    It gives up after MAX_EXCHANGES (CardUnknownError), so that no card can keep it busy for good.
+    It gives up after `max_exchanges` (CardUnknownError), so that no card can keep it busy for good. `sight`: where the
+    card was seen before, if it was. `stopped`: it cannot go on, whatever file is wanted next.
     """
 
-    def __init__(self, slot: CardSlot, dialect: Dialect, deadline: Deadline, slice_s: float = SLICE_S) -> None:
+    max_exchanges = MAX_EXCHANGES
+
+    def __init__(
+        self,
+        slot: CardSlot,
+        dialect: Dialect,
+        deadline: Deadline,
+        slice_s: float = SLICE_S,
+        sight: Sight | None = None,
+    ) -> None:
         self.dialect = dialect
+        self.stopped = False
         self._slot = slot
         self._deadline = deadline
         self._slice_s = slice_s
         self._open = contextlib.ExitStack()
         self._slice_end = 0.0
-        self._last_exchange = slot.exchanges + MAX_EXCHANGES
+        self._last_exchange = slot.exchanges + self.max_exchanges
         self._channel: Channel | None = None
-        self._sight: Sight | None = None
+        self._sight = sight
 
     def __enter__(self) -> Self:
         return self
@@ -121,6 +132,7 @@ class CardReading:
     def channel(self) -> Channel:
         """Give the channel of the running transaction; a new one is begun when its time is over."""
         if self._slot.exchanges >= self._last_exchange:
+            self.stopped = True
             raise CardUnknownError("the files of the card do not end")
         if self._channel is None or time.monotonic() >= self._slice_end:
             self._channel = self._begin()
@@ -128,6 +140,7 @@ class CardReading:
 
     def _begin(self) -> Channel:
         self._open.close()
+        self._channel, self.stopped = None, True
         connection = self._open.enter_context(self._slot.transaction(self._deadline))
         sight = Sight.of(connection)
         if self._sight not in (None, sight):
@@ -135,8 +148,13 @@ class CardReading:
         self._sight = sight
         self._slice_end = time.monotonic() + self._slice_s
         channel = self.dialect.open_channel(connection, self._deadline)
-        self.dialect.enter(channel)
+        self._enter(channel)
+        self.stopped = False
         return channel
+
+    def _enter(self, channel: Channel) -> None:
+        """Do what a transaction begins with."""
+        self.dialect.enter(channel)
 
     def read_start(self, path: bytes, length: int) -> bytes:
         """Read the first bytes of a file: two exchanges."""
@@ -144,9 +162,9 @@ class CardReading:
         self.dialect.select_file(channel, path)
         return read_binary(channel, 0, length).require("READ BINARY", SW_END_OF_FILE)
 
-    def read_file(self, path: bytes) -> bytes:
-        """Read a file to its end."""
-        return self._read(path, _File())
+    def read_file(self, path: bytes, limit: int = MAX_FILE) -> bytes:
+        """Read a file to its end, or as many bytes as `limit` says."""
+        return self._read(path, _File(limit))
 
     def read_object(self, path: bytes) -> bytes:
         """Read a file that holds one data object, such as a certificate, to the end of that object."""
@@ -166,13 +184,14 @@ class CardReading:
 class _File:
     """A file as far as it has been read: data objects, and perhaps padding, up to where the card says it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_FILE) -> None:
         self.data = bytearray()
         self.ended = False
+        self._limit = limit
 
     @property
     def wanted(self) -> int:
-        return min(PIECE, MAX_FILE - len(self.data))
+        return min(PIECE, self._limit - len(self.data))
 
     def add(self, answer: Answer) -> None:
         if answer.sw not in (SW_OK, SW_END_OF_FILE) and self._refuses_offset(answer.sw):
@@ -187,7 +206,7 @@ class _File:
 
     def _is_complete(self, answer: Answer) -> bool:
         """A piece shorter than asked for may be the last, or cut by a small buffer in the card or the reader."""
-        if answer.sw == SW_END_OF_FILE or len(self.data) >= MAX_FILE:
+        if answer.sw == SW_END_OF_FILE or len(self.data) >= self._limit:
             return True
         return len(answer.data) < SHORTEST_CUT and _is_whole(self.data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,11 +13,13 @@ TAG_INTEGER, TAG_BIT_STRING, TAG_OCTET_STRING = 0x02, 0x03, 0x04
 TAG_OID, TAG_UTF8_STRING, TAG_ENUMERATED, TAG_SEQUENCE = 0x06, 0x0C, 0x0A, 0x30
 
 # EF.ODF entries (PKCS #15 §6.2)
-ODF_PRIVATE_KEYS, ODF_CERTIFICATES, ODF_AUTH_OBJECTS = 0xA0, 0xA4, 0xA8
+ODF_PRIVATE_KEYS, ODF_CERTIFICATES, ODF_DATA_OBJECTS, ODF_AUTH_OBJECTS = 0xA0, 0xA4, 0xA7, 0xA8
 
 # EF.DIR (ISO 7816-4 §12.2.3)
 TAG_APPLICATION, TAG_AID, TAG_PATH, TAG_DISCRETIONARY = 0x61, 0x4F, 0x51, 0x73
 
+# CommonObjectFlags (PKCS #15 §6.1.8), bit numbers
+OBJECT_PRIVATE, OBJECT_MODIFIABLE = 0, 1
 # KeyUsageFlags (PKCS #15 §6.3.1), bit numbers
 USAGE_DECRYPT, USAGE_SIGN, USAGE_NON_REPUDIATION = 1, 2, 9
 # Operations of supported algorithms (PKCS #15 §6.9), bit number
@@ -97,6 +100,20 @@ class CertificateFile:
     key_id: bytes
     label: str
     path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A data object and where its file is, the path relative or from the MF as the card writes it.
+
+    `private`: it is read after the holder's code. `modifiable`: whoever has the code may write it.
+    """
+
+    label: str
+    application: str
+    path: bytes
+    private: bool
+    modifiable: bool
 
 
 def parse_dir(content: bytes) -> tuple[Application, ...]:
@@ -213,6 +230,34 @@ def _certificate(entry: Tlv) -> CertificateFile | None:
     return CertificateFile(key_id, _label(_common_attributes(entry)), path)
 
 
+def parse_data_objects(content: bytes) -> tuple[DataFile, ...]:
+    """Parse a data object directory (DODF, PKCS #15 §6.7); opaque objects with a path count.
+
+    One that cannot be understood is left out: the card can be used without it.
+    """
+    found = []
+    for entry in _entries(content):
+        with contextlib.suppress(CardUnknownError):
+            found.append(_data_file(entry))
+    return tuple(found)
+
+
+def _data_file(entry: Tlv) -> DataFile:
+    """The path is the type attributes themselves (ReferencedValue), or stands in a SEQUENCE as certificates have it."""
+    common, flags = _common_attributes(entry), _bits(_common_attributes(entry).find(TAG_BIT_STRING))
+    attributes = _type_attributes(entry)
+    path = _path(attributes.find(TAG_OCTET_STRING) or attributes.find(TAG_SEQUENCE, TAG_OCTET_STRING))
+    if path is None:
+        raise CardUnknownError("a data object without its path")
+    return DataFile(
+        label=_label(common),
+        application=_label(_class_attributes(entry)),
+        path=path,
+        private=OBJECT_PRIVATE in flags or bool(_octets(common)),
+        modifiable=OBJECT_MODIFIABLE in flags,
+    )
+
+
 def _entries(content: bytes) -> Iterator[Tlv]:
     return (entry for entry in read_tlvs(content) if entry.tag == TAG_SEQUENCE)
 
@@ -260,8 +305,8 @@ def _path(value: Tlv | None) -> bytes | None:
     return value.value
 
 
-def _label(common: Tlv) -> str:
-    label = common.find(TAG_UTF8_STRING)
+def _label(attributes: Tlv) -> str:
+    label = attributes.find(TAG_UTF8_STRING)
     return _text(label.value) if label else ""
 
 

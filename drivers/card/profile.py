@@ -51,10 +51,26 @@ class CardKey:
 
 
 @dataclass(frozen=True, slots=True)
+class CardObject:
+    """A data object as the card's directory tells of it. `value`: of a public one that nobody writes, once read.
+
+    What is private has no value here, ever: a profile is written to disk.
+    """
+
+    label: str
+    application: str
+    path: bytes
+    private: bool
+    modifiable: bool
+    value: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CardProfile:
     """A card: its number (8 digits of EF.SN), where its application is, its codes and its keys, of which it has one.
 
-    `pin` is None where no key needs a code.
+    `pin` is None where no key needs a code. `object_directories` are the files that list its data objects, and
+    `objects` what they list, None until somebody has asked for them.
     """
 
     number: str
@@ -64,6 +80,8 @@ class CardProfile:
     pin: PinFile | None
     puk: PinFile | None
     keys: tuple[CardKey, ...]
+    object_directories: tuple[bytes, ...] = ()
+    objects: tuple[CardObject, ...] | None = None
 
     def key(self, role: KeyRole) -> CardKey | None:
         """First key of that role."""
@@ -103,11 +121,31 @@ def _profile(raw: dict[str, Any]) -> CardProfile:
         number=str(raw["number"]),
         generation=str(raw["generation"]),
         label=str(raw["label"]),
-        application_path=base64.b64decode(raw["application_path"], validate=True),
+        application_path=_bytes(raw["application_path"]),
         pin=None if raw["pin"] is None else _pin_file(raw["pin"]),
         puk=_pin_file(raw["puk"]) if raw["puk"] else None,
         keys=(_key(raw["keys"][0]), *map(_key, raw["keys"][1:])),
+        object_directories=tuple(_bytes(path) for path in raw["object_directories"]),
+        objects=None if raw["objects"] is None else tuple(map(_object, raw["objects"])),
     )
+
+
+def _object(raw: dict[str, Any]) -> CardObject:
+    found = CardObject(
+        label=str(raw["label"]),
+        application=str(raw["application"]),
+        path=_bytes(raw["path"]),
+        private=bool(raw["private"]),
+        modifiable=bool(raw["modifiable"]),
+        value=None if raw["value"] is None else _bytes(raw["value"]),
+    )
+    if found.private and found.value is not None:
+        raise ValueError("a private object of a card in the cache")
+    return found
+
+
+def _bytes(raw: Any) -> bytes:
+    return base64.b64decode(raw, validate=True)
 
 
 def _pin_file(raw: dict[str, Any]) -> PinFile:
@@ -127,14 +165,14 @@ def _byte(raw: Any) -> int:
 
 def _key(raw: dict[str, Any]) -> CardKey:
     return CardKey(
-        key_id=base64.b64decode(raw["key_id"], validate=True),
+        key_id=_bytes(raw["key_id"]),
         label=str(raw["label"]),
         role=KeyRole(raw["role"]),
         reference=_byte(raw["reference"]),
         takes_hash=bool(raw["takes_hash"]),
         algorithms=_references(raw["algorithms"]),
-        certificate_path=base64.b64decode(raw["certificate_path"], validate=True),
-        certificate_der=base64.b64decode(raw["certificate_der"], validate=True),
+        certificate_path=_bytes(raw["certificate_path"]),
+        certificate_der=_bytes(raw["certificate_der"]),
         pss=_references(raw["pss"]),
         needs_code=bool(raw["needs_code"]),
     )

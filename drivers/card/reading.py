@@ -74,6 +74,7 @@ def read_whole(reading: CardReading, number: str) -> CardProfile:
         pin=_holder_pin(pins, pairs[0][0].auth_id) if dialect.has_codes else None,
         puk=next((_pin_file(pin) for pin in pins if pin.unblocks), None),
         keys=tuple(_read_key(reading, key, application.absolute(file.path), info) for key, file in pairs),
+        object_directories=tuple(map(application.absolute, application.odf.get(pkcs15.ODF_DATA_OBJECTS, ()))),
     )
 
 
@@ -87,14 +88,15 @@ class _Application:
 
     def absolute(self, path: bytes) -> bytes:
         """A path from the MF, as most cards write it, or else from this DF (PKCS #15 §6.1.5)."""
-        return _absolute(self.path, path)
+        return absolute_path(self.path, path)
 
     def read_directory(self, reading: CardReading, tag: int) -> bytes:
         """Read the files that EF.ODF names for one kind of objects."""
         return b"".join(reading.read_file(self.absolute(path)) for path in self.odf.get(tag, ()))
 
 
-def _absolute(application: bytes, path: bytes) -> bytes:
+def absolute_path(application: bytes, path: bytes) -> bytes:
+    """A path as the card writes it, from the MF or from the application's DF, as one from the MF."""
     return path if path.startswith(MASTER_FILE) else application + path
 
 
@@ -104,8 +106,8 @@ def _open_application(reading: CardReading) -> _Application:
     for record in reading.dialect.list_applications(reading):
         try:
             path = _path_of(reading, record)
-            odf = pkcs15.parse_odf(reading.read_file(_absolute(path, record.odf_path or EF_ODF)))
-            return _Application(path, odf, _absolute(path, record.token_info_path or EF_TOKEN_INFO))
+            odf = pkcs15.parse_odf(reading.read_file(absolute_path(path, record.odf_path or EF_ODF)))
+            return _Application(path, odf, absolute_path(path, record.token_info_path or EF_TOKEN_INFO))
         except CardError as error:
             errors.append(error)
     raise CardUnknownError("no PKCS#15 application of EF.DIR can be opened") from errors[-1]

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from drivers.base import CardSlot, Deadline, Digest, KeyInfo, PinKeeper, PinReader, PinStatus, Token
+from drivers.base import (
+    CardSlot,
+    DataObject,
+    DataReader,
+    Deadline,
+    Digest,
+    KeyInfo,
+    PinKeeper,
+    PinReader,
+    PinStatus,
+    Token,
+    Wanted,
+    any_label,
+)
 from drivers.card import apdu, codes
 from drivers.card.apdu import Channel
 from drivers.card.dialect import Dialect
-from drivers.card.files import Sight
+from drivers.card.files import CardReading, Sight
+from drivers.card.objects import CodedReading, Unlocking, list_private, read_private, read_public
 from drivers.card.profile import CardKey, CardProfile, PinFile, ProfileStore
 from drivers.card.signatures import is_signature_of
 from drivers.errors import CardRemovedError, CardUnknownError, NotSupportedError
@@ -96,7 +111,7 @@ class CpsToken(Token):
             yield self.dialect.open_channel(connection, deadline)
 
 
-class CodedToken(CpsToken, PinReader, PinKeeper):
+class CodedToken(CpsToken, PinReader, PinKeeper, DataReader):
     """A card with codes, as closed after every call as before.
 
     A card found verified is left so; any other is reset when a code was sent to it.
@@ -125,6 +140,30 @@ class CodedToken(CpsToken, PinReader, PinKeeper):
         self._require_code(pin)
         with self._transaction(deadline) as channel:
             self._unlock(channel, pin)
+
+    def read_data_objects(
+        self, code: Code | None, deadline: Deadline, wanted: Wanted = any_label
+    ) -> tuple[DataObject, ...]:
+        """The card's directory and its public objects are asked for once; private ones each time. See DataReader."""
+        if code is not None:
+            self._require_code(code)
+        if self._events is None:
+            raise CardRemovedError
+        sight, before = Sight(self._events, self.on_pad), self.profile
+        with CardReading(self.slot, self.dialect, deadline, sight=sight) as reading:
+            self.profile, found = read_public(reading, before, wanted)
+        self._remember(before)
+        private = list_private(self.profile, wanted)
+        if code is None or not private:
+            return found
+        unlocking = Unlocking(functools.partial(self._unlock, code=code), typed=isinstance(code, PadEntry))
+        with CodedReading(self.slot, self.dialect, deadline, sight, unlocking) as coded:
+            return found + read_private(coded, private)
+
+    def _remember(self, before: CardProfile) -> None:
+        """Keep what was read beside the rest, unless that has been forgotten meanwhile."""
+        if self.profile != before and self._store.load(self.number) == before:
+            self._store.save(self.profile)
 
     def change_pin(self, old: Code, new: Code, deadline: Deadline) -> None:
         """VERIFY, CHANGE REFERENCE DATA, reset. On a reader's keys one command may ask for both codes."""

@@ -21,6 +21,8 @@ from drivers.base import (
     PinReader,
     PinStatus,
     Token,
+    Wanted,
+    any_label,
 )
 from drivers.card.atr import generation_of
 from drivers.card.signatures import certificate_role, encode_digest_info, is_authority, is_signature_of
@@ -142,12 +144,15 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
             self._worker.end()
             raise CardUnknownError("the signature does not match the certificate that the module shows")
 
-    def read_data_objects(self, pin: Code | None, deadline: Deadline) -> tuple[DataObject, ...]:
-        """Every CKO_DATA that the module shows."""
-        codes = () if pin is None else (_digits(pin),)
-        with self._use(deadline, secret=pin is not None):
+    def read_data_objects(
+        self, code: Code | None, deadline: Deadline, wanted: Wanted = any_label
+    ) -> tuple[DataObject, ...]:
+        """The CKO_DATA that the module shows; it reads all of them at once."""
+        codes = () if code is None else (_digits(code),)
+        with self._use(deadline, secret=code is not None):
             items = self._call(wire.Data, wire.ReadData(self._slot, self._mark), deadline, *codes).items
-        return tuple(DataObject(item.label, item.application, item.value, item.private) for item in items)
+        found = (DataObject(item.label, item.application, item.value, item.private) for item in items)
+        return tuple(item for item in found if wanted(item.label))
 
     def close(self) -> None:
         """End the worker."""

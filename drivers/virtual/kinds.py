@@ -14,6 +14,7 @@ from drivers.virtual.personalisation import (
     DEFAULT,
     ChipDocAlgorithms,
     Employee,
+    Holder,
     KeyLayout,
     Personalisation,
     Situation,
@@ -109,6 +110,22 @@ CDA = Personalisation(
         situations=FUND,
     ),
 )
+MANY_SITUATIONS = Personalisation(
+    serial="99900018",
+    card_number="2900000186",
+    holder=Holder(
+        family_name="ITINERANT",
+        given_name="CLAUDE",
+        rpps="99700002738",
+        situations=(
+            Situation(1, "CABINET DU DR ITINERANT", "499700002738002", "SA07"),
+            Situation(3, "HOPITAL D'ESSAI", "1990000010", "SA01"),
+            Situation(4, "", "0991234567801", "SA08"),
+            Situation(7, "MAISON DE SANTÉ D'ESSAI", "399999999900009", "SA52"),
+            Situation(16, "STRUCTURE D'UN AUTRE TEMPS", "7X", "SA99"),
+        ),
+    ),
+)
 UPDATE_UNFINISHED = replace(DEFAULT, serial="99900017", card_number="2900000178", update_record=b"")
 
 
@@ -154,6 +171,7 @@ DEFAULT_KIND = "cps3"
 KINDS: dict[str, Opener] = {
     DEFAULT_KIND: _card(DEFAULT),
     "cps3-contactless": _contactless,
+    "cps3-situations": _card(MANY_SITUATIONS),
     "cps4": _cps4,
     "cpf": _card(CPF),
     "cpe": _card(CPE),

@@ -197,15 +197,15 @@ def softhsm(given: Given) -> Iterator[Subject]:
 
 Maker = Callable[[Given], AbstractContextManager[Subject]]
 MAKERS: dict[Maker, frozenset[Ability]] = {
-    virtual: frozenset(Ability) - {Ability.DATA, Ability.PSS},
-    pcsc: frozenset(Ability) - {Ability.DATA, Ability.PSS},
-    cps4: frozenset(Ability) - {Ability.DATA},
-    cps4_pcsc: frozenset(Ability) - {Ability.DATA},
+    virtual: frozenset(Ability) - {Ability.PSS},
+    pcsc: frozenset(Ability) - {Ability.PSS},
+    cps4: frozenset(Ability),
+    cps4_pcsc: frozenset(Ability),
     contactless: frozenset({Ability.LONG_HASHES}),
     softhsm: frozenset({Ability.CODE, Ability.SIGNATURE_KEY, Ability.LONG_HASHES, Ability.UNBLOCKING}),
     opensc: frozenset({Ability.CODE, Ability.LONG_HASHES, Ability.BLOCKING, Ability.DATA, Ability.CARD}),
 }
-"""DATA is not offered by the direct way yet, PSS by the CPS4 alone; a contactless CPS3 has one key; SoftHSM2 neither counts tries nor is a card; of a CPS's keys OpenSC can use
+"""PSS is offered by the CPS4 alone; a contactless CPS3 has one key; SoftHSM2 neither counts tries nor is a card; of a CPS's keys OpenSC can use
 the authentication key only, and it tells of the last try alone."""
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from drivers.base import DataReader, Deadline, Digest, KeyInfo, KeyRole, Padding, PinKeeper, PinReader, Token
+from drivers.card.activity import activity_number, parse_activities
 from drivers.errors import (
     CardAbsentError,
     CardBusyError,
@@ -377,6 +378,15 @@ def test_data_objects_are_read_the_private_ones_with_the_code(subject, token):
     assert not subject.stands_verified
     with pytest.raises(PinWrongError):
         token.read_data_objects(pin(WRONG_PIN), soon())
+
+
+@needs(Ability.DATA)
+def test_the_data_objects_that_are_wanted_alone(subject, token):
+    found = token.read_data_objects(pin(), soon(), lambda label: activity_number(label) is not None)
+    assert [each.number for each in parse_activities((item.label, item.value) for item in found)] == [1, 3]
+    assert {item.private for item in found} == {True}
+    assert not subject.stands_verified
+    assert token.read_data_objects(pin(), soon(), lambda _: False) == ()
 
 
 def test_both_ways_to_one_card_show_one_card(request, tmp_path):
