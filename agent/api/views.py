@@ -19,10 +19,9 @@ from agent.cards.sessions import PinSession, PinSessions
 from agent.certificates.chains import Chains
 from agent.signing.documents import Signature
 from drivers.base import KeyInfo, PinStatus
+from drivers.card.certificate import Certificate
 
 if TYPE_CHECKING:
-    from cryptography import x509
-
     from agent.certificates.holder import Coded, Holder
 
 
@@ -138,36 +137,29 @@ def _reader_state(place: Place) -> str:
 
 def certificate_view(card: Card, key: KeyInfo, chains: Chains) -> dict[str, Any]:
     """A certificate of a card with its chain; `chain` is null when no known root is reached."""
-    certificate, names = load_certificate(key.certificate_der), _short_names()
+    certificate = load_certificate(key.certificate_der)
     chain = chains.find(certificate)
     return {
         "cardNumber": card.number,
         "role": str(key.role),
         "label": key.label,
         "keyId": key.key_id.hex(),
-        "subject": certificate.subject.rfc4514_string(names),
-        "issuer": certificate.issuer.rfc4514_string(names),
+        "subject": certificate.subject.rfc4514(),
+        "issuer": certificate.issuer.rfc4514(),
         "serialNumber": f"{certificate.serial_number:X}",
-        "notBefore": moment(certificate.not_valid_before_utc),
-        "notAfter": moment(certificate.not_valid_after_utc),
+        "notBefore": moment(certificate.not_before),
+        "notAfter": moment(certificate.not_after),
         "state": _validity(certificate),
         "certificate": base64_text(key.certificate_der),
         "chain": [base64_text(issuer) for issuer in chain] if chain is not None else None,
     }
 
 
-def _short_names() -> dict[x509.ObjectIdentifier, str]:
-    """Those that RFC 4514 has no table for (RFC 4519)."""
-    from cryptography.x509.oid import NameOID  # noqa: PLC0415 - at the first card
-
-    return {NameOID.SURNAME: "SN", NameOID.GIVEN_NAME: "GN", NameOID.TITLE: "title"}
-
-
-def _validity(certificate: x509.Certificate) -> str:
+def _validity(certificate: Certificate) -> str:
     now = datetime.now(UTC)
-    if now < certificate.not_valid_before_utc:
+    if now < certificate.not_before:
         return "not-yet-valid"
-    return "valid" if now <= certificate.not_valid_after_utc else "expired"
+    return "valid" if now <= certificate.not_after else "expired"
 
 
 def signature_view(signature: Signature) -> dict[str, str]:

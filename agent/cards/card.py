@@ -11,11 +11,11 @@ from agent.cards.errors import CertificateExpiredError, KeyRefusedError
 from agent.people.prompt import CardSummary, CertificateSummary
 from drivers.base import KeyInfo, KeyRole, PinKeeper, PinReader, Token
 from drivers.card.atr import CardFamily
-from drivers.errors import CardUnknownError, KeyUnusableError, NotSupportedError
+from drivers.card.certificate import Certificate, parse_certificate
+from drivers.card.names import OID_COMMON_NAME
+from drivers.errors import KeyUnusableError, NotSupportedError
 
 if TYPE_CHECKING:
-    from cryptography import x509
-
     from agent.certificates.holder import Holder
 
 
@@ -74,32 +74,21 @@ def describe_card(reader: str, token: Token, *, test_token: bool) -> Card:
     from agent.certificates.holder import read_holder  # noqa: PLC0415 - at the first card
 
     certificates = [load_certificate(key.certificate_der) for key in token.keys]
-    try:
-        holder = read_holder(certificates[0])
-    except ValueError as error:
-        raise CardUnknownError("a certificate of the card cannot be understood") from error
-    expires_at = min(certificate.not_valid_after_utc for certificate in certificates)
-    return Card(reader, token, holder, expires_at, test_token)
+    expires_at = min(certificate.not_after for certificate in certificates)
+    return Card(reader, token, read_holder(certificates[0]), expires_at, test_token)
 
 
 @functools.lru_cache(maxsize=64)
-def load_certificate(certificate_der: bytes) -> x509.Certificate:
+def load_certificate(certificate_der: bytes) -> Certificate:
     """Parse a certificate of a card. Raises CardUnknownError."""
-    from cryptography import x509  # noqa: PLC0415 - at the first card
-
-    try:
-        return x509.load_der_x509_certificate(certificate_der)
-    except ValueError as error:
-        raise CardUnknownError("a certificate of the card cannot be parsed") from error
+    return parse_certificate(certificate_der)
 
 
 def certificate_summary(key: KeyInfo) -> CertificateSummary:
     """What tells a person which certificate signs."""
-    from cryptography.x509.oid import NameOID  # noqa: PLC0415 - at the first card
-
     certificate = load_certificate(key.certificate_der)
-    names = certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return CertificateSummary(str(names[0].value) if names else "", certificate.not_valid_after_utc)
+    names = certificate.issuer.texts(OID_COMMON_NAME)
+    return CertificateSummary(names[0] if names else "", certificate.not_after)
 
 
 def pin_reader(card: Card) -> PinReader:
@@ -126,5 +115,5 @@ def require_valid(key: KeyInfo, now: datetime | None = None) -> None:
     """Raise CertificateExpiredError outside the validity of the key's certificate."""
     certificate = load_certificate(key.certificate_der)
     now = now or datetime.now(UTC)
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+    if not certificate.not_before <= now <= certificate.not_after:
         raise CertificateExpiredError

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import binascii
 import functools
 from collections.abc import Callable, Iterable
 from importlib import resources
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cryptography import x509
+from drivers.card.certificate import Certificate, parse_certificate
 
 MAX_LENGTH = 4
 
@@ -19,20 +18,20 @@ class Chains:
     def __init__(self, test_authorities_der: Callable[[], Iterable[bytes]] = tuple) -> None:
         self._test_authorities_der = test_authorities_der
 
-    def find(self, certificate: x509.Certificate) -> tuple[bytes, ...] | None:
+    def find(self, certificate: Certificate) -> tuple[bytes, ...] | None:
         """DER of the issuers from the certificate's own up to the root; None when no root is reached."""
-        from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+        from drivers.card.issuing import is_issued  # noqa: PLC0415 - at the first card
 
         authorities = self._authorities()
-        chain: list[x509.Certificate] = []
+        chain: list[Certificate] = []
         subject = certificate
-        while subject.issuer != subject.subject or not chain:
-            issuer = next((a for a in authorities if _issued(a, subject)), None)
+        while not subject.issuer.matches(subject.subject) or not chain:
+            issuer = next((authority for authority in authorities if is_issued(subject, authority)), None)
             if issuer is None or len(chain) == MAX_LENGTH:
                 return None
             chain.append(issuer)
             subject = issuer
-        return tuple(authority.public_bytes(Encoding.DER) for authority in chain)
+        return tuple(authority.der for authority in chain)
 
     def refutes(self, certificate_der: bytes) -> bool:
         """Whether a known issuer has not signed this: its bytes are damaged."""
@@ -40,29 +39,18 @@ class Chains:
 
         return is_damaged(certificate_der, self._authorities())
 
-    def _authorities(self) -> list[x509.Certificate]:
-        from cryptography import x509  # noqa: PLC0415
-
-        return [*igc_sante(), *map(x509.load_der_x509_certificate, self._test_authorities_der())]
+    def _authorities(self) -> list[Certificate]:
+        return [*igc_sante(), *map(parse_certificate, self._test_authorities_der())]
 
 
 @functools.cache
-def igc_sante() -> tuple[x509.Certificate, ...]:
+def igc_sante() -> tuple[Certificate, ...]:
     """The nine production authorities of IGC-Santé (2013 to 2033), as the ANS publishes them."""
-    from cryptography import x509  # noqa: PLC0415 - at the first card
-
     folder = resources.files(__package__).joinpath("igc-sante")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".pem")), key=lambda file: file.name)
-    return tuple(x509.load_pem_x509_certificate(file.read_bytes()) for file in files)
+    return tuple(parse_certificate(_pem_content(file.read_text("ascii"))) for file in files)
 
 
-def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - at the first card
-
-    if authority.subject != certificate.issuer:
-        return False
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
+def _pem_content(text: str) -> bytes:
+    """The bytes between the two lines of RFC 7468."""
+    return binascii.a2b_base64("".join(line for line in text.splitlines() if not line.startswith("-----")))

@@ -4,45 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from drivers.card.certificate import Certificate, parse_certificate
+from drivers.card.extensions import read_authority_key_id, read_subject_key_id
+from drivers.card.issuing import NotIssuedError, require_issued
+from drivers.errors import CardUnknownError, NotSupportedError
 
 
-def is_damaged(certificate_der: bytes, authorities: Iterable[x509.Certificate]) -> bool:
+def is_damaged(certificate_der: bytes, authorities: Iterable[Certificate]) -> bool:
     """Whether an authority, the issuer by name and key identifier (RFC 5280 §4.2.1.1), has not signed this."""
     try:
-        certificate = x509.load_der_x509_certificate(certificate_der)
-        key = _authority_key(certificate)
-    except (ValueError, TypeError):
+        certificate = parse_certificate(certificate_der)
+        key = read_authority_key_id(certificate)
+    except CardUnknownError:
         return False
     return key is not None and any(
-        authority.subject == certificate.issuer
-        and _subject_key(authority) == key
+        authority.subject.matches(certificate.issuer)
+        and read_subject_key_id(authority) == key
         and _has_other_signature(certificate, authority)
         for authority in authorities
     )
 
 
-def _authority_key(certificate: x509.Certificate) -> bytes | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _subject_key(authority: x509.Certificate) -> bytes | None:
-    try:
-        return authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _has_other_signature(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+def _has_other_signature(certificate: Certificate, authority: Certificate) -> bool:
     """What cannot be checked, by its algorithm or its form, refutes nothing."""
     try:
-        certificate.verify_directly_issued_by(authority)
-    except InvalidSignature:
+        require_issued(certificate, authority)
+    except NotIssuedError:
         return True
-    except (ValueError, TypeError):
+    except NotSupportedError:
         return False
     return False

@@ -6,19 +6,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
-
 from agent.certificates.nomenclature import FUTURE_PROFESSIONS, PROFESSIONS, SPECIALITIES, find_label, list_labels
 from agent.certificates.private_extensions import read_integer, read_octets, read_text, read_texts
 from agent.certificates.structure import Structure, read_structure
+from drivers.card.certificate import Certificate
+from drivers.card.names import OID_COMMON_NAME, OID_GIVEN_NAME, OID_ORGANIZATION, OID_SURNAME, OID_TITLE, OID_UNIT
 
-OID_CARD_TYPE = x509.ObjectIdentifier("1.2.250.1.71.1.2.2")
-OID_CARD_NUMBER = x509.ObjectIdentifier("1.2.250.1.71.1.2.3")
-OID_CARD_CATEGORY = x509.ObjectIdentifier("1.2.250.1.71.1.2.5")
-OID_PROFESSION = x509.ObjectIdentifier("1.2.250.1.71.1.2.7")
-OID_FUTURE_PROFESSION = x509.ObjectIdentifier("1.2.250.1.71.1.2.8")
-OID_SPECIALITY = x509.ObjectIdentifier("1.2.250.1.71.4.2.5")
+OID_CARD_TYPE = "1.2.250.1.71.1.2.2"
+OID_CARD_NUMBER = "1.2.250.1.71.1.2.3"
+OID_CARD_CATEGORY = "1.2.250.1.71.1.2.5"
+OID_PROFESSION = "1.2.250.1.71.1.2.7"
+OID_FUTURE_PROFESSION = "1.2.250.1.71.1.2.8"
+OID_SPECIALITY = "1.2.250.1.71.4.2.5"
 
 # Nomenclature G02 has one code for two cards: the certificate of a director's may say so, in the card's own words.
 CARD_TYPES = {0: "CPS", 1: "CPF", 2: "CPE", 3: "CPA"}
@@ -74,40 +73,25 @@ class Holder:
         return f"{self.structure.display_name} ({number})" if number else self.structure.display_name
 
 
-def read_holder(certificate: x509.Certificate) -> Holder:
+def read_holder(certificate: Certificate) -> Holder:
     """Read subject and extensions, whatever their order; what is absent or unreadable is None. Raises nothing."""
-    subject = _read_subject(certificate)
+    subject = certificate.subject
     category = read_octets(certificate, OID_CARD_CATEGORY)
-    titles, units = subject.get(NameOID.TITLE, ()), subject.get(NameOID.ORGANIZATIONAL_UNIT_NAME, ())
-    national_id = _first(subject.get(NameOID.COMMON_NAME, ()))
+    titles, units = subject.texts(OID_TITLE), subject.texts(OID_UNIT)
+    national_id = _first(subject.texts(OID_COMMON_NAME))
     return Holder(
         kind=_kind(read_integer(certificate, OID_CARD_TYPE), titles),
         test=bool(category and category[0] & TEST_CATEGORY),
-        family_name=_first(subject.get(NameOID.SURNAME, ())),
-        given_name=_first(subject.get(NameOID.GIVEN_NAME, ())),
+        family_name=_first(subject.texts(OID_SURNAME)),
+        given_name=_first(subject.texts(OID_GIVEN_NAME)),
         national_id=national_id,
         title=_title(titles, units),
         profession=_coded(PROFESSIONS, read_integer(certificate, OID_PROFESSION)),
         speciality=_speciality(certificate),
         future_profession=_coded(FUTURE_PROFESSIONS, read_integer(certificate, OID_FUTURE_PROFESSION)),
-        structure=read_structure(_first(subject.get(NameOID.ORGANIZATION_NAME, ())), units, national_id),
+        structure=read_structure(_first(subject.texts(OID_ORGANIZATION)), units, national_id),
         token_id=read_text(certificate, OID_CARD_NUMBER),
     )
-
-
-def _read_subject(certificate: x509.Certificate) -> dict[x509.ObjectIdentifier, tuple[str, ...]]:
-    """Values by attribute, in the order of the certificate; empty ones do not count."""
-    try:
-        attributes = list(certificate.subject)
-    except ValueError:
-        return {}
-    found: dict[x509.ObjectIdentifier, tuple[str, ...]] = {}
-    for attribute in attributes:
-        value = attribute.value
-        text = value if isinstance(value, str) else value.decode("utf-8", errors="replace")
-        if text.strip():
-            found[attribute.oid] = (*found.get(attribute.oid, ()), text)
-    return found
 
 
 def _first(values: Iterable[str]) -> str | None:
@@ -138,6 +122,6 @@ def _coded(table: str, number: int | None) -> Coded | None:
     return Coded(code, find_label(table, code))
 
 
-def _speciality(certificate: x509.Certificate) -> Coded | None:
+def _speciality(certificate: Certificate) -> Coded | None:
     code = _first(read_texts(certificate, OID_SPECIALITY))
     return Coded(code, find_label(SPECIALITIES, code)) if code else None

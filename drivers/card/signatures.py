@@ -6,13 +6,15 @@ import functools
 import hashlib
 import secrets
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from drivers.base import HASH_LENGTHS, Digest, KeyRole, Padding
+from drivers.card.certificate import Certificate, parse_certificate
+from drivers.card.extensions import NON_REPUDIATION, read_authority, read_key_usage
 from drivers.card.tlv import encode_tlv
 from drivers.errors import CardUnknownError
 
@@ -33,15 +35,6 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 
 MIN_MODULUS_BITS = 1024
-CERTIFICATE_ERRORS = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.InvalidVersion,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-)
-"""All that `cryptography` raises on certificates it does not like."""
 
 
 def encode_digest_info(digest: Digest) -> bytes:
@@ -99,34 +92,22 @@ def certificate_role(certificate_der: bytes) -> KeyRole:
 
     Raises CardUnknownError for anything that is not the certificate of an RSA key.
     """
-    certificate, _ = _load(certificate_der)
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return KeyRole.AUTHENTICATION
-    except CERTIFICATE_ERRORS as error:
-        raise CardUnknownError("a certificate of the card has extensions that cannot be read") from error
-    return KeyRole.SIGNATURE if usage.content_commitment else KeyRole.AUTHENTICATION
+    usage = read_key_usage(_load(certificate_der)[0]) or frozenset()
+    return KeyRole.SIGNATURE if NON_REPUDIATION in usage else KeyRole.AUTHENTICATION
 
 
 def is_authority(certificate_der: bytes) -> bool:
-    """Whether the certificate is one of a certification authority (RFC 5280 §4.2.1.9). Raises CardUnknownError."""
-    certificate, _ = _load(certificate_der)
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
-    except CERTIFICATE_ERRORS as error:
-        raise CardUnknownError("a certificate of the card has extensions that cannot be read") from error
+    """Whether the certificate is one of a certification authority. Raises CardUnknownError."""
+    return read_authority(_load(certificate_der)[0])
 
 
 @functools.lru_cache(maxsize=32)
-def _load(certificate_der: bytes) -> tuple[x509.Certificate, rsa.RSAPublicKey]:
+def _load(certificate_der: bytes) -> tuple[Certificate, rsa.RSAPublicKey]:
+    certificate = parse_certificate(certificate_der)
     try:
-        certificate = x509.load_der_x509_certificate(certificate_der)
-        key = certificate.public_key()
-    except CERTIFICATE_ERRORS as error:
-        raise CardUnknownError("a certificate of the card cannot be read") from error
+        key = load_der_public_key(certificate.public_key_der)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise CardUnknownError("the key of a certificate of the card cannot be read") from error
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < MIN_MODULUS_BITS:
         raise CardUnknownError("a certificate of the card is not for an RSA key that can sign")
     return certificate, key

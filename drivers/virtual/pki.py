@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from drivers.atomic import make_private_folder, sync_folder, write_atomically
-from drivers.errors import DriverError
+from drivers.card.certificate import parse_certificate
+from drivers.card.issuing import is_issued
+from drivers.errors import CardUnknownError, DriverError
 from drivers.virtual.certificates import (
     ISSUING_NAME,
     ROOT_NAME,
@@ -134,12 +136,13 @@ class TestPki:
     def vouches_for(self, certificate_der: bytes) -> bool:
         """Whether this folder issued the certificate: signatures up to the root, and the root's key is here."""
         try:
-            leaf = x509.load_der_x509_certificate(certificate_der)
-            issuer = next(item for item in self._issuers() if item.certificate.subject == leaf.issuer).certificate
-            leaf.verify_directly_issued_by(issuer)
-            issuer.verify_directly_issued_by(self.root.certificate)
-            self.root.certificate.verify_directly_issued_by(self.root.certificate)
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, StopIteration):
+            leaf = parse_certificate(certificate_der)
+        except CardUnknownError:
+            return False
+        root = parse_certificate(self.root.certificate_der)
+        issuers = (parse_certificate(issuer.certificate_der) for issuer in self._issuers())
+        issuer = next((issuer for issuer in issuers if is_issued(leaf, issuer)), None)
+        if issuer is None or not is_issued(issuer, root) or not is_issued(root, root):
             return False
         return self.root.owns_its_key()
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ssl
 import subprocess
 from pathlib import Path
 from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 
 def openssl(folder: Path, *arguments: str) -> str:
@@ -19,9 +17,7 @@ def openssl(folder: Path, *arguments: str) -> str:
 
 
 def write_pem(path: Path, *certificates_der: bytes) -> None:
-    path.write_bytes(
-        b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in certificates_der)
-    )
+    path.write_text("".join(ssl.DER_cert_to_PEM_cert(der) for der in certificates_der))
 
 
 def write_chain(folder: Path, certificate: dict[str, Any]) -> None:

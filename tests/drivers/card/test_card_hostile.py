@@ -247,7 +247,7 @@ def odd_certificates(keys):
         "not a certificate": seq(octets(b"nothing")),
         "an unknown algorithm": twice.replace(bytes.fromhex("2A864886F70D010101"), bytes.fromhex("2A864886F70D010163")),
         "a version of none": twice.replace(bytes.fromhex("A003020102"), bytes.fromhex("A003020155")),
-        "an extension that is damaged": twice.replace(usage[:10], usage[:9] + b"\x05"),
+        "an extension that is damaged": twice.replace(usage[:13], usage[:12] + b"\x05"),
         "an exponent of zero": twice.replace(bytes.fromhex("0203010001"), bytes.fromhex("0203000000")),
     }
 
