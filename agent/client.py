@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -94,6 +95,10 @@ class Client:
     def certificates(self) -> list[Json]:
         """GET /v1/certificates."""
         return list(self.request("GET", "/v1/certificates")["certificates"])
+
+    def directory(self, rpps: str) -> Json:
+        """GET /v1/directory/{rpps}."""
+        return self.request("GET", f"/v1/directory/{quote(rpps, safe='')}")
 
     def grants(self) -> list[Json]:
         """GET /v1/grants."""

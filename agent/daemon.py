@@ -40,6 +40,8 @@ from agent.people.presence import Presence, open_presence
 from agent.people.prompt import Prompt, RefusingPrompt
 from agent.people.scripted import ScriptedPrompt
 from agent.people.terminal import TerminalPrompt
+from agent.services.directory.directory import Directory
+from agent.services.directory.opening import open_directory
 from agent.settings import Settings
 from drivers.base import Readers
 from drivers.folder_lock import FolderLock
@@ -117,6 +119,7 @@ class Daemon:
                 uses=CardUses(cards, CardAsker(cards, desk), cards.events, sessions),
                 events=cards.events,
                 chains=chains,
+                directory=_open_directory(self.settings, database, stack),
                 ephemeral_grants=self.settings.unattended,
             ),
             stack,
@@ -202,6 +205,12 @@ class Daemon:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+
+
+def _open_directory(settings: Settings, database: Database, stack: contextlib.AsyncExitStack) -> Directory:
+    directory = open_directory(settings, database)
+    stack.push_async_callback(directory.close)
+    return directory
 
 
 def _remove(path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -37,7 +38,8 @@ class Settings:
     `modules`: PKCS#11 libraries to use beside those installed at known places; `card_access`: the direct way to a card
     and modules where it has none, or one of the two alone. `pin_session_minutes`, `pin_session_uses`: what a person may
     be offered when a code is typed, in time and in signatures; 0: no session is ever offered. `pin_pads` False: codes
-    are typed in the agent's window though the reader announces keys of its own.
+    are typed in the agent's window though the reader announces keys of its own. `directory`: professionals may be
+    looked up in the Annuaire Santé, at `directory_url`, once this user has given an API key.
     """
 
     data_dir: Path
@@ -52,6 +54,8 @@ class Settings:
     pin_session_minutes: int = 15
     pin_session_uses: int = 20
     pin_pads: bool = True
+    directory: bool = False
+    directory_url: str = "https://gateway.api.esante.gouv.fr/fhir/v2"
 
 
 def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
@@ -188,6 +192,16 @@ def _card_access(value: Any) -> str:
     return str(value)
 
 
+def _service_url(value: Any) -> str:
+    """An https address, without credentials, query, or anything that two readers could understand in two ways."""
+    text = _text(value)
+    parts = urlsplit(text)
+    plain = text.isascii() and text.isprintable() and not set(text) & set(" @?#\\%")
+    if parts.scheme != "https" or not plain or not parts.hostname or parts.port == 0 or ".." in parts.path:
+        raise ValueError(value)
+    return text
+
+
 WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
 
@@ -211,4 +225,6 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "pin_session_minutes": _bounded(MAX_SESSION_MINUTES),
     "pin_session_uses": _bounded(MAX_SESSION_USES),
     "pin_pads": _boolean,
+    "directory": _boolean,
+    "directory_url": _service_url,
 }

@@ -39,4 +39,11 @@ MIGRATIONS = (
         updated_at INTEGER NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE directory (
+        rpps TEXT PRIMARY KEY,
+        professional TEXT NOT NULL,         -- JSON; null: the directory knows nobody of this number
+        at INTEGER NOT NULL
+    ) STRICT;
+    """,
 )

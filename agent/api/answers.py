@@ -8,6 +8,7 @@ from agent.access.callers import Ability, CallerKind
 from agent.api import foreign_cards
 from agent.cards.conditions import Condition
 from agent.cards.events import EventType
+from agent.services.directory.values import MailboxKind
 from drivers.base import KeyRole
 from drivers.card.atr import CardFamily
 
@@ -92,6 +93,30 @@ GRANT = _record(
     _texts("id", "caller", "createdAt", "expiresAt")
     | {"kind": KIND, "abilities": _list({"enum": list(Ability)}), "untilStop": BOOLEAN}
 )
+TERMS: Final = _list(_record({"code": TEXT, "label": TEXT_OR_NULL}))
+DIRECTORY_ENTRY = _record(
+    _texts("rpps", "asOf")
+    | {"stale": BOOLEAN, "found": BOOLEAN, "active": {"type": ["boolean", "null"]}}
+    | {"names": _list(_record(dict.fromkeys(("familyName", "givenName", "title"), TEXT_OR_NULL)))}
+    | {"professions": TERMS, "specialities": TERMS}
+    | {
+        "situations": _list(
+            _record(
+                dict.fromkeys(("name", "structureId", "finess", "siret", "siren"), TEXT_OR_NULL)
+                | dict.fromkeys(("sector", "mode", "role"), _or_null(CODED))
+            )
+        ),
+        "mailboxes": _list(
+            _record(
+                _texts("address", "kindLabel", "kindLabelFr")
+                | {"kind": {"enum": [*MailboxKind, None]}}
+                | dict.fromkeys(("structure", "service", "description"), TEXT_OR_NULL)
+            )
+        ),
+        "cardNumber": TEXT_OR_NULL,
+        "differences": _list(_record(_texts("member") | dict.fromkeys(("card", "directory"), TEXT_OR_NULL))),
+    }
+)
 JOURNAL_ENTRY = _record(
     _texts("at", "lastAt", "action", "caller", "outcome")
     | {"id": NUMBER, "count": NUMBER}
@@ -111,6 +136,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "State": STATE,
     "Event": EVENT,
     "Grant": GRANT,
+    "DirectoryEntry": DIRECTORY_ENTRY,
     "JournalEntry": JOURNAL_ENTRY,
     "Signature": SIGNATURE,
     "WebEidToken": WEB_EID_TOKEN,
@@ -121,6 +147,7 @@ ANSWERS: Final[dict[str, Schema]] = {
     "read-cards": _record({"cards": _list(_ref("Card"))}),
     "read-card": _ref("Card"),
     "list-certificates": _record({"certificates": _list(_ref("Certificate"))}),
+    "read-directory": _ref("DirectoryEntry"),
     "list-journal": _record({"entries": _list(_ref("JournalEntry"))}),
     "grant": _ref("Grant"),
     "list-grants": _record({"grants": _list(_ref("Grant"))}),

@@ -17,6 +17,7 @@ from agent.cards.sessions import PinSessions
 from agent.cards.uses import CardUses, UseRecord
 from agent.certificates.chains import Chains
 from agent.people.desk import Desk
+from agent.services.directory.directory import Directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Services:
     desk: Desk
     events: EventBus
     chains: Chains
+    directory: Directory
     ephemeral_grants: bool = False
 
 

@@ -17,6 +17,7 @@ class Exit(IntEnum):
     GATE = 6
     OTHER_PROGRAM = 7
     CERTIFICATE = 8
+    DIRECTORY = 9
 
 
 BY_LAYER = {
@@ -29,4 +30,5 @@ BY_LAYER = {
     "call": Exit.USAGE,
     "other program": Exit.OTHER_PROGRAM,
     "certificate": Exit.CERTIFICATE,
+    "directory": Exit.DIRECTORY,
 }

@@ -69,7 +69,7 @@ def _exit_codes() -> str:
     _ = translator()
     return _(
         "exit codes: 0 done, 1 failed, 2 wrong call, 3 no agent runs, 4 service, reader or card, 5 code wrong, blocked "
-        "or refused,\n  6 not granted, 7 another program has the card, 8 certificate or key"
+        "or refused,\n  6 not granted, 7 another program has the card, 8 certificate or key, 9 Annuaire Santé"
     )
 
 
@@ -169,6 +169,18 @@ def _add_asking(commands: Commands) -> None:
     journal = _add(commands, "journal", _("show every use of the card and every refusal"), "asking:run_journal")
     _add_json(journal)
     journal.add_argument("--limit", type=int, default=50, help=_("how many entries, newest first"))
+    directory = _add(
+        commands,
+        "directory",
+        _("look a professional up in the Annuaire Santé, or store its key"),
+        "directory:run_directory",
+    )
+    _add_json(directory)
+    directory.add_argument(
+        "what", nargs="?", metavar="RPPS|key", help=_("an RPPS number; or key, to type the API key, which is not shown")
+    )
+    directory.add_argument("--card", nargs="?", const="", metavar="NUMBER", help=_("look up the holder of the card"))
+    directory.add_argument("--remove", action="store_true", help=_("with key: take the API key out of the key store"))
     _add(commands, "token", _("print the local token that programs send"), "asking:run_token")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from gettext import NullTranslations
 from typing import Final
 
 from agent.client import AgentProblemError, AgentUnreachableError, Client
 from agent.people.panel.access_pages import grants_page, journal_page
 from agent.people.panel.card_pages import card_page, certificates_page
+from agent.people.panel.directory import directory_sections
 from agent.people.panel.help_pages import diagnosis_page, errands_page, settings_page, unreachable_page
 from agent.people.panel.sections import Context, Section, shown
 
@@ -25,6 +26,9 @@ PAGES: Final[Mapping[str, Load]] = {
     "errands": errands_page,
     "settings": lambda _, context: settings_page(context),
 }
+
+LATER: Final[Mapping[str, Load]] = {"card": directory_sections}
+"""What is added to a page when it comes: other hosts are asked for it."""
 
 WITHOUT_AGENT: Final[Mapping[str, Callable[[Context], tuple[Section, ...]]]] = {
     "errands": lambda context: errands_page(None, context),
@@ -45,11 +49,25 @@ def page_title(name: str, words: NullTranslations) -> str:
     }[name]
 
 
+def load_steps(name: str, context: Context) -> Iterator[tuple[Section, ...]]:
+    """The page, and then, where something is added later, the whole page again."""
+    page = load_page(name, context)
+    yield page
+    if name in LATER:
+        later = _load(LATER[name], name, context)
+        if later:
+            yield page + later
+
+
 def load_page(name: str, context: Context) -> tuple[Section, ...]:
     """Ask the agent, and put its answer into words; what it refuses, and its absence, are words as well."""
+    return _load(PAGES[name], name, context)
+
+
+def _load(load: Load, name: str, context: Context) -> tuple[Section, ...]:
     try:
         with Client.of(context.settings.data_dir, CALL_S) as client:
-            return PAGES[name](client, context)
+            return load(client, context)
     except AgentUnreachableError as error:
         if name in WITHOUT_AGENT:
             return WITHOUT_AGENT[name](context)

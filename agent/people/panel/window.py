@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from agent.people.dialog.labels import make_label
 from agent.people.panel.deeds import do_deed
-from agent.people.panel.pages import PAGES, load_page, page_title
+from agent.people.panel.pages import PAGES, load_steps, page_title
 from agent.people.panel.sections import Button, Context, Section
 from agent.people.panel.view import SectionView
 
@@ -60,7 +60,7 @@ class PanelWindow(QWidget):
         """Ask the agent again for what is shown."""
         name = self._page
         context = self._context_now()
-        self._begin(lambda: self.loaded.emit(name, load_page(name, context)))
+        self._begin(lambda: self._load(name, context))
 
     @property
     def _page(self) -> str:
@@ -72,6 +72,10 @@ class PanelWindow(QWidget):
 
     def _begin(self, work: Callable[[], None]) -> None:
         threading.Thread(target=work, name="ask the agent", daemon=True).start()
+
+    def _load(self, name: str, context: Context) -> None:
+        for sections in load_steps(name, context):
+            self.loaded.emit(name, sections)
 
     def _make_list(self) -> QListWidget:
         pages = QListWidget(self)
@@ -176,7 +180,7 @@ class PanelWindow(QWidget):
         failure = do_deed(button, context)
         if failure is not None:
             self.failed.emit(failure)
-        self.loaded.emit(name, load_page(name, context))
+        self._load(name, context)
 
     def _tell_failure(self, sentence: str) -> None:
         box = QMessageBox(QMessageBox.Icon.Warning, self.windowTitle(), sentence, parent=self)

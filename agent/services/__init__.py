@@ -1,0 +1,1 @@
+"""French health services that the agent asks on the workstation's behalf."""

@@ -1,0 +1,72 @@
+"""Look-ups as the agent offers them: one question for all who ask at once, and yesterday's answer in need."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Protocol
+
+from agent.services.directory.cache import DirectoryCache, Entry
+from agent.services.directory.errors import PASSING, DirectoryError, DirectoryOffError
+from agent.services.directory.values import Listing, Professional
+
+log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """Who knows."""
+
+    async def find(self, rpps: str) -> Professional | None:
+        """The professional of this number, or None. Raises DirectoryError."""
+
+
+class Directory:
+    """Look-ups by RPPS number. Without a `source` every one is refused: the settings do not want any."""
+
+    def __init__(self, source: Source | None, cache: DirectoryCache) -> None:
+        self._source = source
+        self._cache = cache
+        self._asking: dict[str, asyncio.Task[Listing]] = {}
+
+    async def find(self, rpps: str) -> Listing:
+        """What the directory says of this number now, or has said within a day. Raises DirectoryError."""
+        if self._source is None:
+            raise DirectoryOffError
+        known = await self._cache.load(rpps)
+        if known is not None and self._cache.is_fresh(known):
+            return _listing(rpps, known)
+        task = self._asking.get(rpps)
+        if task is None:
+            task = self._asking[rpps] = asyncio.create_task(self._ask(self._source, rpps, known))
+            task.add_done_callback(lambda done: self._end(rpps, done))
+        return await asyncio.shield(task)  # one who goes away does not take the answer from the others
+
+    async def forget(self) -> int:
+        """Empty what was kept; give how many answers that were. Raises StoreError."""
+        return await self._cache.forget()
+
+    async def close(self) -> None:
+        """Give up what is being asked."""
+        tasks = list(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ask(self, source: Source, rpps: str, known: Entry | None) -> Listing:
+        try:
+            professional = await source.find(rpps)
+        except PASSING as error:
+            if known is None:
+                raise
+            log.info("the directory tells nothing now (%s); what it told before stands in", error)
+            return _listing(rpps, known, stale=True)
+        return _listing(rpps, await self._cache.save(rpps, professional))
+
+    def _end(self, rpps: str, task: asyncio.Task[Listing]) -> None:
+        del self._asking[rpps]
+        if not task.cancelled() and isinstance(task.exception(), DirectoryError):
+            log.info("the directory told nothing: %r", task.exception())
+
+
+def _listing(rpps: str, entry: Entry, *, stale: bool = False) -> Listing:
+    return Listing(rpps, entry.professional, entry.as_of, stale)
