@@ -23,7 +23,6 @@ from drivers.card.certificate import Certificate
 
 if TYPE_CHECKING:
     from agent.certificates.holder import Coded, Holder
-    from agent.services.directory.values import Term
 
 
 def base64_text(value: bytes) -> str:
@@ -68,7 +67,7 @@ def holder_view(holder: Holder) -> dict[str, Any]:
     }
 
 
-def coded_view(coded: Coded | Term | None) -> dict[str, str | None] | None:
+def coded_view(coded: Coded | None) -> dict[str, str | None] | None:
     """A code with its label."""
     return {"code": coded.code, "label": coded.label} if coded else None
 

@@ -6,24 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
+from agent.certificates.holder import Coded, Holder
 from agent.services.directory.values import Name, Professional
-
-if TYPE_CHECKING:
-    from agent.certificates.holder import Holder
-
-
-class Coded(Protocol):
-    """A code with its label, whosever."""
-
-    @property
-    def code(self) -> str:
-        """The code."""
-
-    @property
-    def label(self) -> str | None:
-        """Its French label."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+from agent.certificates.holder import Coded
 from agent.certificates.nomenclature import PROFESSIONS, SPECIALITIES, find_label
 from agent.services.directory.bundle import Resource, list_members, list_texts, read_text
 from agent.services.directory.mailboxes import read_mailboxes
-from agent.services.directory.values import Name, Professional, Situation, Structure, Term
+from agent.services.directory.values import Name, Professional, Situation, Structure
 
 SECTORS, MODE, ROLE = "R02", "R23", "R21"
 RESOURCE_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")  # FHIR R4, datatype id
@@ -102,13 +103,15 @@ def _concepts(resource: Resource, name: str) -> list[Resource]:
     return [coding for concept in list_members(resource, name) for coding in list_members(concept, "coding")]
 
 
-def _terms(codings: Iterable[Resource], system: re.Pattern[str], table: str) -> list[Term]:
+def _terms(codings: Iterable[Resource], system: re.Pattern[str], table: str) -> list[Coded]:
     """The codes of a system, with the label of our table, or else the directory's own."""
     codes = [(read_text(one, "code"), one) for one in codings if system.search(str(one.get("system")))]
-    return [Term(code, find_label(table, code) or read_text(one, "display")) for code, one in codes if code is not None]
+    return [
+        Coded(code, find_label(table, code) or read_text(one, "display")) for code, one in codes if code is not None
+    ]
 
 
-def _first(terms: list[Term]) -> Term | None:
+def _first(terms: list[Coded]) -> Coded | None:
     return next(iter(terms), None)
 
 
@@ -116,7 +119,7 @@ def _read_situation(role: Resource, organization: Resource | None) -> Situation:
     codings = _concepts(role, "code")
     return Situation(
         structure=_read_structure(organization) if organization is not None else None,
-        mode=_first([Term(term.code, MODES.get(term.code, term.label)) for term in _terms(codings, MODE_TABLE, MODE)]),
+        mode=_first([Coded(term.code, MODES.get(term.code, term.label)) for term in _terms(codings, MODE_TABLE, MODE)]),
         role=_first(_terms(codings, ROLE_TABLES, ROLE)),
     )
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from agent.certificates.holder import Coded
+
 
 class MailboxKind(StrEnum):
     """Kinds of MSSanté mailboxes (TRE_R257-TypeBAL)."""
@@ -14,14 +16,6 @@ class MailboxKind(StrEnum):
     PRACTICE = "CAB"
     ORGANISATION = "ORG"
     APPLICATION = "APP"
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A code of the ANS tables, with its French label where one is known."""
-
-    code: str
-    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +36,7 @@ class Structure:
     finess: str | None = None
     siret: str | None = None
     siren: str | None = None
-    sector: Term | None = None
+    sector: Coded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +44,8 @@ class Situation:
     """One activity: `mode` says how (L, S, B), `role` as what."""
 
     structure: Structure | None
-    mode: Term | None = None
-    role: Term | None = None
+    mode: Coded | None = None
+    role: Coded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +66,8 @@ class Professional:
     rpps: str
     active: bool
     names: tuple[Name, ...] = ()
-    professions: tuple[Term, ...] = ()
-    specialities: tuple[Term, ...] = ()
+    professions: tuple[Coded, ...] = ()
+    specialities: tuple[Coded, ...] = ()
     situations: tuple[Situation, ...] = ()
     mailboxes: tuple[Mailbox, ...] = ()
 

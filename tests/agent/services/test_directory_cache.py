@@ -12,15 +12,16 @@ import pytest
 from support.fhir_directory import rpps_numbers
 
 from agent.access.database import Database
+from agent.certificates.holder import Coded
 from agent.services.directory.cache import MAX_ENTRIES, DirectoryCache
 from agent.services.directory.directory import Directory
 from agent.services.directory.errors import ApiKeyRefusedError, DirectoryOffError, DirectoryUnavailableError
-from agent.services.directory.values import Mailbox, MailboxKind, Name, Professional, Situation, Structure, Term
+from agent.services.directory.values import Mailbox, MailboxKind, Name, Professional, Situation, Structure
 
 RPPS = "99700002712"
 SOMEBODY = Professional(
-    RPPS, True, (Name("VIRTUEL", "CAMILLE"),), (Term("10", "Médecin"),), (Term("SM26"),),
-    (Situation(Structure("CABINET", "499700002712005", sector=Term("SA07", None)), Term("L")),),
+    RPPS, True, (Name("VIRTUEL", "CAMILLE"),), (Coded("10", "Médecin"),), (Coded("SM26", None),),
+    (Situation(Structure("CABINET", "499700002712005", sector=Coded("SA07", None)), Coded("L", None)),),
     (Mailbox("a@b.mssante.fr", MailboxKind.PERSONAL), Mailbox("c@d.mssante.fr", None, "CABINET")),
 )  # fmt: skip
 DAY = 24 * 3600

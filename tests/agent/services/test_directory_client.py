@@ -22,6 +22,7 @@ from support.fhir_directory import (
     say,
 )
 
+from agent.certificates.holder import Coded
 from agent.services.directory import client as client_module
 from agent.services.directory.ceiling import CALLS, Ceiling
 from agent.services.directory.client import read_retry_after
@@ -32,7 +33,7 @@ from agent.services.directory.errors import (
     DirectoryBusyError,
     DirectoryUnavailableError,
 )
-from agent.services.directory.values import Mailbox, MailboxKind, Name, Structure, Term
+from agent.services.directory.values import Mailbox, MailboxKind, Name, Structure
 
 RPPS = "99700002712"
 
@@ -66,14 +67,16 @@ async def test_a_professional_with_situations_and_mailboxes(directory, ask):
     assert found is not None
     assert (found.rpps, found.active) == (RPPS, True)
     assert found.names == (Name("VIRTUEL", "CAMILLE", "DR"),)
-    assert found.professions == (Term("10", "Médecin"),)
+    assert found.professions == (Coded("10", "Médecin"),)
     assert [term.code for term in found.specialities] == ["SM26"]
     assert found.specialities[0].label
     places = [situation.structure for situation in found.situations]
-    assert places[0] == Structure("CABINET DU DR VIRTUEL", "499700002712005", sector=Term("SA07", "Cabinet individuel"))
+    assert places[0] == Structure(
+        "CABINET DU DR VIRTUEL", "499700002712005", sector=Coded("SA07", "Cabinet individuel")
+    )
     assert places[1].finess == "990000010"
     assert (places[1].siret, places[1].siren) == ("99000001000017", "990000010")
-    assert [situation.mode for situation in found.situations] == [Term("L", "Libéral"), Term("S", "Salarié")]
+    assert [situation.mode for situation in found.situations] == [Coded("L", "Libéral"), Coded("S", "Salarié")]
     centre = "CENTRE DE SANTE D'ESSAI"
     assert found.mailboxes == (
         Mailbox("camille.virtuel@medecin.mssante.fr", MailboxKind.PERSONAL),

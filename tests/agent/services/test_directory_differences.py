@@ -10,7 +10,7 @@ from agent.certificates.holder import Coded, Holder
 from agent.certificates.structure import Structure as CardStructure
 from agent.services.directory.differences import Difference, fold, list_differences
 from agent.services.directory.rpps import is_rpps
-from agent.services.directory.values import Name, Professional, Situation, Structure, Term
+from agent.services.directory.values import Name, Professional, Situation, Structure
 
 HOLDER = Holder(
     kind="CPS",
@@ -26,8 +26,8 @@ LISTED = Professional(
     "99700002712",
     active=True,
     names=(Name("Le Goff Mare", "Jean-Paul", "DR"),),
-    professions=(Term("10", "Médecin"),),
-    specialities=(Term("SM26", None), Term("CEX22", None)),
+    professions=(Coded("10", "Médecin"),),
+    specialities=(Coded("SM26", None), Coded("CEX22", None)),
 )
 
 
@@ -43,7 +43,7 @@ def test_another_name():
 
 
 def test_profession_and_speciality_by_their_codes():
-    listed = replace(LISTED, professions=(Term("21", "Pharmacien"),), specialities=(Term("SM41", None),))
+    listed = replace(LISTED, professions=(Coded("21", "Pharmacien"),), specialities=(Coded("SM41", None),))
     assert list_differences(HOLDER, listed) == (
         Difference("profession", "Médecin (10)", "Pharmacien (21)"),
         Difference("speciality", "Qualifié en médecine générale (SM) (SM26)", "SM41"),
