@@ -92,6 +92,10 @@ class Client:
         """GET /v1/cards."""
         return list(self.request("GET", "/v1/cards")["cards"])
 
+    def situations(self, card_number: str) -> list[Json]:
+        """POST /v1/cards/{number}/situations; the agent asks for the code itself."""
+        return list(self.request("POST", f"/v1/cards/{card_number}/situations", {})["situations"])
+
     def certificates(self) -> list[Json]:
         """GET /v1/certificates."""
         return list(self.request("GET", "/v1/certificates")["certificates"])

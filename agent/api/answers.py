@@ -56,9 +56,19 @@ HOLDER = _record(
     | dict.fromkeys(("profession", "futureProfession", "speciality"), _or_null(CODED))
     | {"structure": _or_null(_record(dict.fromkeys(("name", "id"), TEXT_OR_NULL)))}
 )
+SITUATION = _record(
+    {
+        "number": NUMBER,
+        "name": TEXT_OR_NULL,
+        "structure": _or_null(_record({"id": TEXT, "kind": TEXT_OR_NULL, "number": TEXT_OR_NULL})),
+        "sector": _or_null(CODED),
+    }
+)
+SITUATIONS = _list(_ref("Situation"))
 CARD = _record(
     _texts("number", "kind", "generation", "access", "reader", "expiresAt")
     | {"label": TEXT_OR_NULL, "tokenId": TEXT_OR_NULL, "test": BOOLEAN, "holder": HOLDER, "pin": _or_null(PIN)}
+    | {"situations": _or_null(SITUATIONS)}
 )
 READER = _record(
     {
@@ -131,6 +141,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "Problem": PROBLEM,
     "Reader": READER,
     "Card": CARD,
+    "Situation": SITUATION,
     "Certificate": CERTIFICATE,
     "Session": SESSION,
     "State": STATE,
@@ -146,6 +157,7 @@ ANSWERS: Final[dict[str, Schema]] = {
     "list-readers": _record({"readers": _list(_ref("Reader"))}),
     "read-cards": _record({"cards": _list(_ref("Card"))}),
     "read-card": _ref("Card"),
+    "read-situations": _record({"situations": SITUATIONS}),
     "list-certificates": _record({"certificates": _list(_ref("Certificate"))}),
     "read-directory": _ref("DirectoryEntry"),
     "list-journal": _record({"entries": _list(_ref("JournalEntry"))}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from agent.api import desk, directory, granting, readings, streaming, using
+from agent.api import desk, directory, granting, readings, situations, streaming, using
 from agent.api.connections import STRANGERS, Strangers
 from agent.api.context import SERVICES, Services
 from agent.api.middleware import answer, gate
@@ -18,6 +18,7 @@ ROUTES = (
     web.get("/v1/readers", readings.list_readers, name="list-readers"),
     web.get("/v1/cards", readings.list_cards, name="read-cards"),
     web.get("/v1/cards/{number}", readings.read_card, name="read-card"),
+    web.post("/v1/cards/{number}/situations", situations.use_situations, name="read-situations"),
     web.get("/v1/certificates", readings.list_certificates, name="list-certificates"),
     web.get("/v1/directory/{rpps}", directory.read_directory, name="read-directory"),
     web.get("/v1/journal", readings.list_journal, name="list-journal"),

@@ -11,7 +11,7 @@ from aiohttp import web
 from agent import __version__
 from agent.api import uploads
 from agent.api.answers import ANSWERS, COMPONENTS, MESSAGES
-from agent.api.schemas import AuthenticationBody, Body, GrantBody, LockBody, PinBody, SignatureBody
+from agent.api.schemas import AuthenticationBody, Body, GrantBody, LockBody, PinBody, SignatureBody, SituationsBody
 
 BODIES: dict[str, type[Body]] = {
     "grant": GrantBody,
@@ -19,6 +19,7 @@ BODIES: dict[str, type[Body]] = {
     "change-pin": PinBody,
     "unblock-pin": PinBody,
     "lock-pin": LockBody,
+    "read-situations": SituationsBody,
     "authenticate": AuthenticationBody,
     "sign": SignatureBody,
 }

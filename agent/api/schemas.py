@@ -42,6 +42,10 @@ class PinBody(Body, frozen=True):
     card_number: CardNumber | None = None
 
 
+class SituationsBody(Body, frozen=True):
+    """POST /v1/cards/{number}/situations: nothing to say."""
+
+
 class LockBody(Body, frozen=True):
     """POST /v1/pin/lock: nothing to say."""
 

@@ -23,6 +23,7 @@ from drivers.card.certificate import Certificate
 
 if TYPE_CHECKING:
     from agent.certificates.holder import Coded, Holder
+    from drivers.card.activity import Activity
 
 
 def base64_text(value: bytes) -> str:
@@ -49,6 +50,7 @@ def card_view(card: Card, pin: PinStatus | None, *, in_session: bool = False) ->
         "expiresAt": moment(card.expires_at),
         "holder": holder_view(card.holder),
         "pin": pin_view(pin, in_session=in_session) if pin else None,
+        "situations": list_situation_views(card.memory.situations),
     }
 
 
@@ -70,6 +72,28 @@ def holder_view(holder: Holder) -> dict[str, Any]:
 def coded_view(coded: Coded | None) -> dict[str, str | None] | None:
     """A code with its label."""
     return {"code": coded.code, "label": coded.label} if coded else None
+
+
+def list_situation_views(situations: tuple[Activity, ...] | None) -> list[dict[str, Any]] | None:
+    """Situations by their numbers; None where nobody has read them yet."""
+    return None if situations is None else [_situation_view(each) for each in situations]
+
+
+def _situation_view(situation: Activity) -> dict[str, Any]:
+    """One situation; what a structure's identifier is not known to be, and a sector without a label, stay as told."""
+    from agent.certificates.nomenclature import SECTORS, find_label  # noqa: PLC0415 - once a card was read
+    from agent.certificates.structure import Structure, is_structure_id  # noqa: PLC0415
+
+    told, sector = situation.structure_id, situation.sector
+    known = Structure(situation.name, told) if told is not None and is_structure_id(told) else None
+    return {
+        "number": situation.number,
+        "name": situation.name,
+        "structure": None
+        if told is None
+        else {"id": told, "kind": known and known.kind, "number": known and known.number},
+        "sector": None if sector is None else {"code": sector, "label": find_label(SECTORS, sector)},
+    }
 
 
 def pin_view(status: PinStatus, *, in_session: bool = False) -> dict[str, Any]:

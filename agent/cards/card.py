@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agent.cards.errors import CertificateExpiredError, KeyRefusedError
 from agent.people.prompt import CardSummary, CertificateSummary
-from drivers.base import KeyInfo, KeyRole, PinKeeper, PinReader, Token
+from drivers.base import DataReader, KeyInfo, KeyRole, PinKeeper, PinReader, Token
 from drivers.card.atr import CardFamily
 from drivers.card.certificate import Certificate, parse_certificate
 from drivers.card.names import OID_COMMON_NAME
@@ -17,6 +17,14 @@ from drivers.errors import KeyUnusableError, NotSupportedError
 
 if TYPE_CHECKING:
     from agent.certificates.holder import Holder
+    from drivers.card.activity import Activity
+
+
+@dataclass(slots=True)
+class CardMemory:
+    """What the card has told after a code, kept until it leaves its reader and written nowhere; None: not asked yet."""
+
+    situations: tuple[Activity, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,7 @@ class Card:
     holder: Holder
     expires_at: datetime
     test_token: bool
+    memory: CardMemory = field(default_factory=CardMemory, repr=False, compare=False)
 
     @property
     def number(self) -> str:
@@ -96,6 +105,13 @@ def pin_reader(card: Card) -> PinReader:
     if isinstance(card.token, PinReader):
         return card.token
     raise NotSupportedError("this token does not tell the state of its code")
+
+
+def data_reader(card: Card) -> DataReader:
+    """The card as one whose data objects can be read. Raises NotSupportedError."""
+    if isinstance(card.token, DataReader):
+        return card.token
+    raise NotSupportedError("this token shows no data objects")
 
 
 def pin_keeper(card: Card) -> PinKeeper:

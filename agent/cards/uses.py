@@ -9,13 +9,13 @@ from typing import TypeVar
 
 from agent.access.callers import Caller, CallerKind
 from agent.cards.asking import CardAsker, CodeQuestion
-from agent.cards.card import Card, pin_keeper, pin_reader, require_usable, require_valid
+from agent.cards.card import Card, data_reader, pin_keeper, pin_reader, require_usable, require_valid
 from agent.cards.cards import Cards
 from agent.cards.events import Event, EventBus, EventType
 from agent.cards.sessions import PinSessions, SessionOffer
 from agent.cards.slots import CardStuckError
 from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PromptRefusedError, PromptTimeoutError
-from drivers.base import Deadline, Digest, KeyInfo, KeyRole, PinStatus
+from drivers.base import DataObject, Deadline, Digest, KeyInfo, KeyRole, PinStatus, Wanted
 from drivers.errors import (
     CardRemovedError,
     ContactlessError,
@@ -29,7 +29,7 @@ from drivers.pin import ON_PAD, Code, Pin
 
 T = TypeVar("T")
 
-SESSION_ACTIONS = frozenset({Action.AUTHENTICATE, Action.SIGN, Action.VERIFY_PIN})
+SESSION_ACTIONS = frozenset({Action.AUTHENTICATE, Action.SIGN, Action.VERIFY_PIN, Action.READ_SITUATIONS})
 """What a kept code may be used for, or be kept after. Not raw signatures, which nobody can look at."""
 
 
@@ -115,6 +115,19 @@ class CardUses:
         async with self._unlock(request, card, status, key) as code:
             return await make(UnlockedKey(self, card, key, code, request))
 
+    async def read_data(self, request: UseRequest, wanted: Wanted) -> tuple[Card, tuple[DataObject, ...]]:
+        """Read data objects, private ones too, of the card that is found; its public ones may come from the cache."""
+        card, status = await self._look(request)
+        reader = data_reader(card)
+        async with self._unlock(request, card, status) as code:
+            return card, await self.use_code(
+                card,
+                lambda deadline: reader.read_data_objects(code, deadline, wanted),
+                code,
+                request,
+                reader.data_timeout_s,
+            )
+
     async def verify_pin(self, request: UseRequest) -> PinStatus:
         """Have the person's code checked by the card."""
         card, status = await self._look(request)
@@ -150,10 +163,17 @@ class CardUses:
         """Ask the card for its tries; costs none."""
         return await self._run(card, pin_reader(card).read_pin_status, record, card.token.look_timeout_s)
 
-    async def use_code(self, card: Card, work: Callable[[Deadline], T], code: Code, request: UseRequest) -> T:
+    async def use_code(
+        self,
+        card: Card,
+        work: Callable[[Deadline], T],
+        code: Code,
+        request: UseRequest,
+        timeout_s: float | None = None,
+    ) -> T:
         """Do one thing for which a code goes to the card, and learn from the card's refusal."""
         on_pad = code is ON_PAD
-        timeout_s = card.token.pad_timeout_s if on_pad else card.token.use_timeout_s
+        timeout_s = card.token.pad_timeout_s if on_pad else timeout_s or card.token.use_timeout_s
         try:
             async with self._asker.typing_on_reader(card, wanted=on_pad):
                 return await self._run(card, work, request.record, timeout_s)
@@ -192,7 +212,9 @@ class CardUses:
         return card, await self.read_pin_status(card, request.record)
 
     @asynccontextmanager
-    async def _unlock(self, request: UseRequest, card: Card, status: PinStatus, key: KeyInfo) -> AsyncIterator[Code]:
+    async def _unlock(
+        self, request: UseRequest, card: Card, status: PinStatus, key: KeyInfo | None = None
+    ) -> AsyncIterator[Code]:
         """Give the code of the caller's session, or one that the person types now and may let the agent keep."""
         if request.may_use_session and not status.blocked:
             kept = self._sessions.borrow(request.caller, card, status.tries_left, max(1, len(request.subjects)))

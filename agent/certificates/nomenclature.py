@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from importlib import resources
 
-PROFESSIONS, FUTURE_PROFESSIONS, SPECIALITIES = "G15", "G16", "R01"
+PROFESSIONS, FUTURE_PROFESSIONS, SPECIALITIES, SECTORS = "G15", "G16", "R01", "R02"
 
 
 def find_label(table: str, code: str) -> str | None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from agent.client import Client, Json
 from agent.commands.exits import Exit
 from agent.commands.output import in_language, report, say, say_json
+from agent.commands.situations import read_situations, say_situations
 from agent.people.translations import translator
 from agent.settings import load_settings
 
@@ -57,9 +58,12 @@ def run_cards(arguments: Namespace) -> int:
 
     def show(client: Client) -> list[Json]:
         cards = client.cards()
+        if arguments.situations:
+            read_situations(client, cards)
         if not arguments.json:
             for card in cards:
                 _show_card(card)
+                say_situations(card)
             if not cards:
                 _say_why_none(client)
         return cards

@@ -160,7 +160,9 @@ def _add_asking(commands: Commands) -> None:
     _add_json(
         _add(commands, "status", _("say whether the agent runs, and what is in the readers"), "asking:run_status")
     )
-    _add_json(_add(commands, "cards", _("show the cards and their holders"), "asking:run_cards"))
+    cards = _add(commands, "cards", _("show the cards and their holders"), "asking:run_cards")
+    _add_json(cards)
+    cards.add_argument("--situations", action="store_true", help=_("read where the holder works; asks for the code"))
     _add_json(_add(commands, "certificates", _("show the certificates of the cards"), "asking:run_certificates"))
     grants = _add(commands, "grants", _("list what sites and programs may do, or revoke it"), "asking:run_grants")
     _add_json(grants)

@@ -40,6 +40,8 @@ def _write_use(request: PinRequest, words: NullTranslations) -> Fact | None:
         return Fact(words.gettext("Log you in to"), display_origin(site)) if site else None
     if request.action in (Action.SIGN, Action.SIGN_RAW):
         return _write_documents(request, words)
+    if request.action is Action.READ_SITUATIONS:
+        return Fact(words.gettext("To read"), words.gettext("your activity situations: structures and sectors"))
     return None
 
 

@@ -62,6 +62,7 @@ class Action(StrEnum):
     VERIFY_PIN = "verify-pin"
     CHANGE_PIN = "change-pin"
     UNBLOCK_PIN = "unblock-pin"
+    READ_SITUATIONS = "read-situations"
 
 
 @dataclass(frozen=True, slots=True)

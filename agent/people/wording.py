@@ -66,6 +66,7 @@ def _pin_heading(request: PinRequest, words: NullTranslations) -> str:
         Action.VERIFY_PIN: words.gettext("Check the code of your card"),
         Action.CHANGE_PIN: words.gettext("Choose a new code for your card"),
         Action.UNBLOCK_PIN: words.gettext("Unblock your card"),
+        Action.READ_SITUATIONS: words.gettext("Read from your card where you work"),
     }[request.action]
 
 

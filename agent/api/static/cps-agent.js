@@ -131,6 +131,15 @@ export class CpsAgent {
     return (await this.#call("GET", "/v1/cards", options)).cards;
   }
 
+  /**
+   * Where the holder works. The agent asks for the code, once while the card stays; then `cards` tells it too.
+   * @param {string} cardNumber @param {CallOptions} [options] @returns {Promise<object[]>}
+   */
+  async situations(cardNumber, options) {
+    const path = `/v1/cards/${encodeURIComponent(cardNumber)}/situations`;
+    return (await this.#call("POST", path, options, {})).situations;
+  }
+
   /** The certificates of these cards, with chains. @param {CallOptions} [options] @returns {Promise<object[]>} */
   async certificates(options) {
     return (await this.#call("GET", "/v1/certificates", options)).certificates;

@@ -135,6 +135,7 @@ def _action_words(action: str, words: NullTranslations) -> str:
         "list-readers": words.gettext("look at the readers"),
         "read-cards": words.gettext("read the identity on the card"),
         "read-card": words.gettext("read the card"),
+        "read-situations": words.gettext("read the activity situations on the card"),
         "list-certificates": words.gettext("read the certificates"),
         "read-directory": words.gettext("look somebody up in the Annuaire Santé"),
         "list-journal": words.gettext("read this journal"),

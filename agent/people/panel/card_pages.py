@@ -7,6 +7,7 @@ from gettext import NullTranslations
 
 from agent.client import Client, Json
 from agent.people.panel.sections import Context, Line, Section, coded, moment_words, only_told, shown
+from agent.people.panel.situations import situation_buttons, situation_lines
 
 
 def card_page(client: Client, context: Context) -> tuple[Section, ...]:
@@ -36,7 +37,9 @@ def card_section(card: Json, words: NullTranslations) -> Section:
             (words.gettext("Valid until"), moment_words(card.get("expiresAt"), words)),
             (words.gettext("Reader"), shown(card.get("reader"))),
             (words.gettext("Generation"), shown(card.get("generation"), 40)),
-        ),
+        )
+        + situation_lines(card, words),
+        buttons=situation_buttons(card, words),
     )
 
 

@@ -23,6 +23,8 @@ def do_deed(button: Button, context: Context) -> str | None:
         with Client.of(context.settings.data_dir) as client:
             if button.deed is Deed.REVOKE:
                 client.revoke(button.target)
+            elif button.deed is Deed.READ_SITUATIONS:
+                client.situations(button.target)
             else:
                 client.allow_questions()
     except AgentProblemError as error:

@@ -21,6 +21,7 @@ class Deed(StrEnum):
     REVOKE = "revoke"
     ALLOW = "allow"
     OPEN = "open"
+    READ_SITUATIONS = "read-situations"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ FUND = {"name": "CAISSE D'ESSAI", "id": "399999999900009"}
 CARDS = {
     "cps3": ("CPS", "99900001", "VIRTUEL", "899700002712", None),
     "cps4": ("CPS", "99900004", "VIRTUEL", "899700002712", None),
+    "cps3-situations": ("CPS", "99900018", "ITINERANT", "899700002738", None),
     "cpf": ("CPF", "99900011", "INTERNE", "999700002720", None),
     "cpe": ("CPE", "99900012", "SOIGNANT", "3990000010/CPET0001", HOSPITAL),
     "cpe-anonymous": ("CPE", "99900013", None, "3990000010/000000018", HOSPITAL),

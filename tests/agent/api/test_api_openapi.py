@@ -54,6 +54,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "list-readers": ("GET", "/v1/readers", None),
     "read-cards": ("GET", "/v1/cards", None),
     "read-card": ("GET", f"/v1/cards/{DEFAULT.serial}", None),
+    "read-situations": ("POST", f"/v1/cards/{DEFAULT.serial}/situations", {}),
     "list-certificates": ("GET", "/v1/certificates", None),
     "list-grants": ("GET", "/v1/grants", None),
     "grant": ("POST", "/v1/grants", {"abilities": ["identity"]}),

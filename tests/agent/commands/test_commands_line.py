@@ -49,6 +49,7 @@ def test_the_main_job(running: Path, tmp_path: Path) -> None:
 QUESTIONS = [
     ["status"],
     ["cards"],
+    ["cards", "--situations"],
     ["certificates"],
     ["grants", "--allow-again"],
     ["journal"],

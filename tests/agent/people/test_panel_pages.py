@@ -58,6 +58,38 @@ def test_card_that_names_nobody_shows_its_structure():
     assert card_section({}, ENGLISH).title == "Card that names nobody"
 
 
+SITUATIONS = [
+    {
+        "number": 1,
+        "name": "CABINET",
+        "structure": {"id": "1990000010", "kind": "FINESS", "number": "990000010"},
+        "sector": {"code": "SA07", "label": "Cabinet individuel"},
+    },
+    {
+        "number": 16,
+        "name": None,
+        "structure": {"id": "7X", "kind": None, "number": None},
+        "sector": {"code": "SA99", "label": None},
+    },
+    {"number": 4, "name": "A\nB", "structure": None, "sector": None},
+    {"number": 5, "name": None, "structure": None, "sector": None},
+]
+
+
+def test_situations_of_a_card_with_a_button_to_read_them_first():
+    (button,) = card_section({**CARD, "situations": None}, FRENCH).buttons
+    assert (button.deed, button.target) == (Deed.READ_SITUATIONS, "99213845")
+    section = card_section({**CARD, "situations": SITUATIONS}, FRENCH)
+    assert section.buttons == ()
+    told = texts(section)
+    assert told["Situation 1"] == "CABINET, FINESS 990000010, Cabinet individuel"
+    assert (told["Situation 16"], told["Situation 5"]) == ("7X, SA99", "?")
+    assert "\n" not in told["Situation 4"]
+    none = card_section({**CARD, "situations": []}, ENGLISH)
+    assert (none.buttons, texts(none)["Activity situations"]) == ((), "none on this card")
+    assert card_section({**CARD, "situations": None, "pin": None}, FRENCH).buttons == ()
+
+
 @pytest.mark.parametrize(
     ("pin", "words"),
     [
