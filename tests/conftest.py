@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.organisations import OrganisationKey, certify
 from support.pcsc_reader import process_wide_pcscd
 from support.pcscd import PcscdHandle
 
+from drivers.virtual.organisations import USAGES
 from drivers.virtual.store import open_card
 
 
@@ -41,6 +43,20 @@ def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     open_card(folder).close()
     return folder
+
+
+@pytest.fixture(scope="session")
+def made_organisations(made_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose test PKI issues to organisations as well, not to be written to."""
+    folder = Path(shutil.copytree(made_folder, tmp_path_factory.mktemp("organisations") / "data"))
+    certify(folder, OrganisationKey.make("AUTH_CLI"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def organisation_keys(made_organisations: Path) -> dict[str, OrganisationKey]:
+    """A key with its certificate for each offer to one structure."""
+    return {product: certify(made_organisations, OrganisationKey.make(product)) for product in USAGES}
 
 
 @pytest.fixture

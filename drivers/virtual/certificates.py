@@ -10,13 +10,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from drivers.base import KeyRole
-from drivers.virtual import der
+from drivers.card import encoding as der
 from drivers.virtual.personalisation import CARD_ISSUER, Employee, Holder
 
 HOST = "igc.cps-agent.invalid"
 """Nothing answers there, ever (RFC 2606 §2): a test certificate must not lead to a real authority."""
 
-LEAF_YEARS, CA_YEARS = 3, 20
+LEAF_DAYS, CA_DAYS = 3 * 365, 20 * 365 + 5
 ORGANISATION = "CPS-AGENT TEST"
 ROOT_NAME = "TEST AC RACINE CPS-AGENT FORT"
 ISSUING_NAME = "TEST AC CPS-AGENT FORT PERSONNES"
@@ -94,20 +94,24 @@ def _rdn(attributes: list[tuple[x509.ObjectIdentifier, str]]) -> x509.RelativeDi
     return x509.RelativeDistinguishedName([x509.NameAttribute(oid, value) for oid, value in attributes])
 
 
+def validity(days: int, days_ago: int = 1) -> tuple[dt.datetime, dt.datetime]:
+    """From that many days ago, for so many days."""
+    start = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(days=days_ago)
+    return start, start + dt.timedelta(days=days)
+
+
 def start_certificate(
-    subject: x509.Name, issuer: x509.Name, key: rsa.RSAPublicKey, years: int
+    subject: x509.Name, issuer: x509.Name, key: rsa.RSAPublicKey, moments: tuple[dt.datetime, dt.datetime]
 ) -> x509.CertificateBuilder:
-    """A builder with names, key, a fresh serial number and a validity that began yesterday."""
-    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    start = now - dt.timedelta(days=1)
+    """A builder with names, key, validity and a fresh serial number."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + dt.timedelta(days=365 * years + years // 4))
+        .not_valid_before(moments[0])
+        .not_valid_after(moments[1])
     )
 
 
@@ -116,9 +120,9 @@ def build_ca(
 ) -> x509.CertificateBuilder:
     """An authority (RFC 5280 §4.2.1); the root signs itself."""
     return (
-        start_certificate(name, issuer, key, CA_YEARS)
+        start_certificate(name, issuer, key, validity(CA_DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=1 if name == issuer else 0), critical=True)
-        .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(key_usage(key_cert_sign=True, crl_sign=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
     )
@@ -126,7 +130,7 @@ def build_ca(
 
 def build_leaf(subject: Subject, key: rsa.RSAPublicKey, issuing: x509.Certificate) -> x509.CertificateBuilder:
     """A card certificate of that role, with the extensions of a genuine one."""
-    builder = start_certificate(subject_name(subject.holder), issuing.subject, key, LEAF_YEARS)
+    builder = start_certificate(subject_name(subject.holder), issuing.subject, key, validity(LEAF_DAYS))
     issuing_key = x509.SubjectKeyIdentifier.from_public_key(issuing.public_key())
     builder = builder.add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuing_key), critical=False
@@ -134,7 +138,7 @@ def build_leaf(subject: Subject, key: rsa.RSAPublicKey, issuing: x509.Certificat
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     for extension, critical in (*_role_extensions(subject), *_cps_extensions(subject)):
         builder = builder.add_extension(extension, critical=critical)
-    for extension in _publication_extensions(subject.is_standard) if subject.extras else ():
+    for extension in _card_publication(subject.is_standard) if subject.extras else ():
         builder = builder.add_extension(extension, critical=False)
     return builder
 
@@ -144,11 +148,11 @@ def _role_extensions(subject: Subject) -> list[tuple[x509.ExtensionType, bool]]:
     basic = (x509.BasicConstraints(ca=False, path_length=None), False)
     if subject.role is KeyRole.SIGNATURE:
         mail = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
-        return [basic, (_key_usage(content_commitment=True), True), (mail, False)]
+        return [basic, (key_usage(content_commitment=True), True), (mail, False)]
     purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, OID_SMART_CARD_LOGON])
     upn = x509.OtherName(OID_UPN, der.utf8(f"{subject.holder.principal_name}@carte-cps.fr"))
     names = x509.SubjectAlternativeName([upn])
-    return [basic, (_key_usage(digital_signature=True), True), (purposes, False), (names, False)]
+    return [basic, (key_usage(digital_signature=True), True), (purposes, False), (names, False)]
 
 
 def _cps_extensions(subject: Subject) -> list[tuple[x509.ExtensionType, bool]]:
@@ -171,9 +175,13 @@ def _integer(number: int | None) -> bytes:
     return b"" if number is None else der.integer(number)
 
 
-def _publication_extensions(standard: bool) -> list[x509.ExtensionType]:  # noqa: FBT001
-    """Where a genuine certificate says that its policy, revocation lists and authority are."""
+def _card_publication(standard: bool) -> list[x509.ExtensionType]:  # noqa: FBT001
     name, file = (STANDARD_NAME, "ACI-ST-PP-TEST") if standard else (ISSUING_NAME, "ACI-FO-PP-TEST")
+    return publication_extensions(name, file)
+
+
+def publication_extensions(name: str, file: str) -> list[x509.ExtensionType]:
+    """Where a genuine certificate says that its policy, and the lists and certificate of its authority, are."""
     directory = (
         f"ldap://annuaire-igc.cps-agent.invalid/CN={name},OU=IGC-CPS-AGENT-TEST,OU=0002%20000000000,"
         f"O={ORGANISATION},C=FR"
@@ -209,7 +217,8 @@ def _access(method: x509.ObjectIdentifier, url: str) -> x509.AccessDescription:
     return x509.AccessDescription(method, x509.UniformResourceIdentifier(url))
 
 
-def _key_usage(**wanted: bool) -> x509.KeyUsage:
+def key_usage(**wanted: bool) -> x509.KeyUsage:
+    """KeyUsage with these bits, in the words of `cryptography`."""
     names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
              "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")  # fmt: skip
     return x509.KeyUsage(**{name: wanted.get(name, False) for name in names})

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Self
 
 from drivers.base import KeyRole
+from drivers.card.encoding import context
 from drivers.virtual import apdu as ins
 from drivers.virtual import pkcs15
 from drivers.virtual.apdu import Command
 from drivers.virtual.chip import ApduCard
-from drivers.virtual.der import context
 from drivers.virtual.files import DedicatedFile, ElementaryFile
 from drivers.virtual.image import FID_CONTACTLESS, root_files
 from drivers.virtual.keys import KeyStation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.virtual.der import bits, context, enumerated, integer, null, octets, oid, sequence, utf8
+from drivers.card.encoding import bits, context, enumerated, integer, null, octets, oid, sequence, utf8
 from drivers.virtual.personalisation import Algorithm, KeyLayout, Personalisation
 
 MF = 0x3F00

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +26,13 @@ from drivers.virtual.certificates import (
     build_leaf,
     ca_name,
 )
+from drivers.virtual.organisations import ORGANISATIONS_NAME, Offer, build_organisation
 
 CA_KEY_BITS = 4096
 ROOT, ISSUING = "root", "issuing"
-STANDARD_FOLDER = "standard"
-"""What issues to employees is made for the first of them: most folders need none."""
+STANDARD_FOLDER, ORGANISATIONS_FOLDER = "standard", "organisations"
+OTHERS = {STANDARD_FOLDER: STANDARD_NAME, ORGANISATIONS_FOLDER: ORGANISATIONS_NAME}
+"""What issues to employees and to organisations is made for the first of them: most folders need neither."""
 PROOF, PROOF_PADDING = b"cps-agent test PKI: proof of possession", padding.PKCS1v15()
 
 
@@ -67,11 +69,11 @@ class TestPki:
 
     __test__ = False  # the name begins as pytest's test classes do
 
-    def __init__(self, folder: Path, root: Authority, issuing: Authority, standard: Authority | None) -> None:
+    def __init__(self, folder: Path, root: Authority, issuing: Authority, others: Mapping[str, Authority]) -> None:
         self.root = root
         self.issuing = issuing
         self._folder = folder
-        self._standard = standard
+        self._others = dict(others)
 
     @classmethod
     def open(cls, folder: Path) -> TestPki:
@@ -93,8 +95,8 @@ class TestPki:
         """Load the PKI of the folder, or None when it holds none; never creates anything."""
         try:
             root, issuing = _load_authority(folder, ROOT), _load_authority(folder, ISSUING)
-            standard = folder / STANDARD_FOLDER
-            return cls(folder, root, issuing, _load_authority(standard, ISSUING) if standard.is_dir() else None)
+            others = {name: _load_authority(folder / name, ISSUING) for name in OTHERS if (folder / name).is_dir()}
+            return cls(folder, root, issuing, others)
         except (OSError, ValueError):
             return None
 
@@ -113,25 +115,29 @@ class TestPki:
         return *(authority.certificate_der for authority in self._issuers()), self.root.certificate_der
 
     def _issuers(self) -> tuple[Authority, ...]:
-        return (self.issuing,) if self._standard is None else (self.issuing, self._standard)
+        return self.issuing, *self._others.values()
 
     def issue(self, subject: Subject, key: rsa.RSAPublicKey) -> bytes:
         """Issue a certificate in DER. Raises PkiDamagedError when the authority that employees need cannot be made."""
-        issuer = self._open_standard() if subject.is_standard else self.issuing
-        certificate = build_leaf(subject, key, issuer.certificate).sign(issuer.key, hashes.SHA256())
-        return certificate.public_bytes(serialization.Encoding.DER)
+        issuer = self._open_other(STANDARD_FOLDER) if subject.is_standard else self.issuing
+        return _sign(build_leaf(subject, key, issuer.certificate), issuer)
 
-    def _open_standard(self) -> Authority:
-        """Load the second issuing authority, or make it; the first process to make it wins."""
-        if self._standard is None:
-            folder = self._folder / STANDARD_FOLDER
+    def issue_to_organisation(self, offer: Offer, key: rsa.RSAPublicKey) -> bytes:
+        """Issue a software certificate in DER. Raises PkiDamagedError when its authority cannot be made."""
+        issuer = self._open_other(ORGANISATIONS_FOLDER)
+        return _sign(build_organisation(offer, key, issuer.certificate), issuer)
+
+    def _open_other(self, name: str) -> Authority:
+        """Load another issuing authority, or make it; the first process to make it wins."""
+        if name not in self._others:
+            folder = self._folder / name
             if not folder.is_dir():
-                _make(folder, lambda workshop: _write_issuing(workshop, STANDARD_NAME, self.root))
+                _make(folder, lambda workshop: _write_issuing(workshop, OTHERS[name], self.root))
             try:
-                self._standard = _load_authority(folder, ISSUING)
+                self._others[name] = _load_authority(folder, ISSUING)
             except (OSError, ValueError) as error:
                 raise PkiDamagedError(f"no usable test authority in {folder}") from error
-        return self._standard
+        return self._others[name]
 
     def vouches_for(self, certificate_der: bytes) -> bool:
         """Whether this folder issued the certificate: signatures up to the root, and the root's key is here."""
@@ -145,6 +151,10 @@ class TestPki:
         if issuer is None or not is_issued(issuer, root) or not is_issued(root, root):
             return False
         return self.root.owns_its_key()
+
+
+def _sign(builder: x509.CertificateBuilder, issuer: Authority) -> bytes:
+    return builder.sign(issuer.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
 def _make(folder: Path, write: Callable[[Path], None]) -> None:

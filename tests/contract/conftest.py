@@ -7,9 +7,12 @@ from contextlib import ExitStack
 
 import pytest
 from contract_tokens import MAKERS, Given, Inserted, make
+from support.organisations import add_key
 from support.pcsc_reader import empty_reader
 from support.softhsm import softhsm_token, why_unavailable
+from support.wrapping import MemoryKeys
 
+from drivers.software.store import SoftwareStore
 from drivers.virtual.kinds import open_card_of_kind
 
 
@@ -34,6 +37,23 @@ def made_softhsm(made_folder, tmp_path_factory):
     if reason := why_unavailable():
         pytest.skip(reason)
     return softhsm_token(tmp_path_factory.mktemp("contract-softhsm") / "token", made_folder)
+
+
+@pytest.fixture(scope="session")
+def software_secrets():
+    return MemoryKeys()
+
+
+@pytest.fixture(scope="session")
+def made_software(organisation_keys, software_secrets, tmp_path_factory):
+    """Folders with the two keys of a structure, by the passphrase that opens them; None: the key store does."""
+    folders = {}
+    for passphrase in ("1234", None):
+        folders[passphrase] = tmp_path_factory.mktemp("contract-software") / "software"
+        store = SoftwareStore(folders[passphrase], software_secrets)
+        for product in ("AUTH_CLI", "SIGN"):
+            add_key(store, organisation_keys[product], passphrase)
+    return folders
 
 
 @pytest.fixture(scope="module")

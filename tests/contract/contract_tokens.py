@@ -18,6 +18,8 @@ from drivers.card.family import open_card as open_direct
 from drivers.card.profile import CardProfile
 from drivers.pkcs11.modules import CardModules, ModuleTokens
 from drivers.pkcs11.workers import ModuleWorkers
+from drivers.software.store import SoftwareStore
+from drivers.software.token import open_tokens
 from drivers.virtual.chip import ApduCard
 from drivers.virtual.kinds import open_card_of_kind
 from drivers.virtual.link import VirtualReaders
@@ -195,6 +197,24 @@ def softhsm(given: Given) -> Iterator[Subject]:
     yield Subject(lambda: tokens.open_slot(state.name).open_token(Deadline(10)), token.serial)
 
 
+@contextmanager
+def in_store(given: Given, passphrase: str | None) -> Iterator[Subject]:
+    """The keys of a structure in a folder of software keys."""
+    folder = shutil.copytree(given.request.getfixturevalue("made_software")[passphrase], given.folder / "software")
+    store = SoftwareStore(folder, given.request.getfixturevalue("software_secrets"))
+    yield Subject(lambda: open_tokens(store)[0], open_tokens(store)[0].number)
+
+
+def software(given: Given) -> AbstractContextManager[Subject]:
+    """Software keys that a passphrase opens."""
+    return in_store(given, "1234")
+
+
+def software_key_store(given: Given) -> AbstractContextManager[Subject]:
+    """Software keys that the system's key store opens."""
+    return in_store(given, None)
+
+
 Maker = Callable[[Given], AbstractContextManager[Subject]]
 MAKERS: dict[Maker, frozenset[Ability]] = {
     virtual: frozenset(Ability) - {Ability.PSS},
@@ -202,10 +222,13 @@ MAKERS: dict[Maker, frozenset[Ability]] = {
     cps4: frozenset(Ability),
     cps4_pcsc: frozenset(Ability),
     contactless: frozenset({Ability.LONG_HASHES}),
+    software: frozenset({Ability.CODE, Ability.SIGNATURE_KEY, Ability.LONG_HASHES, Ability.PSS}),
+    software_key_store: frozenset({Ability.SIGNATURE_KEY, Ability.LONG_HASHES, Ability.PSS}),
     softhsm: frozenset({Ability.CODE, Ability.SIGNATURE_KEY, Ability.LONG_HASHES, Ability.UNBLOCKING}),
     opensc: frozenset({Ability.CODE, Ability.LONG_HASHES, Ability.BLOCKING, Ability.DATA, Ability.CARD}),
 }
-"""PSS is offered by the CPS4 alone; a contactless CPS3 has one key; SoftHSM2 neither counts tries nor is a card; of a CPS's keys OpenSC can use
+"""Software keys neither count tries nor have another way in. Of cards PSS is offered by the CPS4 alone; a contactless CPS3
+has one key; SoftHSM2 neither counts tries nor is a card; of a CPS's keys OpenSC can use
 the authentication key only, and it tells of the last try alone."""
 
 

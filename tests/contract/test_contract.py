@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from contract_tokens import MAKERS, Ability, Given, contactless, make, opensc, pcsc
+from contract_tokens import MAKERS, Ability, Given, contactless, make, opensc, pcsc, software_key_store
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -30,7 +30,7 @@ from drivers.errors import (
     PinFormatError,
     PinWrongError,
 )
-from drivers.pin import ON_PAD, Pin
+from drivers.pin import ON_PAD, Code, Passphrase, Pin
 from drivers.pkcs11.modules import ModuleTokens
 from drivers.pkcs11.workers import ModuleWorkers
 from drivers.virtual.personalisation import DEFAULT
@@ -42,8 +42,9 @@ SIGNED_HASHES = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256(), "sha384": has
 needs = pytest.mark.needs
 
 
-def pin(digits: str = PIN) -> Pin:
-    return Pin(bytearray(digits.encode()))
+def pin(token: Token, digits: str = PIN) -> Code:
+    """A code of the kind that the token takes."""
+    return (Passphrase if token.passphrase else Pin)(bytearray(digits.encode()))
 
 
 def soon() -> Deadline:
@@ -58,13 +59,13 @@ def digest(algorithm: str = "sha256", message: bytes = MESSAGE) -> Digest:
     return Digest(algorithm, hashlib.new(algorithm, message).digest())
 
 
-def code_for(key: KeyInfo, digits: str = PIN) -> Pin | None:
-    return pin(digits) if key.needs_code else None
+def code_for(token: Token, key: KeyInfo, digits: str = PIN) -> Code | None:
+    return pin(token, digits) if key.needs_code else None
 
 
 def sign(token: Token, role: KeyRole = KeyRole.AUTHENTICATION, algorithm: str = "sha256", digits: str = PIN) -> bytes:
     key = key_of(token, role)
-    return token.sign(key, [digest(algorithm)], code_for(key, digits), soon())[0]
+    return token.sign(key, [digest(algorithm)], code_for(token, key, digits), soon())[0]
 
 
 def verify(key: KeyInfo, signature: bytes, algorithm: str = "sha256", made: Digest | None = None) -> None:
@@ -79,7 +80,7 @@ def verify(key: KeyInfo, signature: bytes, algorithm: str = "sha256", made: Dige
 
 def require_pin(token: Token, digits: str) -> None:
     assert isinstance(token, PinKeeper)
-    token.verify_pin(pin(digits), soon())
+    token.verify_pin(pin(token, digits), soon())
 
 
 def test_it_says_who_it_is_the_same_each_time(subject):
@@ -120,7 +121,7 @@ def test_the_signature_key_signs(subject, token, algorithm):
 
 @needs(Ability.CARD)
 def test_what_the_signature_key_of_a_card_does_not_take_is_refused_before_the_code_is_sent(subject, token):
-    spent = pin(WRONG_PIN)
+    spent = pin(token, WRONG_PIN)
     with pytest.raises(NotSupportedError):
         token.sign(key_of(token, KeyRole.SIGNATURE), [digest("sha512")], spent, soon())
     require_pin(token, PIN)
@@ -134,7 +135,7 @@ def test_a_key_that_cannot_sign_says_so_once_and_is_known_for_it(subject, token)
     except KeyUnusableError:
         assert key_of(token, KeyRole.SIGNATURE).hashes == frozenset()
         with pytest.raises(NotSupportedError):
-            token.sign(key, [digest()], pin(WRONG_PIN), soon())
+            token.sign(key, [digest()], pin(token, WRONG_PIN), soon())
         verify(key_of(token, KeyRole.AUTHENTICATION), sign(token))
     assert not subject.stands_verified
 
@@ -150,20 +151,20 @@ def test_a_batch_is_signed_in_order_by_as_many_calls_as_it_takes(subject, token)
     batch = [digest(algorithm, bytes([number])) for number in range(6) for algorithm in ("sha1", "sha256")]
     signatures = []
     while len(signatures) < len(batch):
-        made = token.sign(key, batch[len(signatures) :], code_for(key), soon())
+        made = token.sign(key, batch[len(signatures) :], code_for(token, key), soon())
         assert made
         assert not subject.stands_verified
         signatures += made
     for each, signature in zip(batch, signatures, strict=True):
         verify(key, signature, made=each)
-    assert token.sign(key, [], code_for(key), soon()) == []
+    assert token.sign(key, [], code_for(token, key), soon()) == []
 
 
 @needs(Ability.CARD)
 def test_one_digest_that_the_key_does_not_take_spends_no_code(token):
     key = key_of(token, KeyRole.SIGNATURE)
     with pytest.raises(NotSupportedError):
-        token.sign(key, [digest(), digest("sha512")], pin(WRONG_PIN), soon())
+        token.sign(key, [digest(), digest("sha512")], pin(token, WRONG_PIN), soon())
     require_pin(token, PIN)
 
 
@@ -172,14 +173,14 @@ def test_one_digest_that_the_key_does_not_take_spends_no_code(token):
 def test_it_signs_with_pss(subject, token, role):
     key, made = key_of(token, role), replace(digest(), padding=Padding.PSS)
     assert key.signs(made)
-    (signature,) = token.sign(key, [made], pin(), soon())
+    (signature,) = token.sign(key, [made], code_for(token, key), soon())
     verify(key, signature, made=made)
     assert not subject.stands_verified
 
 
 def test_a_code_of_another_sort_than_the_token_takes_is_refused(subject, token):
     key = key_of(token, KeyRole.AUTHENTICATION)
-    for code in (ON_PAD, None if key.needs_code else pin(WRONG_PIN)):
+    for code in (ON_PAD, None if key.needs_code else pin(token, WRONG_PIN)):
         with pytest.raises(NotSupportedError):
             token.sign(key, [digest()], code, soon())
         assert not subject.stands_verified
@@ -237,12 +238,12 @@ def test_the_code_is_checked_and_nothing_stays_open(subject, token):
 @needs(Ability.CODE)
 def test_the_code_is_changed(subject, token):
     assert isinstance(token, PinKeeper)
-    token.change_pin(pin(), pin(OTHER_PIN), soon())
+    token.change_pin(pin(token), pin(token, OTHER_PIN), soon())
     assert not subject.stands_verified
     with pytest.raises(PinWrongError):
         require_pin(token, PIN)
     require_pin(subject.token(), OTHER_PIN)
-    token.change_pin(pin(OTHER_PIN), pin(), soon())
+    token.change_pin(pin(token, OTHER_PIN), pin(token), soon())
     verify(key_of(token, KeyRole.AUTHENTICATION), sign(token))
 
 
@@ -250,14 +251,14 @@ def test_the_code_is_changed(subject, token):
 def test_a_code_is_not_changed_by_who_does_not_know_it(subject, token):
     assert isinstance(token, PinKeeper)
     with pytest.raises(PinWrongError):
-        token.change_pin(pin(WRONG_PIN), pin(OTHER_PIN), soon())
+        token.change_pin(pin(token, WRONG_PIN), pin(token, OTHER_PIN), soon())
     require_pin(subject.token(), PIN)
 
 
 @needs(Ability.UNBLOCKING)
 def test_a_new_code_is_set_with_the_puk(subject, token):
     assert isinstance(token, PinKeeper)
-    token.unblock_pin(pin(PUK), pin(OTHER_PIN), soon())
+    token.unblock_pin(pin(token, PUK), pin(token, OTHER_PIN), soon())
     require_pin(subject.token(), OTHER_PIN)
     assert not subject.stands_verified
 
@@ -268,7 +269,7 @@ def test_a_blocked_code_is_unblocked(token):
     for _ in range(3):
         with pytest.raises(PinError):
             require_pin(token, WRONG_PIN)
-    token.unblock_pin(pin(PUK), pin(OTHER_PIN), soon())
+    token.unblock_pin(pin(token, PUK), pin(token, OTHER_PIN), soon())
     require_pin(token, OTHER_PIN)
 
 
@@ -276,7 +277,7 @@ def test_a_blocked_code_is_unblocked(token):
 def test_a_wrong_puk_sets_nothing(subject, token):
     assert isinstance(token, PinKeeper)
     with pytest.raises(PinWrongError):
-        token.unblock_pin(pin("87654321"), pin(OTHER_PIN), soon())
+        token.unblock_pin(pin(token, "87654321"), pin(token, OTHER_PIN), soon())
     require_pin(subject.token(), PIN)
 
 
@@ -284,7 +285,7 @@ def test_a_wrong_puk_sets_nothing(subject, token):
 def test_an_unblocking_that_is_not_offered_is_an_error_of_the_drivers(subject, token):
     assert isinstance(token, PinKeeper)
     try:
-        token.unblock_pin(pin(PUK), pin(), soon())
+        token.unblock_pin(pin(token, PUK), pin(token), soon())
     except DriverError:
         assert not subject.stands_verified
     require_pin(token, PIN)
@@ -292,7 +293,7 @@ def test_an_unblocking_that_is_not_offered_is_an_error_of_the_drivers(subject, t
 
 @needs(Ability.CODE)
 def test_a_code_that_was_wiped_is_never_sent(token):
-    gone = pin()
+    gone = pin(token)
     gone.wipe()
     with pytest.raises(PinFormatError):
         token.sign(key_of(token, KeyRole.AUTHENTICATION), [digest()], gone, soon())
@@ -304,7 +305,7 @@ def test_a_code_wiped_while_it_is_under_way_is_sent_whole_or_not_at_all(token):
     """The person's answer ends with the request, wherever the call stands then."""
     key = key_of(token, KeyRole.AUTHENTICATION)
     for delay_s in (0.0, 0.0005, 0.002, 0.01):
-        code = pin()
+        code = pin(token)
         timer = threading.Timer(delay_s, code.wipe)
         timer.start()
         try:
@@ -322,7 +323,7 @@ def test_nothing_is_begun_after_the_deadline(token):
     late = Deadline(10)
     late.cancel()
     with pytest.raises(CardBusyError):
-        token.sign(key_of(token, KeyRole.AUTHENTICATION), [digest()], pin(WRONG_PIN), late)
+        token.sign(key_of(token, KeyRole.AUTHENTICATION), [digest()], pin(token, WRONG_PIN), late)
     require_pin(token, PIN)
 
 
@@ -331,7 +332,7 @@ def test_a_key_of_another_token_is_refused(token):
     own = key_of(token, KeyRole.AUTHENTICATION)
     foreign = KeyInfo(b"\x00\x01", own.label, own.role, own.certificate_der, own.hashes)
     with pytest.raises(NotSupportedError):
-        token.sign(foreign, [digest()], pin(WRONG_PIN), soon())
+        token.sign(foreign, [digest()], pin(token, WRONG_PIN), soon())
     require_pin(token, PIN)
 
 
@@ -360,7 +361,7 @@ def test_a_pulled_card_is_named_by_every_call(subject, token):
         lambda: token.read_pin_status(soon()),
         lambda: sign(token),
         lambda: require_pin(token, PIN),
-        lambda: token.change_pin(pin(), pin(), soon()),
+        lambda: token.change_pin(pin(token), pin(token), soon()),
     )
     for call in calls:
         with pytest.raises((CardRemovedError, CardAbsentError)):
@@ -373,11 +374,11 @@ def test_data_objects_are_read_the_private_ones_with_the_code(subject, token):
     public = token.read_data_objects(None, soon())
     assert "CPS_INFO_PS" in {item.label for item in public}
     assert not any(item.private for item in public)
-    private = {item.label: item for item in token.read_data_objects(pin(), soon()) if item.private}
+    private = {item.label: item for item in token.read_data_objects(pin(token), soon()) if item.private}
     assert b"CABINET DU DR VIRTUEL" in private["CPS_ACTIVITY_01_PS"].value
     assert not subject.stands_verified
     with pytest.raises(PinWrongError):
-        token.read_data_objects(pin(WRONG_PIN), soon())
+        token.read_data_objects(pin(token, WRONG_PIN), soon())
 
 
 @needs(Ability.DATA)
@@ -414,7 +415,7 @@ def test_a_certificate_of_another_key_is_noticed_at_the_first_signature(made_fol
     opened = tokens.open_slot(state.name).open_token(soon())
     key = next(key for key in opened.keys if key.key_id.hex() == key_id)
     with pytest.raises(CardUnknownError):
-        opened.sign(key, [digest()], pin(), soon())
+        opened.sign(key, [digest()], pin(token), soon())
     opened.close()
 
 
@@ -426,5 +427,6 @@ def test_every_token_runs_most_of_the_contract(request):
         return
     counts = Counter(item.callspec.params["subject"].__name__ for item in here if "subject" in item.callspec.params)
     assert set(counts) == {maker.__name__ for maker in MAKERS}
-    assert counts.pop(contactless.__name__) >= 9
+    for without_code in (contactless, software_key_store):
+        assert counts.pop(without_code.__name__) >= 9
     assert min(counts.values()) >= 20, counts

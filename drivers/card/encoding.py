@@ -1,4 +1,4 @@
-"""DER of the few types that PKCS#15 files need (ITU-T X.690), over the card's TLV encoder."""
+"""DER of the few types that we write (ITU-T X.690), over the TLV encoder."""
 
 from __future__ import annotations
 
