@@ -383,11 +383,11 @@ def test_data_objects_are_read_the_private_ones_with_the_code(subject, token):
 
 @needs(Ability.DATA)
 def test_the_data_objects_that_are_wanted_alone(subject, token):
-    found = token.read_data_objects(pin(), soon(), lambda label: activity_number(label) is not None)
+    found = token.read_data_objects(pin(token), soon(), lambda label: activity_number(label) is not None)
     assert [each.number for each in parse_activities((item.label, item.value) for item in found)] == [1, 3]
     assert {item.private for item in found} == {True}
     assert not subject.stands_verified
-    assert token.read_data_objects(pin(), soon(), lambda _: False) == ()
+    assert token.read_data_objects(pin(token), soon(), lambda _: False) == ()
 
 
 def test_both_ways_to_one_card_show_one_card(request, tmp_path):
@@ -415,7 +415,7 @@ def test_a_certificate_of_another_key_is_noticed_at_the_first_signature(made_fol
     opened = tokens.open_slot(state.name).open_token(soon())
     key = next(key for key in opened.keys if key.key_id.hex() == key_id)
     with pytest.raises(CardUnknownError):
-        opened.sign(key, [digest()], pin(token), soon())
+        opened.sign(key, [digest()], pin(opened), soon())
     opened.close()
 
 

@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 from drivers.base import KeyRole
 from drivers.virtual import pki as pki_module
 from drivers.virtual.certificates import Subject
+from drivers.virtual.organisations import Offer
 from drivers.virtual.personalisation import DEFAULT, Employee
 from drivers.virtual.pki import PkiDamagedError, TestPki
 from drivers.virtual.store import pki_folder
@@ -180,7 +181,7 @@ def test_a_damaged_authority_for_employees_is_told(data_dir, employee, small_key
     with pytest.raises(PkiDamagedError):
         TestPki.open(folder)
     (folder / "standard" / "issuing.pem").unlink()
-    fresh = TestPki(folder, pki.root, pki.issuing, None)
+    fresh = TestPki(folder, pki.root, pki.issuing, {})
     with pytest.raises(PkiDamagedError):
         fresh.issue(*employee)
 
@@ -254,3 +255,16 @@ def test_openssl_verifies_the_chain(certificates, pki, tmp_path):
         ]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.stdout.strip() == f"{role}.pem: OK", done.stderr
+
+
+def test_organisations_have_an_authority_of_their_own(data_dir, small_keys):
+    pki = TestPki.open(pki_folder(data_dir))
+    key = rsa.generate_private_key(65537, 2048)
+    der = pki.issue_to_organisation(Offer("SIGN"), key.public_key())
+    again = TestPki.load(pki_folder(data_dir))
+    assert again.vouches_for(der)
+    certificate = x509.load_der_x509_certificate(der)
+    assert "ELEMENTAIRE ORGANISATIONS" in certificate.issuer.rfc4514_string()
+    category = certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier("1.2.250.1.71.1.2.5")).value
+    assert category.value == b"\x04\x01\x83"
+    assert [attribute.rfc4514_attribute_name for attribute in certificate.subject] == ["C", "ST", "O", "OU", "CN"]
