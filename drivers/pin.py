@@ -122,5 +122,8 @@ class PadEntry:
 
 ON_PAD = PadEntry()
 
-Code = Pin | Passphrase | PadEntry
+Typed = Pin | Passphrase
+"""What a person types here."""
+
+Code = Typed | PadEntry
 """What unlocks a token: digits to send, the words before a software key, or the person's own hands on the reader."""

@@ -201,6 +201,13 @@ TABLE: dict[type[BaseException], Problem] = {
         "The code is wrong. Check it before you try again: the card blocks itself when no try is left.",
         "Le code est erroné. Vérifiez-le avant de réessayer : la carte se bloque après le dernier essai.",
     ),
+    cards.PassphraseWrongError: _row(
+        403, "pin-wrong", "person", "Wrong passphrase",
+        "The passphrase does not open the key of this certificate. Check it (capital letters, keyboard layout), then "
+        "try again; nothing is blocked, but each wrong try makes the next one wait longer.",
+        "La phrase secrète n'ouvre pas la clé de ce certificat. Vérifiez-la (majuscules, disposition du clavier), puis "
+        "réessayez ; rien n'est bloqué, mais chaque erreur fait attendre davantage l'essai suivant.",
+    ),
     drivers.PinBlockedError: _row(
         403, "pin-blocked", "person", "Code blocked",
         "The code is blocked after too many wrong tries. Unblock it with the card's unblocking code (8 digits).",

@@ -132,7 +132,8 @@ class CardAsker:
 
 def _pin_request(request: UseRequest, question: CodeQuestion) -> PinRequest:
     card, status, offer = question.card, question.status, question.offer
-    if card.token.on_pad:
+    no_code = question.key is not None and not question.key.needs_code
+    if card.token.on_pad or no_code:
         offer = None  # there is no code here to keep
     return PinRequest(
         kind=question.kind,
@@ -150,6 +151,8 @@ def _pin_request(request: UseRequest, question: CodeQuestion) -> PinRequest:
         session_minutes=offer.terms.minutes if offer else None,
         session_uses=offer.terms.uses if offer else None,
         on_pad=card.token.on_pad,
+        passphrase=card.is_software and not no_code,
+        no_code=no_code,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agent.cards.errors import CertificateExpiredError, KeyRefusedError
-from agent.people.prompt import CardSummary, CertificateSummary
+from agent.people.prompt import SOFTWARE, CardSummary, CertificateSummary
 from drivers.base import DataReader, KeyInfo, KeyRole, PinKeeper, PinReader, Token
 from drivers.card.atr import CardFamily
 from drivers.card.certificate import Certificate, parse_certificate
@@ -29,7 +29,10 @@ class CardMemory:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A usable card in a reader. `test_token`: its chain ends at the test root that this data folder made."""
+    """A usable card in a reader, or software certificates, which are in none: then `reader` is empty.
+
+    `test_token`: its chain ends at the test root that this data folder made.
+    """
 
     reader: str
     token: Token
@@ -40,8 +43,13 @@ class Card:
 
     @property
     def number(self) -> str:
-        """The 8 digits of EF.SN."""
+        """The 8 digits of EF.SN; of software certificates S and 15 hexadecimal digits."""
         return self.token.number
+
+    @property
+    def is_software(self) -> bool:
+        """Whether the keys are kept by this workstation, not by a card."""
+        return not self.reader
 
     @property
     def test(self) -> bool:
@@ -67,8 +75,8 @@ class Card:
             holder=self.holder.display_name,
             test=self.test,
             test_token=self.test_token,
-            kind=self.holder.kind or "CPS",
-            reader=self.reader,
+            kind=SOFTWARE if self.is_software else self.holder.kind or "CPS",
+            reader=self.reader or None,
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from drivers.errors import PinWrongError
+
 
 class CardUseError(Exception):
     """A card, key or certificate cannot be used for what was asked."""
@@ -24,3 +26,10 @@ class KeyRefusedError(CardUseError):
 
 class CertificateExpiredError(CardUseError):
     """The certificate of the card has expired, or is not valid yet."""
+
+
+class PassphraseWrongError(PinWrongError):
+    """The passphrase does not open the key: nothing is blocked by that, the next try waits a little longer."""
+
+    def __init__(self) -> None:
+        super().__init__(tries_left=None)

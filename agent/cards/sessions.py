@@ -21,7 +21,7 @@ from agent.cards.card import Card
 from agent.cards.cards import Cards
 from agent.cards.events import Event, EventBus, EventType
 from agent.people.presence import AwayReason
-from drivers.pin import Pin
+from drivers.pin import Typed
 
 ID_BYTES = 8
 LAST_TRY = 1  # is left to a person, who ticks it
@@ -71,7 +71,7 @@ class PinSession:
 
     caller: Caller
     card: Card
-    pin: Pin
+    pin: Typed
     tries_left: int | None
     uses_left: int
     deadline_s: float
@@ -121,7 +121,7 @@ class PinSessions:
         self._offers.add(offer)
         return offer
 
-    def open(self, offer: SessionOffer, card: Card, pin: Pin, tries_left: int | None) -> None:
+    def open(self, offer: SessionOffer, card: Card, pin: Typed, tries_left: int | None) -> None:
         """Take over a code that the card has just accepted, for as long as was offered. Replaces an older session.
 
         The person may have gone, locked, or taken a grant back since the offer: then nothing is kept.
@@ -146,7 +146,7 @@ class PinSessions:
         self._tell_cards()
         self._publish(EventType.PIN_SESSION_OPENED, session)
 
-    def borrow(self, caller: Caller, card: Card, tries_left: int | None, uses: int) -> Pin | None:
+    def borrow(self, caller: Caller, card: Card, tries_left: int | None, uses: int) -> Typed | None:
         """Take that many uses off the caller's session and give its code; None when the person has to be asked.
 
         A card that counts fewer tries than at the opening was given wrong codes since: its session ends.
@@ -177,14 +177,14 @@ class PinSessions:
         return None
 
     @contextmanager
-    def use(self, pin: Pin) -> Iterator[None]:
+    def use(self, pin: Typed) -> Iterator[None]:
         """Hold a borrowed code; a session without uses left ends when the block does."""
         try:
             yield
         finally:
             self.end_where(SessionEnd.USED_UP, lambda session: session.pin is pin and not session.uses_left)
 
-    def refuse(self, pin: Pin) -> None:
+    def refuse(self, pin: Typed) -> None:
         """The card did not take the code: it is not tried again."""
         self.end_where(SessionEnd.CODE_REFUSED, lambda session: session.pin is pin)
 

@@ -11,6 +11,7 @@ from agent.access.callers import Caller, CallerKind
 from agent.cards.asking import CardAsker, CodeQuestion
 from agent.cards.card import Card, data_reader, pin_keeper, pin_reader, require_usable, require_valid
 from agent.cards.cards import Cards
+from agent.cards.errors import PassphraseWrongError
 from agent.cards.events import Event, EventBus, EventType
 from agent.cards.sessions import PinSessions, SessionOffer
 from agent.cards.slots import CardStuckError
@@ -24,8 +25,9 @@ from drivers.errors import (
     PinBlockedError,
     PinError,
     PinUncertainError,
+    PinWrongError,
 )
-from drivers.pin import ON_PAD, Code, Pin
+from drivers.pin import ON_PAD, Code, Typed
 
 T = TypeVar("T")
 
@@ -70,9 +72,12 @@ class UseRequest:
 
 
 class UnlockedKey:
-    """A key whose code the person has just given, or types on the reader; it signs until the `with` block ends."""
+    """A key whose code the person has just given, or types on the reader; it signs until the `with` block ends.
 
-    def __init__(self, uses: CardUses, card: Card, key: KeyInfo, code: Code, request: UseRequest) -> None:
+    The code is None for a key that needs none: the person has said yes to this use.
+    """
+
+    def __init__(self, uses: CardUses, card: Card, key: KeyInfo, code: Code | None, request: UseRequest) -> None:
         self.card = card
         self.info = key
         self._uses = uses
@@ -134,7 +139,8 @@ class CardUses:
         keeper = pin_keeper(card)
         offer = self._offer(request)
         with await self._ask(request, CodeQuestion(PinKind.VERIFY, card, status, offer=offer)) as answer:
-            await self.use_code(card, lambda deadline: keeper.verify_pin(answer.code, deadline), answer.code, request)
+            code = _one(answer)
+            await self.use_code(card, lambda deadline: keeper.verify_pin(code, deadline), code, request)
             after = await self._status_if_possible(card, request.record)
             self._keep(offer, card, after, answer)
         return after
@@ -160,14 +166,16 @@ class CardUses:
         return await self._changed(card, request.record)
 
     async def read_pin_status(self, card: Card, record: UseRecord | None = None) -> PinStatus:
-        """Ask the card for its tries; costs none."""
+        """Ask the card for its tries; costs none. Software keys count none."""
+        if card.is_software:
+            return PinStatus(tries_left=None, verified=False)
         return await self._run(card, pin_reader(card).read_pin_status, record, card.token.look_timeout_s)
 
     async def use_code(
         self,
         card: Card,
         work: Callable[[Deadline], T],
-        code: Code,
+        code: Code | None,
         request: UseRequest,
         timeout_s: float | None = None,
     ) -> T:
@@ -182,6 +190,8 @@ class CardUses:
             raise
         except PinError as error:
             self._note_refusal(card, error, code)
+            if card.is_software and isinstance(error, PinWrongError):
+                raise PassphraseWrongError from error
             raise
 
     async def _run(self, card: Card, work: Callable[[Deadline], T], record: UseRecord | None, timeout_s: float) -> T:
@@ -190,8 +200,8 @@ class CardUses:
             record.exchanges += exchanges
         return result
 
-    def _note_refusal(self, card: Card, error: PinError, code: Code) -> None:
-        if isinstance(code, Pin):
+    def _note_refusal(self, card: Card, error: PinError, code: Code | None) -> None:
+        if isinstance(code, Typed):
             self._sessions.refuse(code)
         if error.tries_left is not None:
             self._cards.note_pin(card, PinStatus(error.tries_left, verified=False))
@@ -214,9 +224,9 @@ class CardUses:
     @asynccontextmanager
     async def _unlock(
         self, request: UseRequest, card: Card, status: PinStatus, key: KeyInfo | None = None
-    ) -> AsyncIterator[Code]:
+    ) -> AsyncIterator[Code | None]:
         """Give the code of the caller's session, or one that the person types now and may let the agent keep."""
-        if request.may_use_session and not status.blocked:
+        if request.may_use_session and (key is None or key.needs_code) and not status.blocked:
             kept = self._sessions.borrow(request.caller, card, status.tries_left, max(1, len(request.subjects)))
             if kept is not None:
                 request.record.code_given = True  # earlier, but it is a person's code that goes to the card
@@ -252,7 +262,7 @@ class CardUses:
 
     def _keep(self, offer: SessionOffer | None, card: Card, status: PinStatus, answer: PinAnswer) -> None:
         """Open a session with the code that the card took, if the person ticked it."""
-        if answer.session and offer is not None and isinstance(answer.code, Pin):
+        if answer.session and offer is not None and isinstance(answer.code, Typed):
             self._sessions.open(offer, card, answer.code.hand_over(), status.tries_left)
 
     async def _changed(self, card: Card, record: UseRecord) -> PinStatus:
@@ -277,9 +287,15 @@ def _doubt() -> Iterator[None]:
         raise PinUncertainError from error
 
 
+def _one(answer: PinAnswer) -> Code:
+    if answer.code is None:
+        raise TypeError("the prompt gave no code where one was asked")
+    return answer.code
+
+
 def _both(answer: PinAnswer) -> tuple[Code, Code]:
     if answer.code is ON_PAD:
         return ON_PAD, ON_PAD
     if answer.new_code is None:
         raise TypeError("the prompt gave one code where two were asked")
-    return answer.code, answer.new_code
+    return _one(answer), answer.new_code

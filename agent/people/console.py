@@ -12,7 +12,8 @@ from typing import Final, Self
 
 from agent.people.prompt import PromptRefusedError, PromptTimeoutError, PromptUnavailableError
 
-_LINE_LIMIT: Final = 64
+LINE_LIMIT: Final = 64
+PASSPHRASE_LIMIT: Final = 512  # 128 characters of four bytes
 _ENTER: Final = b"\r\n"
 _ERASE: Final = b"\x7f\x08"
 _ERASE_LINE: Final = b"\x15"
@@ -62,17 +63,17 @@ class Console:
         """Show text."""
         os.write(self._fd, text.encode())
 
-    def read_line(self, question: str, *, shown: bool = False) -> bytearray:
-        """Read a line; the caller wipes it.
+    def read_line(self, question: str, *, shown: bool = False, limit: int = LINE_LIMIT) -> bytearray:
+        """Read a line of at most `limit` bytes; the caller wipes it.
 
         Raises PromptRefusedError on Ctrl-C and Ctrl-D, PromptTimeoutError, PromptUnavailableError.
         """
         self.write(question)
-        keys = bytearray(_LINE_LIMIT)
+        keys = bytearray(limit)
         try:
             return keys[: self._fill_line(keys, shown=shown)]
         finally:
-            keys[:] = bytes(_LINE_LIMIT)
+            keys[:] = bytes(limit)
             self.write("\n")
 
     def read_choice(self, question: str) -> str:
@@ -87,8 +88,8 @@ class Console:
             if key in _ERASE_LINE:
                 length = 0
             elif key in _ERASE:
-                length = max(0, length - 1)
-            elif length < _LINE_LIMIT:
+                length = _find_last_character(keys, length)
+            elif length < len(keys):
                 keys[length] = key[0]
                 length += 1
                 self.write(chr(key[0]) if shown and 0x20 < key[0] < 0x7F else "")
@@ -104,6 +105,14 @@ class Console:
         if not os.readv(self._fd, [key]):
             raise PromptUnavailableError("the terminal is gone")
         return key
+
+
+def _find_last_character(keys: bytearray, length: int) -> int:
+    """Where the last character of a line begins, all its bytes of UTF-8 counted in."""
+    start = max(0, length - 1)
+    while start and keys[start] & 0xC0 == 0x80:
+        start -= 1
+    return start
 
 
 def write_beside(path: str, text: str) -> None:

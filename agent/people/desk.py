@@ -20,6 +20,7 @@ from agent.people.prompt import (
     Asker,
     CardChoice,
     ConfirmRequest,
+    DeedRequest,
     DeskBusyError,
     Notice,
     NoticeKind,
@@ -30,6 +31,7 @@ from agent.people.prompt import (
     PromptRefusedError,
     PromptTimeoutError,
 )
+from drivers.pin import Passphrase
 
 DENIAL_S: Final = 600.0
 MAX_WAITING: Final = 4
@@ -92,6 +94,14 @@ class Desk(Prompt):
         """Ask in turn which card. Raises DeskBusyError, and PromptRefusedError while an earlier no stands."""
         async with self._question(_site(choice.asker.caller), (choice.action,)):
             return await self._prompt.choose_card(choice)
+
+    async def agree(self, request: DeedRequest) -> Passphrase | None:
+        """Ask in turn for leave. Raises DeskBusyError, and PromptRefusedError while an earlier no stands.
+
+        Whoever has just been told that a passphrase was wrong closes the window to look it up: that refuses nobody.
+        """
+        async with self._question(_site(request.asker.caller), (request.deed,), lenient=request.opens):
+            return await self._prompt.agree(request)
 
     async def inform(self, message: Notice) -> None:
         """Tell in turn, or at once what to do on a reader. Raises DeskBusyError while a notice waits its turn."""

@@ -10,12 +10,13 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from agent.children import WINDOWS, clean_environment
-from agent.people.frame import MAX_FRAME, Answer, FrameError, Verdict, read_frame
+from agent.people.frame import MAX_FRAME, WITH_SESSION, Answer, FrameError, Verdict, read_frame
 from agent.people.pipe_reader import read_pipe
 from agent.people.prompt import (
     PROMPT_TIMEOUT_S,
     CardChoice,
     ConfirmRequest,
+    DeedRequest,
     Notice,
     PinAnswer,
     PinRequest,
@@ -25,7 +26,7 @@ from agent.people.prompt import (
     PromptUnavailableError,
 )
 from agent.people.wire import Envelope, Question, WireError, write_envelope
-from drivers.pin import ON_PAD
+from drivers.pin import ON_PAD, Passphrase, Pin, Typed
 
 NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
 TERMINATE_S = 2.0  # after that, kill
@@ -63,6 +64,18 @@ class DialogPrompt(Prompt):
             _wipe(answer)
             raise PromptUnavailableError("the dialog chose none of the cards")
         return choice.cards[answer.chosen].number
+
+    async def agree(self, request: DeedRequest) -> Passphrase | None:
+        """Show what is to be done. Raises PromptRefusedError, PromptTimeoutError, PromptUnavailableError."""
+        answer = await self._ask(request)
+        if answer.verdict is Verdict.REFUSED:
+            raise PromptRefusedError
+        if request.wants_passphrase and isinstance(answer.code, Passphrase):
+            return answer.code
+        _wipe(answer)
+        if request.wants_passphrase or answer.verdict is not Verdict.ACCEPTED:
+            raise PromptUnavailableError("the dialog answered another question")
+        return None
 
     async def inform(self, message: Notice) -> None:
         """Show the notice until it is closed or time is up. Raises PromptUnavailableError."""
@@ -154,25 +167,34 @@ def _signal(process: Process, send: Callable[[], None]) -> None:
 def _check_pin_answer(request: PinRequest, answer: Answer) -> PinAnswer:
     """Turn a frame into codes. Raises PromptUnavailableError unless it holds just those that were asked for."""
     if request.on_pad:
-        return _check_pad_answer(answer)
+        return _check_bare(answer, Verdict.ON_PAD, PinAnswer(ON_PAD))
+    if request.no_code:
+        return _check_bare(answer, Verdict.ACCEPTED, PinAnswer(None))
     if answer.code is None:
         raise PromptUnavailableError("the dialog gave no code")
-    given = PinAnswer(answer.code, answer.new_code, answer.verdict is Verdict.CODES_AND_SESSION)
-    shortest, longest = request.code_lengths
-    right = shortest <= len(answer.code) <= longest and (answer.new_code is not None) == request.wants_new_code
+    given = PinAnswer(answer.code, answer.new_code, answer.verdict in WITH_SESSION)
+    right = _is_right(request, answer.code, request.code_lengths)
+    right = right and (answer.new_code is not None) == request.wants_new_code
     if answer.new_code is not None:
-        right = right and request.min_length <= len(answer.new_code) <= request.max_length
+        right = right and _is_right(request, answer.new_code, request.new_code_lengths)
     if not right or (given.session and request.session_minutes is None):
         given.wipe()
         raise PromptUnavailableError("the dialog gave other codes than those asked for")
     return given
 
 
-def _check_pad_answer(answer: Answer) -> PinAnswer:
-    if answer.verdict is not Verdict.ON_PAD:
+def _is_right(request: PinRequest, code: Typed, lengths: tuple[int, int]) -> bool:
+    """Whether it is of the kind that was asked for, and as long; a passphrase minds its own length."""
+    if request.passphrase:
+        return isinstance(code, Passphrase)
+    return isinstance(code, Pin) and lengths[0] <= len(code) <= lengths[1]
+
+
+def _check_bare(answer: Answer, expected: Verdict, given: PinAnswer) -> PinAnswer:
+    if answer.verdict is not expected:
         _wipe(answer)
         raise PromptUnavailableError("the dialog answered another question")
-    return PinAnswer(ON_PAD)
+    return given
 
 
 def _wipe(answer: Answer) -> None:

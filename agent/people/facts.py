@@ -82,6 +82,11 @@ def _write_certificate(certificate: CertificateSummary, words: NullTranslations)
 
 def write_card(card: CardSummary, words: NullTranslations) -> Section:
     """Say whose card it is, which one, and where it is when that was told."""
+    if card.is_software:
+        return (
+            Fact(words.gettext("Certificate of"), plain_text(card.holder, limit=80)),
+            Fact(words.gettext("Certificate"), name_card(card, words)),
+        )
     facts = [
         Fact(words.gettext("Card holder"), plain_text(card.holder, limit=80)),
         Fact(words.gettext("Card"), name_card(card, words)),
@@ -94,6 +99,8 @@ def write_card(card: CardSummary, words: NullTranslations) -> Section:
 def name_card(card: CardSummary, words: NullTranslations) -> str:
     """Give the kind and the number."""
     kind, number = plain_text(card.kind, limit=20), plain_text(card.number, limit=40)
+    if card.is_software:
+        return words.gettext("software certificate no. {number}").format(number=number)
     return words.gettext("{kind} no. {number}").format(kind=kind, number=number)
 
 

@@ -1,7 +1,8 @@
 """The answer of a dialog as a small binary frame, so that a code never becomes a `str` or `bytes` in the daemon.
 
 Frame: one byte verdict; for a verdict with codes then follows twice: one byte length, ASCII digits (length 0 = none);
-for a choice, one byte: which one of those that were shown.
+for one with passphrases, twice: two bytes length, the higher first, and UTF-8; for a choice, one byte: which one of
+those that were shown.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from enum import IntEnum
 from typing import Final
 
 from drivers.errors import PinFormatError
-from drivers.pin import Pin
+from drivers.pin import Passphrase, Pin, Typed
 
-MAX_FRAME: Final = 1 + 2 * (1 + 8)
+MAX_FRAME: Final = 1 + 2 * (2 + 4 * 128)
 
 
 class FrameError(ValueError):
@@ -29,9 +30,18 @@ class Verdict(IntEnum):
     CODES_AND_SESSION = 3
     ON_PAD = 4
     CHOSEN = 5
+    PASSPHRASES = 6
+    PASSPHRASES_AND_SESSION = 7
 
 
-_WITH_CODES: Final = (Verdict.CODES, Verdict.CODES_AND_SESSION)
+_LENGTH_BYTES: Final = {
+    Verdict.CODES: 1,
+    Verdict.CODES_AND_SESSION: 1,
+    Verdict.PASSPHRASES: 2,
+    Verdict.PASSPHRASES_AND_SESSION: 2,
+}
+_PASSPHRASES: Final = (Verdict.PASSPHRASES, Verdict.PASSPHRASES_AND_SESSION)
+WITH_SESSION: Final = (Verdict.CODES_AND_SESSION, Verdict.PASSPHRASES_AND_SESSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +49,18 @@ class Answer:
     """A frame once read; `code` and `new_code` are there for verdicts with codes only, `chosen` for a choice."""
 
     verdict: Verdict
-    code: Pin | None = None
-    new_code: Pin | None = None
+    code: Typed | None = None
+    new_code: Typed | None = None
     chosen: int | None = None
 
 
 def write_frame(verdict: Verdict, code: bytes | bytearray = b"", new_code: bytes | bytearray = b"") -> bytearray:
     """Build a frame; the caller wipes it once it is sent."""
     frame = bytearray([verdict])
-    if verdict in _WITH_CODES:
-        for digits in (code, new_code):
-            frame.append(len(digits))
-            frame += digits
+    if verdict in _LENGTH_BYTES:
+        for typed in (code, new_code):
+            frame += len(typed).to_bytes(_LENGTH_BYTES[verdict], "big")
+            frame += typed
     return frame
 
 
@@ -64,8 +74,8 @@ def read_frame(frame: memoryview) -> Answer:
     if not frame or len(frame) > MAX_FRAME or frame[0] > max(Verdict):
         raise FrameError("no frame of a dialog")
     verdict = Verdict(frame[0])
-    if verdict in _WITH_CODES:
-        return Answer(verdict, *_read_codes(frame))
+    if verdict in _LENGTH_BYTES:
+        return Answer(verdict, *_read_codes(frame, verdict))
     if verdict is Verdict.CHOSEN:
         if len(frame) != 2:
             raise FrameError("a choice of nothing, or of more than one")
@@ -75,26 +85,31 @@ def read_frame(frame: memoryview) -> Answer:
     return Answer(verdict)
 
 
-def _read_codes(frame: memoryview) -> tuple[Pin, Pin | None]:
-    first, second = _read_lengths(frame)
-    code = _read_code(frame[2 : 2 + first])
+def _read_codes(frame: memoryview, verdict: Verdict) -> tuple[Typed, Typed | None]:
+    kind: type[Typed] = Passphrase if verdict in _PASSPHRASES else Pin
+    width = _LENGTH_BYTES[verdict]
+    first, rest = _split(frame[1:], width)
+    second, tail = _split(rest, width)
+    if tail or not first:
+        raise FrameError("lengths that do not add up")
+    code = _read_code(kind, first)
     try:
-        return code, _read_code(frame[3 + first :]) if second else None
+        return code, _read_code(kind, second) if second else None
     except FrameError:
         code.wipe()
         raise
 
 
-def _read_lengths(frame: memoryview) -> tuple[int, int]:
-    first = frame[1] if len(frame) > 1 else 0
-    second = frame[2 + first] if len(frame) > 2 + first else 0
-    if not first or len(frame) != 3 + first + second:
+def _split(rest: memoryview, width: int) -> tuple[memoryview, memoryview]:
+    """Take one code with its length off the front."""
+    end = width + int.from_bytes(rest[:width], "big")
+    if len(rest) < end:
         raise FrameError("lengths that do not add up")
-    return first, second
+    return rest[width:end], rest[end:]
 
 
-def _read_code(digits: memoryview) -> Pin:
+def _read_code(kind: type[Typed], typed: memoryview) -> Typed:
     try:
-        return Pin(bytearray(digits))
+        return kind(bytearray(typed))
     except PinFormatError as error:
         raise FrameError("a code of the wrong format") from error

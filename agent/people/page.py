@@ -30,15 +30,21 @@ Section = tuple[Fact, ...]
 
 @dataclass(frozen=True, slots=True)
 class CodeField:
-    """A code to type, and the number of digits it takes."""
+    """A code to type, and the number of digits it takes, or of characters for a passphrase.
+
+    `advice`: what to mind when a new one is chosen.
+    """
 
     label: str
     min_length: int
     max_length: int
+    passphrase: bool = False
+    advice: str = ""
 
-    def accepts(self, digits: bytes | bytearray) -> bool:
-        """Tell whether these are the digits of a code of this field."""
-        return digits.isdigit() and self.min_length <= len(digits) <= self.max_length
+    def accepts(self, code: bytes | bytearray) -> bool:
+        """Tell whether this is a code of this field: digits, or UTF-8."""
+        length = sum(byte & 0xC0 != 0x80 for byte in code) if self.passphrase else len(code)
+        return (self.passphrase or code.isdigit()) and self.min_length <= length <= self.max_length
 
 
 @dataclass(frozen=True, slots=True)

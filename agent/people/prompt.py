@@ -1,4 +1,4 @@
-"""The seam between the agent and the person at the workstation: four calls, and the values that travel.
+"""The seam between the agent and the person at the workstation: five calls, and the values that travel.
 
 Text in these values comes from cards, pages and programs: it is hostile until `plain_text` has seen it.
 """
@@ -12,10 +12,14 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Final, Self
 
-from drivers.pin import Code, Pin
+from drivers.pin import Code, Passphrase, Typed
 
 PROMPT_TIMEOUT_S: Final = 120.0
 PUK_LENGTH: Final = 8  # "code de déblocage": 8 digits on every card of the family
+PASSPHRASE_LENGTHS: Final = (1, 128)
+"""In characters. Those of a file are whatever its maker took; for a new one a length is advised, none is forced."""
+SOFTWARE: Final = "software"
+"""The kind of a CardSummary that stands for a software certificate: the words say so, and no reader is named."""
 CARD_GONE: Final = "the card is gone"
 """With this message a question is cancelled that the person has ended by pulling the card: no caller took it back."""
 ABILITIES: Final = ("identity", "authenticate", "sign", "sign-raw", "batch", "gateway", "events")
@@ -80,7 +84,7 @@ class CardSummary:
 
     `test`: a card of the test domain, shown as such. `test_token`: its certificate chains to the test root that
     this data folder made, so that a scripted code may be given to it. `kind`: CPS, CPF, CPE, CPA or CDE, in the ANS's
-    words; `reader`: where it is, shown when there are several.
+    words, or SOFTWARE; `reader`: where it is, shown when there are several.
     """
 
     number: str
@@ -89,6 +93,11 @@ class CardSummary:
     test_token: bool = False
     kind: str = "CPS"
     reader: str | None = None
+
+    @property
+    def is_software(self) -> bool:
+        """Whether it is no card at all, but a certificate whose key this workstation keeps."""
+        return self.kind == SOFTWARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +116,8 @@ class PinRequest:
     those of the documents in bytes, in the same order, where they are known. `certificate`: the one that signs.
     `tries_left`: None when unknown; a blocked code is not asked for. `on_behalf_of`: the origin that a *program*
     wants to log in to. `session_minutes`, `session_uses`: offer to keep the PIN for that long and that many uses.
-    `on_pad`: codes are typed on the reader after the person has agreed here; no field is shown.
+    `on_pad`: codes are typed on the reader after the person has agreed here; no field is shown. `passphrase`: codes are
+    passphrases, of any characters. `no_code`: the key needs none, and the person is asked for a yes to this one use.
     """
 
     kind: PinKind
@@ -126,12 +136,16 @@ class PinRequest:
     sizes: tuple[int, ...] = ()
     certificate: CertificateSummary | None = None
     on_pad: bool = False
+    passphrase: bool = False
+    no_code: bool = False
 
     def __post_init__(self) -> None:
         if self.tries_left is not None and self.tries_left < 1:
             raise ValueError("a blocked code is not asked for")
         if not 4 <= self.min_length <= self.max_length <= 8:
             raise ValueError("a code is 4 to 8 digits")
+        if self.on_pad + self.passphrase + self.no_code > 1 or (self.no_code and self.kind is not PinKind.USE):
+            raise ValueError("a code is typed here, or on the reader, or not at all")
 
     @property
     def wants_new_code(self) -> bool:
@@ -140,29 +154,34 @@ class PinRequest:
 
     @property
     def code_lengths(self) -> tuple[int, int]:
-        """The shortest and longest first code: the PUK when unblocking, else the PIN."""
+        """The shortest and longest first code: the PUK when unblocking, else the PIN or the passphrase."""
         if self.kind is PinKind.UNBLOCK:
             return PUK_LENGTH, PUK_LENGTH
-        return self.min_length, self.max_length
+        return self.new_code_lengths
+
+    @property
+    def new_code_lengths(self) -> tuple[int, int]:
+        """The shortest and longest PIN or passphrase."""
+        return PASSPHRASE_LENGTHS if self.passphrase else (self.min_length, self.max_length)
 
 
 @dataclass(frozen=True, slots=True)
 class PinAnswer:
     """The codes a person typed: PIN, or old and new PIN, or PUK and new PIN. Leave the `with` block: both are wiped.
 
-    `code` is ON_PAD (and `new_code` None) for a request with `on_pad`. `session`: the person ticked that the PIN may be
-    kept for the minutes that were offered.
+    `code` is ON_PAD for a request with `on_pad`, and None for one with `no_code`: there is no `new_code` then either.
+    `session`: the person ticked that the PIN may be kept for the minutes that were offered.
     """
 
-    code: Code
-    new_code: Pin | None = None
+    code: Code | None
+    new_code: Typed | None = None
     session: bool = False
 
     def wipe(self) -> None:
         """Overwrite the codes with zeroes."""
-        self.code.wipe()
-        if self.new_code is not None:
-            self.new_code.wipe()
+        for code in (self.code, self.new_code):
+            if code is not None:
+                code.wipe()
 
     def __enter__(self) -> Self:
         return self
@@ -200,6 +219,54 @@ class CardChoice:
             raise ValueError("a choice is between cards of different numbers")
 
 
+class Deed(StrEnum):
+    """What is done to the certificates and keys that this workstation keeps."""
+
+    IMPORT = "import"
+    REMOVE = "remove"
+    ORDER = "order"
+    DELIVER = "deliver"
+    CANCEL_ORDER = "cancel-order"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCertificate:
+    """A certificate as a person tells it from another. `role`: in IGC-Santé's words, such as SIGN; None: unknown."""
+
+    holder: str
+    issuer: str
+    expires_at: datetime
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeedRequest:
+    """Something that a program wants done to what is kept here.
+
+    `subject`: the file's name, or the product that is ordered. `opens`: the passphrase of that file is asked; `wrong`:
+    the one given a moment ago does not open it. `protects`: a passphrase for the keys is chosen, and typed twice. With
+    neither, the person is asked for a yes.
+    """
+
+    deed: Deed
+    asker: Asker
+    subject: str
+    certificates: tuple[KeptCertificate, ...] = ()
+    opens: bool = False
+    wrong: bool = False
+    protects: bool = False
+    test: bool = False
+
+    def __post_init__(self) -> None:
+        if self.opens and self.protects:
+            raise ValueError("one passphrase is asked at a time")
+
+    @property
+    def wants_passphrase(self) -> bool:
+        """Whether the answer is a passphrase."""
+        return self.opens or self.protects
+
+
 class NoticeKind(StrEnum):
     """What a person is told; the words are the prompt's, in the person's language."""
 
@@ -232,6 +299,13 @@ class Prompt(ABC):
         """Ask which card. Gives its number. Raises PromptRefusedError, PromptUnavailableError."""
 
     @abstractmethod
+    async def agree(self, request: DeedRequest) -> Passphrase | None:
+        """Ask leave for a deed: the passphrase that it wants, which the caller wipes, or None for a plain yes.
+
+        Raises PromptRefusedError, PromptUnavailableError.
+        """
+
+    @abstractmethod
     async def inform(self, message: Notice) -> None:
         """Tell, and return once the person has closed it or time is up. Raises PromptUnavailableError."""
 
@@ -253,6 +327,10 @@ class RefusingPrompt(Prompt):
     async def choose_card(self, choice: CardChoice) -> str:
         """Refuse."""
         raise PromptUnavailableError(f"nobody to choose a card for {choice.action}")
+
+    async def agree(self, request: DeedRequest) -> Passphrase | None:
+        """Refuse."""
+        raise PromptUnavailableError(f"nobody to ask for leave to {request.deed}")
 
     async def inform(self, message: Notice) -> None:
         """Refuse."""

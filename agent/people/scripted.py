@@ -9,6 +9,7 @@ from agent.people.prompt import (
     CardChoice,
     CardSummary,
     ConfirmRequest,
+    DeedRequest,
     Notice,
     PinAnswer,
     PinKind,
@@ -16,7 +17,7 @@ from agent.people.prompt import (
     Prompt,
     PromptUnavailableError,
 )
-from drivers.pin import ON_PAD, Pin
+from drivers.pin import ON_PAD, Passphrase, Pin
 
 MAX_REMEMBERED = 100
 
@@ -37,7 +38,9 @@ class ScriptedPrompt(Prompt):
         *,
         new_pin: str | None = None,
     ) -> None:
-        self.asked: deque[PinRequest | ConfirmRequest | CardChoice | Notice] = deque(maxlen=MAX_REMEMBERED)
+        self.asked: deque[PinRequest | ConfirmRequest | CardChoice | DeedRequest | Notice] = deque(
+            maxlen=MAX_REMEMBERED
+        )
         self._pin = pin
         self._puk = puk
         self._new_pin = new_pin or pin
@@ -50,6 +53,10 @@ class ScriptedPrompt(Prompt):
             raise PromptUnavailableError("scripted codes are for test tokens only")
         if request.on_pad:
             return PinAnswer(ON_PAD)
+        if request.no_code:
+            return PinAnswer(None)
+        if request.passphrase:
+            return PinAnswer(_passphrase(self._pin), _passphrase(self._new_pin) if request.wants_new_code else None)
         code = self._puk if request.kind is PinKind.UNBLOCK else self._pin
         return PinAnswer(_pin(code), _pin(self._new_pin) if request.wants_new_code else None)
 
@@ -63,6 +70,16 @@ class ScriptedPrompt(Prompt):
         self.asked.append(choice)
         raise PromptUnavailableError("a script names its card")
 
+    async def agree(self, request: DeedRequest) -> Passphrase | None:
+        """Agree; the passphrase is the code. What a file holds is known once it is open: see there what is taken.
+
+        Raises PromptUnavailableError once the script's passphrase has proved wrong.
+        """
+        self.asked.append(request)
+        if request.wrong:
+            raise PromptUnavailableError("the script has no other passphrase")
+        return _passphrase(self._pin) if request.wants_passphrase else None
+
     async def inform(self, message: Notice) -> None:
         """Take note."""
         self.asked.append(message)
@@ -70,3 +87,7 @@ class ScriptedPrompt(Prompt):
 
 def _pin(digits: str) -> Pin:
     return Pin(bytearray(digits, "ascii"))
+
+
+def _passphrase(text: str) -> Passphrase:
+    return Passphrase(bytearray(text, "utf-8"))

@@ -16,6 +16,7 @@ from agent.people.prompt import (
     PROMPT_TIMEOUT_S,
     CardChoice,
     ConfirmRequest,
+    DeedRequest,
     Notice,
     PinAnswer,
     PinRequest,
@@ -27,10 +28,11 @@ from agent.people.prompt import (
 )
 from agent.people.translations import load_words
 from agent.people.wording import write_page
-from drivers.pin import ON_PAD, Pin
+from drivers.errors import PinFormatError
+from drivers.pin import ON_PAD, Passphrase, Pin, Typed
 
 try:
-    from agent.people.console import Console, write_beside
+    from agent.people.console import LINE_LIMIT, PASSPHRASE_LIMIT, Console, write_beside
 except ImportError:  # no termios: Windows
     HAS_CONSOLE = False
 else:
@@ -55,6 +57,9 @@ class TerminalPrompt(Prompt):
         page = write_page(request, self._words)
         if request.on_pad:
             return await self._converse(lambda console: _ask_pad(console, page, self._words))
+        if request.no_code:
+            await self._converse(lambda console: _ask_leave(console, page, self._words))
+            return PinAnswer(None)
         return await self._converse(lambda console: _ask_codes(console, page, self._words))
 
     async def confirm(self, request: ConfirmRequest) -> bool:
@@ -66,6 +71,13 @@ class TerminalPrompt(Prompt):
         """Ask which card, by its place in the list. Raises PromptRefusedError, PromptUnavailableError."""
         page = write_page(choice, self._words)
         return choice.cards[await self._converse(lambda console: _ask_choice(console, page, self._words))].number
+
+    async def agree(self, request: DeedRequest) -> Passphrase | None:
+        """Ask for a yes, or for a passphrase. Raises PromptRefusedError, PromptUnavailableError."""
+        page = write_page(request, self._words)
+        if not request.wants_passphrase:
+            return await self._converse(lambda console: _ask_leave(console, page, self._words))
+        return await self._converse(lambda console: _ask_passphrase(console, page, self._words))
 
     async def inform(self, message: Notice) -> None:
         """Write it down, also beside a question. Raises PromptUnavailableError."""
@@ -107,7 +119,7 @@ class TerminalPrompt(Prompt):
 
 def _discard(outcome: Future[Result]) -> None:
     """Wipe codes that nobody waits for any more."""
-    if outcome.exception() is None and isinstance(answer := outcome.result(), PinAnswer):
+    if outcome.exception() is None and isinstance(answer := outcome.result(), PinAnswer | Passphrase):
         answer.wipe()
 
 
@@ -162,6 +174,24 @@ def _ask_pad(console: Console, page: Page, words: NullTranslations) -> PinAnswer
     return PinAnswer(ON_PAD)
 
 
+def _ask_leave(console: Console, page: Page, words: NullTranslations) -> None:
+    console.write(_render(page, words))
+    if not _agrees(console, words.gettext("Allow this?"), words):
+        raise PromptRefusedError
+
+
+def _ask_passphrase(console: Console, page: Page, words: NullTranslations) -> Passphrase:
+    """Ask for one, or for a new one twice."""
+    console.write(_render(page, words))
+    if len(page.fields) == 1:
+        given = _ask_code(console, page.fields[0], words)
+    else:
+        given = _ask_new_code(console, page.fields, words)
+    if not isinstance(given, Passphrase):
+        raise TypeError("a code where a passphrase was asked")
+    return given
+
+
 def _accept_last_try(console: Console, page: Page, words: NullTranslations) -> None:
     if page.last_try and not _agrees(console, page.last_try, words):
         raise PromptRefusedError
@@ -171,10 +201,11 @@ def _ask_codes(console: Console, page: Page, words: NullTranslations) -> PinAnsw
     console.write(_render(page, words))
     _accept_last_try(console, page, words)
     with contextlib.ExitStack() as codes:  # wiped on every way out but the last line: also when the terminal goes
-        code = codes.enter_context(_ask_code(console, page.fields[0], words))
+        code = _ask_code(console, page.fields[0], words)
+        codes.callback(code.wipe)
         new_code = _ask_new_code(console, page.fields[1:], words) if len(page.fields) > 1 else None
         if new_code is not None:
-            codes.enter_context(new_code)
+            codes.callback(new_code.wipe)
         answer = PinAnswer(code, new_code, _wants_session(console, page, words))
         codes.pop_all()
         return answer
@@ -184,41 +215,51 @@ def _wants_session(console: Console, page: Page, words: NullTranslations) -> boo
     return page.session is not None and _agrees(console, page.session, words)
 
 
-def _ask_code(console: Console, field: CodeField, words: NullTranslations) -> Pin:
+def _ask_code(console: Console, field: CodeField, words: NullTranslations) -> Typed:
     for _ in range(MAX_ATTEMPTS):
-        keys = console.read_line(words.gettext("{label}:").format(label=field.label) + " ")
+        question = words.gettext("{label}:").format(label=field.label) + " "
+        keys = console.read_line(question, limit=PASSPHRASE_LIMIT if field.passphrase else LINE_LIMIT)
         if field.accepts(keys):
-            return Pin(keys)
+            with contextlib.suppress(PinFormatError):
+                return Passphrase(keys) if field.passphrase else Pin(keys)
         keys[:] = bytes(len(keys))
-        sentence = words.gettext("Please type {min} to {max} digits.")
-        console.write(sentence.format(min=field.min_length, max=field.max_length) + "\n")
+        console.write(_explain_format(field, words) + "\n")
     raise PromptRefusedError("no code of the right format")
 
 
-def _ask_new_code(console: Console, fields: tuple[CodeField, ...], words: NullTranslations) -> Pin:
+def _explain_format(field: CodeField, words: NullTranslations) -> str:
+    if field.passphrase:
+        return words.gettext("Please type {min} to {max} characters.").format(
+            min=field.min_length, max=field.max_length
+        )
+    return words.gettext("Please type {min} to {max} digits.").format(min=field.min_length, max=field.max_length)
+
+
+def _ask_new_code(console: Console, fields: tuple[CodeField, ...], words: NullTranslations) -> Typed:
     for _ in range(MAX_ATTEMPTS):
         new = _ask_code(console, fields[0], words)
         if _is_repeated(new, console, fields[1], words):
             return new
         new.wipe()
-        console.write(words.gettext("The two new codes differ.") + "\n")
+        differ = "The two new passphrases differ." if fields[0].passphrase else "The two new codes differ."
+        console.write(words.gettext(differ) + "\n")
     raise PromptRefusedError("the new codes differ")
 
 
-def _is_repeated(new: Pin, console: Console, field: CodeField, words: NullTranslations) -> bool:
+def _is_repeated(new: Typed, console: Console, field: CodeField, words: NullTranslations) -> bool:
     try:
         with _ask_code(console, field, words) as again:
-            return _digits_match(new, again)
+            return _match(new, again)
     except (PromptError, OSError):
         new.wipe()
         raise
 
 
-def _digits_match(first: Pin, second: Pin) -> bool:
+def _match(first: Typed, second: Typed) -> bool:
     both = (bytearray(), bytearray())
-    for pin, digits in zip((first, second), both, strict=True):
-        pin.append_to(digits)
+    for code, typed in zip((first, second), both, strict=True):
+        code.append_to(typed)
     match = both[0] == both[1]
-    for digits in both:
-        digits[:] = bytes(len(digits))
+    for typed in both:
+        typed[:] = bytes(len(typed))
     return match

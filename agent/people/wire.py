@@ -10,18 +10,19 @@ from types import UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from agent.people.plain_text import plain_text
-from agent.people.prompt import CardChoice, ConfirmRequest, Notice, PinRequest
+from agent.people.prompt import CardChoice, ConfirmRequest, DeedRequest, Notice, PinRequest
 
 MAX_QUESTION: Final = 1024 * 1024  # 1,000 names of 120 characters take half of it at worst
 MAX_SUBJECTS: Final = 1000
 SUBJECT_LIMIT: Final = 120
 TEXT_LIMIT: Final = 1000
 
-Question = PinRequest | ConfirmRequest | CardChoice | Notice
+Question = PinRequest | ConfirmRequest | CardChoice | DeedRequest | Notice
 _KINDS: Final[dict[str, type[Question]]] = {
     "pin": PinRequest,
     "consent": ConfirmRequest,
     "choice": CardChoice,
+    "deed": DeedRequest,
     "notice": Notice,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gettext import NullTranslations
 
 from agent.people.facts import name_card, write_abilities, write_asker, write_card, write_purpose
+from agent.people.keeping_words import session_sentence, write_deed_page, write_software_page
 from agent.people.page import Choice, CodeField, Page
 from agent.people.plain_text import plain_text
 from agent.people.prompt import (
@@ -12,6 +13,7 @@ from agent.people.prompt import (
     CardChoice,
     CardSummary,
     ConfirmRequest,
+    DeedRequest,
     Notice,
     NoticeKind,
     PinKind,
@@ -28,6 +30,8 @@ def write_page(question: Question, words: NullTranslations) -> Page:
         return _write_consent_page(question, words)
     if isinstance(question, CardChoice):
         return _write_choice_page(question, words)
+    if isinstance(question, DeedRequest):
+        return write_deed_page(question, words)
     return _write_notice_page(question, words)
 
 
@@ -37,6 +41,8 @@ def _write_pin_page(request: PinRequest, words: NullTranslations) -> Page:
         write_purpose(request, words),
         write_card(request.card, words),
     )
+    if request.card.is_software:
+        return write_software_page(request, tuple(filter(None, sections)), words)
     return Page(
         title=words.gettext("CPS code"),
         heading=_pin_heading(request, words),
@@ -48,7 +54,7 @@ def _write_pin_page(request: PinRequest, words: NullTranslations) -> Page:
         fields=() if request.on_pad else _code_fields(request, words),
         tries=_tries_sentence(request.tries_left, words),
         last_try=_last_try_sentence(request, words),
-        session=None if request.on_pad else _session_sentence(request, words),
+        session=None if request.on_pad else session_sentence(request, words),
     )
 
 
@@ -103,17 +109,6 @@ def _last_try_sentence(request: PinRequest, words: NullTranslations) -> str | No
     if request.kind is PinKind.UNBLOCK:
         return words.gettext("I understand that a wrong unblocking code makes the card unusable for good.")
     return words.gettext("I understand that a wrong code blocks the card.")
-
-
-def _session_sentence(request: PinRequest, words: NullTranslations) -> str | None:
-    minutes, uses = request.session_minutes, request.session_uses
-    if minutes is None or request.wants_new_code:
-        return None
-    limits = words.ngettext("%d minute", "%d minutes", minutes) % minutes
-    if uses is not None:
-        most = words.ngettext("%d use", "%d uses", uses) % uses
-        limits = words.gettext("{minutes} and {uses} at most").format(minutes=limits, uses=most)
-    return words.gettext("Do not ask me again for {limits}, for this requester and this card.").format(limits=limits)
 
 
 def _write_consent_page(request: ConfirmRequest, words: NullTranslations) -> Page:

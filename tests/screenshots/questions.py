@@ -13,6 +13,9 @@ from agent.people.prompt import (
     CardSummary,
     CertificateSummary,
     ConfirmRequest,
+    Deed,
+    DeedRequest,
+    KeptCertificate,
     Notice,
     NoticeKind,
     PinKind,
@@ -51,6 +54,18 @@ HOSTILE_CARD = CardSummary(
     "9" * 40, "<b>W</b> & \u202eW" + "W" * 70, kind="CPF", reader="Reader\nTries left: 9 " + "M" * 90
 )
 
+SOFTWARE = CardSummary("S0A1B2C3D4E5F607", "CABINET MÉDICAL DES TILLEULS", kind="software")
+SOFTWARE_SIGN = replace(SIGN, asker=PROGRAM, card=SOFTWARE, tries_left=None, passphrase=True)
+SOFTWARE_CHANGE = PinRequest(PinKind.CHANGE, PROGRAM, Action.CHANGE_PIN, SOFTWARE, passphrase=True)
+KEPT = tuple(
+    KeptCertificate(
+        "CABINET MÉDICAL DES TILLEULS, 499700735741008", "AC IGC-SANTE ELEMENTAIRE ORGANISATIONS",
+        datetime(2028, 6, 30, 12, tzinfo=UTC), role,
+    )
+    for role in ("AUTH_CLI", "SIGN")
+)  # fmt: skip
+IMPORT = DeedRequest(Deed.IMPORT, PROGRAM, "cabinet-tilleuls.p12", KEPT)
+
 QUESTIONS: dict[str, Question] = {
     "login": LOGIN,
     "login-for-a-program": replace(
@@ -70,6 +85,23 @@ QUESTIONS: dict[str, Question] = {
     "consent-page": ConfirmRequest(PAGE, ("identity", "authenticate"), datetime(2027, 2, 23, 18, tzinfo=UTC)),
     "consent-program": ConfirmRequest(PROGRAM, ABILITIES, remembered=True),
     "choose": CardChoice(PAGE, Action.SIGN, (CARD, STRUCTURE, replace(CARD, number="0077120033", reader=None))),
+    "software-sign": replace(SOFTWARE_SIGN, session_minutes=15, session_uses=20),
+    "software-sign-no-code": replace(SOFTWARE_SIGN, passphrase=False, no_code=True),
+    "software-login-test": replace(
+        LOGIN, asker=PROGRAM, card=replace(SOFTWARE, test=True), on_behalf_of="https://pro.sante.example",
+        tries_left=None, passphrase=True,
+    ),
+    "software-change": SOFTWARE_CHANGE,
+    "deed-open-file": replace(IMPORT, certificates=(), opens=True),
+    "deed-open-file-wrong": replace(IMPORT, certificates=(), opens=True, wrong=True),
+    "deed-import": IMPORT,
+    "deed-import-new-passphrase": replace(IMPORT, protects=True, test=True),
+    "deed-remove": DeedRequest(Deed.REMOVE, PROGRAM, "", KEPT[:1]),
+    "deed-order": DeedRequest(Deed.ORDER, PROGRAM, "ELEMENTAIRE ORG SIGN: CABINET MÉDICAL DES TILLEULS"),
+    "deed-hostile": replace(
+        IMPORT, asker=HOSTILE_ASKER, subject="\u202e21p." + "W" * 300,
+        certificates=tuple(replace(KEPT[0], holder=f"{n} " + "W" * 200, role="<b>x</b>") for n in range(60)),
+    ),
     "notice-type-on-reader": Notice(NoticeKind.TYPE_ON_READER, CARD, 3),
     "notice-no-tray": Notice(NoticeKind.NO_TRAY),
     "hostile-sign": replace(

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from agent.client import Client
 from agent.daemon import Daemon
 from agent.people.presence import AwayReason, Presence
-from agent.people.prompt import CardChoice, ConfirmRequest, Notice, PinAnswer, PinRequest, Prompt
+from agent.people.prompt import CardChoice, ConfirmRequest, DeedRequest, Notice, PinAnswer, PinRequest, Prompt
 from agent.settings import Settings
 from drivers.base import Readers
-from drivers.pin import ON_PAD, Pin
+from drivers.pin import ON_PAD, Passphrase, Pin
 
 T = TypeVar("T")
 
@@ -32,7 +32,8 @@ class Person(Prompt):
     pin: str = "1234"
     new_pin: str = "1234"
     agrees: bool = True
-    asked: list[PinRequest | ConfirmRequest | CardChoice] = field(default_factory=list)
+    passphrases: list[str] = field(default_factory=lambda: ["1234"])
+    asked: list[PinRequest | ConfirmRequest | CardChoice | DeedRequest] = field(default_factory=list)
     on_ask: Callable[[], Any] | None = None
     refuses: Exception | None = None
     confirms_after: asyncio.Event | None = None
@@ -42,16 +43,34 @@ class Person(Prompt):
 
     async def ask_pin(self, request: PinRequest) -> PinAnswer:
         self.asked.append(request)
+        await self._react()
+        if request.on_pad:
+            return PinAnswer(ON_PAD)
+        if request.no_code:
+            return PinAnswer(None)
+        if request.passphrase:
+            keeps = self.session and request.session_minutes is not None
+            return PinAnswer(self._passphrase(), self._passphrase() if request.wants_new_code else None, keeps)
+        new = Pin(bytearray(self.new_pin.encode())) if request.wants_new_code else None
+        return PinAnswer(Pin(bytearray(self.pin.encode())), new, self.session and request.session_minutes is not None)
+
+    async def _react(self) -> None:
         if self.on_ask is not None:
             result = self.on_ask()
             if asyncio.iscoroutine(result):
                 await result
         if self.refuses:
             raise self.refuses
-        if request.on_pad:
-            return PinAnswer(ON_PAD)
-        new = Pin(bytearray(self.new_pin.encode())) if request.wants_new_code else None
-        return PinAnswer(Pin(bytearray(self.pin.encode())), new, self.session and request.session_minutes is not None)
+
+    def _passphrase(self) -> Passphrase:
+        """The next one; the last one again and again."""
+        chosen = self.passphrases[0] if len(self.passphrases) == 1 else self.passphrases.pop(0)
+        return Passphrase(bytearray(chosen.encode()))
+
+    async def agree(self, request: DeedRequest) -> Passphrase | None:
+        self.asked.append(request)
+        await self._react()
+        return self._passphrase() if request.wants_passphrase else None
 
     async def confirm(self, request: ConfirmRequest) -> bool:
         self.asked.append(request)

@@ -17,7 +17,7 @@ from agent.people.dialog.style import use_visible_outlines
 from agent.people.dialog.window import PageWindow
 from agent.people.frame import Verdict, write_choice, write_frame
 from agent.people.hardening import forbid_core_dumps
-from agent.people.prompt import PROMPT_TIMEOUT_S, PinRequest
+from agent.people.prompt import PROMPT_TIMEOUT_S, DeedRequest, PinRequest
 from agent.people.translations import load_words
 from agent.people.wire import MAX_QUESTION, Envelope, Question, WireError, read_envelope
 from agent.people.wording import write_page
@@ -65,10 +65,17 @@ def _frame_answer(question: Question, window: PageWindow) -> bytearray:
     codes = window.take_codes()
     if not codes:
         return write_frame(Verdict.ACCEPTED)
-    frame = write_frame(Verdict.CODES_AND_SESSION if window.session_wanted else Verdict.CODES, *codes[:2])
-    for digits in codes:
-        digits[:] = bytes(len(digits))
+    shown = codes[:1] if isinstance(question, DeedRequest) else codes[:2]  # of a new one typed twice, one
+    frame = write_frame(_find_verdict(question, session=window.session_wanted), *shown)
+    for typed in codes:
+        typed[:] = bytes(len(typed))
     return frame
+
+
+def _find_verdict(question: Question, *, session: bool) -> Verdict:
+    if isinstance(question, DeedRequest) or (isinstance(question, PinRequest) and question.passphrase):
+        return Verdict.PASSPHRASES_AND_SESSION if session else Verdict.PASSPHRASES
+    return Verdict.CODES_AND_SESSION if session else Verdict.CODES
 
 
 def _end_with_the_daemon() -> None:

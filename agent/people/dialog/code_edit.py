@@ -1,8 +1,9 @@
-"""A field for the digits of a code: nothing else goes in, nothing comes out but to the form.
+"""A field for the digits of a code, or the characters of a passphrase: nothing comes out but to the form.
 
 Qt's own field would hold the code in strings that cannot be wiped, keep it in its undo history, and tell every digit
 to whoever listens on the accessibility bus, hidden or not (seen with Qt 6.12). So Qt has bullets here, and the digits
 stand in a buffer beside them. What no buffer helps against: a key passes through the window system and Qt's event.
+A passphrase is not pasted either: whatever stood in the clipboard once, every program of the session could read.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ _BULLET: Final = "•"
 _ERASING: Final = (Qt.Key.Key_Backspace, Qt.Key.Key_Delete)
 _MOVING: Final = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End)
 _KEYPAD_OR_SHIFT: Final = Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier
+_THIRD_LEVEL: Final = Qt.KeyboardModifier.GroupSwitchModifier  # AltGr on X11 and Wayland
+_ALT_GR: Final = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier  # and on Windows
+_HINTS: Final = (
+    Qt.InputMethodHint.ImhSensitiveData | Qt.InputMethodHint.ImhHiddenText | Qt.InputMethodHint.ImhNoPredictiveText
+)
 
 
 class CodeEdit(QLineEdit):
-    """Hidden digits without clipboard, drag, menu or prediction. `rejected`: another character was typed."""
+    """A hidden code without clipboard, drag, menu or prediction. `rejected`: something else was typed."""
 
     rejected = Signal()
 
@@ -34,12 +40,8 @@ class CodeEdit(QLineEdit):
         self.setEchoMode(QLineEdit.EchoMode.Password)
         self.setMaxLength(field.max_length)
         self.setValidator(QRegularExpressionValidator(QRegularExpression(f"{_BULLET}*"), self))
-        self.setInputMethodHints(
-            Qt.InputMethodHint.ImhDigitsOnly
-            | Qt.InputMethodHint.ImhSensitiveData
-            | Qt.InputMethodHint.ImhHiddenText
-            | Qt.InputMethodHint.ImhNoPredictiveText
-        )
+        kind = Qt.InputMethodHint.ImhNoAutoUppercase if field.passphrase else Qt.InputMethodHint.ImhDigitsOnly
+        self.setInputMethodHints(_HINTS | kind)
         self.setAcceptDrops(False)
         self.setDragEnabled(False)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
@@ -48,7 +50,7 @@ class CodeEdit(QLineEdit):
 
     @property
     def length(self) -> int:
-        """How many digits were typed."""
+        """How many characters were typed."""
         return len(self._buffer)
 
     @property
@@ -57,19 +59,19 @@ class CodeEdit(QLineEdit):
         return self.field.min_length <= self.length <= self.field.max_length
 
     def equals(self, other: CodeEdit) -> bool:
-        """Tell whether both fields hold the same digits."""
+        """Tell whether both fields hold the same code."""
         return self._buffer.equals(other._buffer)
 
     def take(self) -> bytearray:
-        """Give the digits and empty the field."""
-        digits = self._buffer.take()
+        """Give the code in UTF-8 and empty the field."""
+        taken = self._buffer.take()
         self.clear()
-        return digits
+        return taken
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Let digits and editing keys through; shortcuts such as paste or select-all do nothing here."""
+        """Let the code and editing keys through; shortcuts such as paste or select-all do nothing here."""
         plain = not event.modifiers() & ~_KEYPAD_OR_SHIFT
-        if plain and _is_digit(event.text()):
+        if (plain or self._composes(event.modifiers())) and self._takes(event.text()):
             self._type(ord(event.text()))
         elif plain and event.key() in _ERASING:
             self._erase(forward=event.key() == Qt.Key.Key_Delete)
@@ -81,9 +83,9 @@ class CodeEdit(QLineEdit):
             event.ignore()  # the window's business: Return, Escape, Tab
 
     def inputMethodEvent(self, event: QInputMethodEvent) -> None:  # noqa: N802 - Qt's name
-        """Take digits that an input method or a screen keyboard sends, and nothing half-made."""
+        """Take what an input method, a dead key or a screen keyboard sends, and nothing half-made."""
         for character in event.commitString():
-            if _is_digit(character):
+            if self._takes(character):
                 self._type(ord(character))
             else:
                 self.rejected.emit()
@@ -98,13 +100,22 @@ class CodeEdit(QLineEdit):
         if event.button() == Qt.MouseButton.LeftButton:
             super().mouseReleaseEvent(event)
 
-    def _type(self, digit: int) -> None:
+    def _takes(self, text: str) -> bool:
+        """Whether this is one character of such a code."""
+        return len(text) == 1 and (text.isprintable() if self.field.passphrase else text in "0123456789")
+
+    def _composes(self, modifiers: Qt.KeyboardModifier) -> bool:
+        """Whether these make a character of a passphrase rather than a shortcut: AltGr, in the two ways it is told."""
+        more = modifiers & ~_KEYPAD_OR_SHIFT & ~_THIRD_LEVEL
+        return self.field.passphrase and more in (Qt.KeyboardModifier.NoModifier, _ALT_GR)
+
+    def _type(self, character: int) -> None:
         """Replace what is selected; the buffer first, since Qt tells the change at once."""
         start, end = self._find_selection()
         if start == end and self._buffer.full:
             return
         self._buffer.remove(start, end)
-        self._buffer.insert(start, digit)
+        self._buffer.insert(start, character)
         self.insert(_BULLET)
 
     def _erase(self, *, forward: bool) -> None:
@@ -128,7 +139,3 @@ class CodeEdit(QLineEdit):
         if len(self.text()) != self.length:
             self._buffer.wipe()
             self.clear()
-
-
-def _is_digit(text: str) -> bool:
-    return len(text) == 1 and text in "0123456789"

@@ -11,6 +11,8 @@ from agent.people.dialog.code_edit import CodeEdit
 from agent.people.dialog.labels import make_label, make_name, scale_font, wrap_for_button
 from agent.people.page import CodeField, Page
 
+_NARROW, _WIDE = 14, 24  # in digits
+
 
 class Form(QWidget):
     """Advice, fields and ticks of a page. `changed`: something was typed or ticked; `hinted` carries what is wrong."""
@@ -54,7 +56,7 @@ class Form(QWidget):
         if missing is not None:
             self._refuse(missing, self._explain_length(missing.field))
         elif self._differ():
-            self._refuse(self.edits[-1], self._words.gettext("The two new codes differ."))
+            self._refuse(self.edits[-1], self._say_they_differ())
         elif self._last_try is not None and not self._ticked:
             self._refuse(self._last_try, self._words.gettext("Tick the box about the last try first."))
         return self.complete
@@ -75,10 +77,10 @@ class Form(QWidget):
     def _make_edit(self, field: CodeField, tries: str | None) -> CodeEdit:
         edit = CodeEdit(field, self)
         edit.setFont(scale_font(edit.font(), 1.25))
-        edit.setFixedWidth(edit.fontMetrics().horizontalAdvance("0") * 14)
+        edit.setFixedWidth(edit.fontMetrics().horizontalAdvance("0") * (_WIDE if field.passphrase else _NARROW))
         edit.setAccessibleDescription(". ".join(filter(None, (self._lengths(field), tries))))
         edit.textChanged.connect(self._look)
-        edit.rejected.connect(self._explain_digits)
+        edit.rejected.connect(self._explain_characters if field.passphrase else self._explain_digits)
         return edit
 
     def _make_tick(self, sentence: str | None) -> QCheckBox | None:
@@ -113,22 +115,33 @@ class Form(QWidget):
                 grid.addWidget(tick, grid.rowCount(), 0, 1, 3)
 
     def _differ(self) -> bool:
-        if len(self.edits) < 3:
-            return False
-        return not self.edits[1].equals(self.edits[2])
+        """Whether a new code is not the same twice: it is asked in the last two fields of several."""
+        return len(self.edits) > 1 and not self.edits[-2].equals(self.edits[-1])
+
+    def _say_they_differ(self) -> str:
+        if self.edits[-1].field.passphrase:
+            return self._words.gettext("The two new passphrases differ.")
+        return self._words.gettext("The two new codes differ.")
 
     def _look(self) -> None:
-        finished = len(self.edits) == 3 and self.edits[2].length >= self.edits[1].length > 0
-        self.hinted.emit(self._words.gettext("The two new codes differ.") if finished and self._differ() else "")
+        finished = len(self.edits) > 1 and self.edits[-1].length >= self.edits[-2].length > 0
+        self.hinted.emit(self._say_they_differ() if finished and self._differ() else "")
         self.changed.emit()
 
     def _lengths(self, field: CodeField) -> str:
+        if field.passphrase:
+            return field.advice
         if field.min_length == field.max_length:
             return self._words.gettext("%d digits") % field.max_length
         return self._words.gettext("{min} to {max} digits").format(min=field.min_length, max=field.max_length)
 
     def _explain_length(self, field: CodeField) -> str:
+        if field.passphrase:
+            return self._words.gettext("{field}: type it first.").format(field=field.label)
         return self._words.gettext("{field}: {lengths}.").format(field=field.label, lengths=self._lengths(field))
+
+    def _explain_characters(self) -> None:
+        self.hinted.emit(self._words.gettext("This character cannot be part of a passphrase."))
 
     def _explain_digits(self) -> None:
         self.hinted.emit(self._words.gettext("Digits only (numeric keypad, or Shift)."))

@@ -103,6 +103,9 @@ class KeepingPerson(Prompt):
     async def choose_card(self, choice: object) -> str:
         raise AssertionError(choice)
 
+    async def agree(self, request: object) -> None:
+        raise AssertionError(request)
+
     async def inform(self, message: object) -> None:
         raise AssertionError(message)
 

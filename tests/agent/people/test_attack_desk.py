@@ -41,6 +41,9 @@ class Person(Prompt):
     async def choose_card(self, choice: object) -> str:
         raise AssertionError(choice)
 
+    async def agree(self, request):
+        await self._show()
+
     async def inform(self, message):
         await self._show()
 

@@ -21,10 +21,10 @@ def test_editing_is_that_of_a_list_and_leaves_nothing_behind(edits):
         if len(model) < 8:
             buffer.insert(start, digit)
             model.insert(start, digit)
-        assert list(buffer._digits) == model + [0] * (8 - len(model))
+        assert list(buffer._characters) == model + [0] * (8 - len(model))
         assert len(buffer) == len(model)
     assert list(buffer.take()) == model
-    assert not any(buffer._digits)
+    assert not any(buffer._characters)
 
 
 def test_no_more_than_its_capacity():

@@ -53,6 +53,9 @@ class ManualPrompt(Prompt):
     async def choose_card(self, choice):
         return await self._show(choice)
 
+    async def agree(self, request):
+        return await self._show(request)
+
     async def inform(self, message):
         return await self._show(message)
 

@@ -29,7 +29,8 @@ if sys.argv[4] == "terminal":
 from dataclasses import replace
 from agent.people.prompt import Action, PinAnswer
 from agent.people.terminal import TerminalPrompt
-from people_values import CHANGE, CHOICE, CONSENT, LOGIN, NO_TRAY, ON_READER, PAD, UNBLOCK, digits
+from people_values import *
+from people_values import digits
 from drivers.pin import ON_PAD
 
 async def ask(what, seconds):
@@ -38,6 +39,10 @@ async def ask(what, seconds):
         return await prompt.confirm(CONSENT)
     if what == "choice":
         return await prompt.choose_card(CHOICE)
+    if what == "protects":
+        return digits(await prompt.agree(PROTECTS))
+    if what == "leave":
+        return await prompt.agree(REMOVES)
     if what == "tell":
         asking = asyncio.create_task(prompt.ask_pin(LOGIN))
         await prompt.inform(ON_READER)
@@ -45,7 +50,7 @@ async def ask(what, seconds):
         return digits(answer.code)
     last = replace(LOGIN, tries_left=1)
     questions = {
-        "login": LOGIN, "change": CHANGE, "unblock": UNBLOCK, "last": last, "pad": PAD,
+        "passphrase": SOFTWARE_SIGN, "login": LOGIN, "change": CHANGE, "unblock": UNBLOCK, "last": last, "pad": PAD,
         "last-pad": replace(PAD, tries_left=1), "session": replace(LOGIN, session_minutes=15, session_uses=20),
         "documents": replace(LOGIN, action=Action.SIGN, subjects=("a.pdf", "b.pdf"), sizes=(1000, 2000)),
     }
@@ -337,7 +342,7 @@ class TornConsole:
     def write(self, text):
         pass
 
-    def read_line(self, question, *, shown=False):
+    def read_line(self, question, *, shown=False, limit=64):
         if len(self.typed) == self._codes:
             raise OSError(5, "the line is torn")
         self.typed.append(bytearray(b"1234"))
