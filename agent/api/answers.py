@@ -8,6 +8,7 @@ from agent.access.callers import Ability, CallerKind
 from agent.api import foreign_cards
 from agent.cards.conditions import Condition
 from agent.cards.events import EventType
+from agent.certificates.identifiers import IdentifierKind, Key
 from agent.services.directory.values import MailboxKind
 from drivers.base import KeyRole
 from drivers.card.atr import CardFamily
@@ -51,16 +52,24 @@ PROBLEM = _record(
 )
 PIN = _record({"state": {"enum": ["ready", "session", "blocked"]}, "triesLeft": NUMBER_OR_NULL})
 CODED = _record({"code": TEXT, "label": TEXT_OR_NULL})
+IDENTIFIER_KIND: Final[Schema] = {"enum": list(IdentifierKind)}
+IDENTIFIER = _record({"kind": IDENTIFIER_KIND, "value": TEXT, "key": {"enum": list(Key)}})
+STRUCTURE_ID: Final[Schema] = dict.fromkeys(("id", "number"), TEXT_OR_NULL) | {
+    "kind": {"enum": [*IdentifierKind, None]},
+    "key": {"enum": [*Key, None]},
+}
+STRUCTURE = _record({"name": TEXT_OR_NULL} | STRUCTURE_ID)
 HOLDER = _record(
     dict.fromkeys(("familyName", "givenName", "title", "nationalId", "rpps"), TEXT_OR_NULL)
-    | dict.fromkeys(("profession", "futureProfession", "speciality"), _or_null(CODED))
-    | {"structure": _or_null(_record(dict.fromkeys(("name", "id"), TEXT_OR_NULL)))}
+    | dict.fromkeys(("profession", "futureProfession", "speciality", "category"), _or_null(CODED))
+    | {"structure": _or_null(STRUCTURE), "identifier": _or_null(IDENTIFIER)}
+    | dict.fromkeys(("commonName", "principalName"), TEXT_OR_NULL)
 )
 SITUATION = _record(
     {
         "number": NUMBER,
         "name": TEXT_OR_NULL,
-        "structure": _or_null(_record({"id": TEXT, "kind": TEXT_OR_NULL, "number": TEXT_OR_NULL})),
+        "structure": _or_null(_record(STRUCTURE_ID)),
         "sector": _or_null(CODED),
     }
 )

@@ -23,6 +23,8 @@ from drivers.card.certificate import Certificate
 
 if TYPE_CHECKING:
     from agent.certificates.holder import Coded, Holder
+    from agent.certificates.identifiers import Identifier
+    from agent.certificates.structure import Structure
     from drivers.card.activity import Activity
 
 
@@ -65,8 +67,34 @@ def holder_view(holder: Holder) -> dict[str, Any]:
         "profession": coded_view(holder.profession),
         "futureProfession": coded_view(holder.future_profession),
         "speciality": coded_view(holder.speciality),
-        "structure": {"name": holder.structure.name, "id": holder.structure.id} if holder.structure else None,
+        "structure": structure_view(holder.structure) if holder.structure else None,
+        "identifier": identifier_view(holder.identifier),
+        "category": coded_view(holder.category),
+        "commonName": holder.common_name,
+        "principalName": holder.principal_name,
     }
+
+
+def identifier_view(identifier: Identifier | None) -> dict[str, str] | None:
+    """A national identifier with its kind, and what its key says of it."""
+    if identifier is None:
+        return None
+    return {"kind": str(identifier.kind), "value": identifier.value, "key": str(identifier.key)}
+
+
+def structure_view(structure: Structure) -> dict[str, str | None]:
+    """A structure, its identifier whole and in parts."""
+    return {"name": structure.name, **structure_id_view(structure.id)}
+
+
+def structure_id_view(structure_id: str | None) -> dict[str, str | None]:
+    """An IdNat_Struct, its kind, its number and what its key says."""
+    from agent.certificates.identifiers import read_structure_id  # noqa: PLC0415 - once a card was read
+
+    if structure_id is None:
+        return dict.fromkeys(("id", "kind", "number", "key"))
+    found = read_structure_id(structure_id)
+    return {"id": structure_id, "kind": str(found.kind), "number": found.value, "key": str(found.key)}
 
 
 def coded_view(coded: Coded | None) -> dict[str, str | None] | None:
@@ -80,18 +108,14 @@ def list_situation_views(situations: tuple[Activity, ...] | None) -> list[dict[s
 
 
 def _situation_view(situation: Activity) -> dict[str, Any]:
-    """One situation; what a structure's identifier is not known to be, and a sector without a label, stay as told."""
+    """One situation; a sector without a label stays as told."""
     from agent.certificates.nomenclature import SECTORS, find_label  # noqa: PLC0415 - once a card was read
-    from agent.certificates.structure import Structure, is_structure_id  # noqa: PLC0415
 
     told, sector = situation.structure_id, situation.sector
-    known = Structure(situation.name, told) if told is not None and is_structure_id(told) else None
     return {
         "number": situation.number,
         "name": situation.name,
-        "structure": None
-        if told is None
-        else {"id": told, "kind": known and known.kind, "number": known and known.number},
+        "structure": None if told is None else structure_id_view(told),
         "sector": None if sector is None else {"code": sector, "label": find_label(SECTORS, sector)},
     }
 

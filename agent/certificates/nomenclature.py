@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from importlib import resources
 
-PROFESSIONS, FUTURE_PROFESSIONS, SPECIALITIES, SECTORS = "G15", "G16", "R01", "R02"
+CATEGORIES, PROFESSIONS, FUTURE_PROFESSIONS = "G01", "G15", "G16"
+SPECIALITIES, SECTORS = "R01", "R02"
 
 
 def find_label(table: str, code: str) -> str | None:

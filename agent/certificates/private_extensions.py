@@ -1,4 +1,4 @@
-"""Values of a certificate's private extensions, loosely: they are DER inside extnValue, on cards that we have seen."""
+"""Values of a certificate's extensions that say who it is for, loosely: what cannot be read is left."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from drivers.card.certificate import Certificate
 from drivers.card.der import TAG_INTEGER, TAG_OCTET_STRING, TAG_SEQUENCE, Element, Elements
 from drivers.card.names import read_text as read_string
 from drivers.errors import CardUnknownError
+
+OID_ALTERNATIVE_NAMES = "2.5.29.17"
+TAG_OTHER_NAME = 0xA0
+UPN = bytes.fromhex("2B060104018237140203")  # 1.3.6.1.4.1.311.20.2.3
 
 MAX_TEXT = 64
 MAX_INTEGER = 4  # bytes
@@ -31,6 +35,14 @@ def read_text(certificate: Certificate, oid: str) -> str | None:
 def read_texts(certificate: Certificate, oid: str) -> tuple[str, ...]:
     """The strings of the SEQUENCE that an extension holds."""
     return _texts(_first(certificate, oid, TAG_SEQUENCE) or b"")
+
+
+def read_principal_name(certificate: Certificate) -> str | None:
+    """The user principal name among the alternative names (RFC 5280 §4.2.1.6, otherName), or None."""
+    names = _first(certificate, OID_ALTERNATIVE_NAMES, TAG_SEQUENCE) or b""
+    others = (_items(name.value) for name in _items(names) if name.tag == TAG_OTHER_NAME)
+    found = (parts[1] for parts in others if len(parts) == 2 and parts[0].value == UPN)
+    return next((text for value in found for text in _texts(value.value)), None)
 
 
 def _texts(content: bytes) -> tuple[str, ...]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-STRUCTURE_ID = re.compile(r"0[0-9A-Z]{9,11}|1[0-9][0-9AB][0-9]{7}|2[0-9]{9}|3[0-9]{14}|4[0-9]{14}")
-"""IdNat_Struct (nomenclature G07): a digit that tells what follows, by the lengths of the identifiers."""
+from agent.certificates.identifiers import Identifier, IdentifierKind, employer_of, read_structure_id
 
-KINDS = {"0": "cabinet ADELI", "1": "FINESS", "2": "SIREN", "3": "SIRET", "4": "cabinet RPPS"}
-REGISTERS = {"1": "0", "3": "1", "4": "2", "5": "3", "6": "4"}
-"""IdNat_PS of a register (G08) to the structure that keeps it (G07)."""
+LABELS = {
+    IdentifierKind.ADELI_PRACTICE: "cabinet ADELI",
+    IdentifierKind.FINESS: "FINESS",
+    IdentifierKind.SIREN: "SIREN",
+    IdentifierKind.SIRET: "SIRET",
+    IdentifierKind.RPPS_PRACTICE: "cabinet RPPS",
+}
+"""French words, as table G07 has them."""
 
 TEST_DOMAIN = "TEST"
 """What certificates before IGC-Santé have for an organisation, whoever their subject works for."""
@@ -25,37 +28,27 @@ class Structure:
     id: str | None
 
     @property
-    def kind(self) -> str | None:
-        """What the identifier is: FINESS, SIREN, SIRET, or the number of a practice (cabinet) with ADELI or RPPS."""
-        return KINDS[self.id[0]] if self.id is not None else None
-
-    @property
-    def number(self) -> str | None:
-        """The identifier without the digit that tells its kind."""
-        return self.id[1:] if self.id is not None else None
+    def identifier(self) -> Identifier | None:
+        """The identifier with its kind and its key: FINESS, SIREN, SIRET, or of a practice with ADELI or RPPS."""
+        return read_structure_id(self.id) if self.id is not None else None
 
     @property
     def display_name(self) -> str:
         """Its name, or else its identifier."""
-        return self.name or f"{self.kind} {self.number}"
+        if self.name or self.identifier is None:
+            return self.name or ""
+        return f"{LABELS.get(self.identifier.kind, '')} {self.identifier.value}".strip()
 
 
 def is_structure_id(text: str) -> bool:
-    """Whether this has the form of an IdNat_Struct; keys are not checked."""
-    return STRUCTURE_ID.fullmatch(text) is not None
+    """Whether this has the form of an IdNat_Struct, whatever its key."""
+    return read_structure_id(text).kind is not IdentifierKind.OTHER
 
 
 def read_structure(organisation: str | None, units: Iterable[str], national_id: str | None) -> Structure | None:
     """The structure of a subject by its O, its OUs and its CN, or None: a professional's card names none."""
-    found = next((unit for unit in units if is_structure_id(unit)), None) or _of_register(national_id or "")
+    found = next((unit for unit in units if is_structure_id(unit)), None) or employer_of(national_id or "")
     if found is None and "/" not in (national_id or ""):
         return None
     name = organisation if organisation != TEST_DOMAIN else None
     return Structure(name, found) if name or found else None
-
-
-def _of_register(national_id: str) -> str | None:
-    """`3` and a FINESS, a stroke and a number of its register, say that the structure is `1` and that FINESS."""
-    structure, stroke, _ = national_id.partition("/")
-    found = REGISTERS.get(structure[:1], "") + structure[1:]
-    return found if stroke and is_structure_id(found) else None

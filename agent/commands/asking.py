@@ -8,6 +8,7 @@ from datetime import datetime
 
 from agent.client import Client, Json
 from agent.commands.exits import Exit
+from agent.commands.identity import show_identity
 from agent.commands.output import in_language, report, say, say_json
 from agent.commands.situations import read_situations, say_situations
 from agent.people.translations import translator
@@ -91,12 +92,9 @@ def _show_card(card: Json) -> None:
     say("  " + _("Reader: {name}").format(name=card["reader"]))
     if card["access"] != "direct":
         say("  " + _("Used through: {module}").format(module=card["access"]))
-    say("  " + _("National identifier: {value}").format(value=holder["nationalId"]))
-    if holder["structure"] is not None:
-        structure = " ".join(filter(None, (holder["structure"]["name"], holder["structure"]["id"])))
-        say("  " + _("Structure: {name}").format(name=structure))
-    for coded in filter(None, (holder["profession"], holder["futureProfession"], holder["speciality"])):
-        say(f"  {coded['label']} ({coded['code']})")
+    show_identity(holder)
+    if card["tokenId"]:
+        say("  " + _("Number in the certificates: {number}").format(number=card["tokenId"]))
     say("  " + _("Valid until {date}").format(date=card["expiresAt"][:10]))
     if pin.get("state") == "blocked":
         say("  " + _("The code is blocked: cps-agent pin unblock"))

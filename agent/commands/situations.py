@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from agent.client import AgentProblemError, Client, Json
 from agent.commands.output import say
-from agent.people.translations import translator
+from agent.people.identity_words import structure_words
+from agent.people.translations import load_words
 
 NOT_SUPPORTED = "not-supported"
 
@@ -24,11 +25,12 @@ def read_situations(client: Client, cards: list[Json]) -> None:
 
 def say_situations(card: Json) -> None:
     """Print what is known of them: nothing before they were read."""
-    _ = translator()
+    words = load_words()
+    _ = words.gettext
     for situation in card["situations"] or ():
-        structure, sector = situation["structure"] or {}, situation["sector"] or {}
-        identifier = " ".join(filter(None, (structure.get("kind"), structure.get("number") or structure.get("id"))))
-        told = (situation["name"], identifier, sector.get("label") or sector.get("code"))
+        sector = situation["sector"] or {}
+        structure = structure_words(situation["structure"] or {}, words)
+        told = (situation["name"], structure, sector.get("label") or sector.get("code"))
         say("  " + _("Situation {number}").format(number=situation["number"]) + ": " + ", ".join(filter(None, told)))
     if card["situations"] == []:
         say("  " + _("No activity situations on this card."))

@@ -46,9 +46,11 @@ def test_a_kind_alone_makes_the_agent_virtual_and_names_are_shown(several: Path)
     assert (card["kind"], card["number"], card["holder"]["familyName"]) == ("CPE", "99900013", None)
     english, french = run(several, "cards"), run(several, "cards", env=FRENCH)
     assert "CPE 99900013 CPS3 (test card): no name on this card\n" in english
-    assert "  Structure: HOPITAL D'ESSAI 1990000010\n" in english
+    assert "  Structure: HOPITAL D'ESSAI, FINESS 990000010 (check digit right)\n" in english
+    assert "  National identifier: 3990000010/000000018 (FINESS and register number, check digit right)\n" in english
+    assert "  Category: Carte de PS ou de Personnel de Santé de TEST (80)\n" in english
     assert "CPE 99900013 CPS3 (carte de test): carte sans nom\n" in french
-    assert "  Structure\N{NO-BREAK SPACE}: HOPITAL D'ESSAI 1990000010\n" in french
+    assert "  Structure\N{NO-BREAK SPACE}: HOPITAL D'ESSAI, FINESS 990000010 (clé de contrôle juste)\n" in french
 
 
 def test_the_status_names_a_foreign_card_in_both_languages(several: Path) -> None:
@@ -108,7 +110,8 @@ def test_an_employees_card_in_a_pcsc_reader_beside_opensc_and_foreign_ones(tmp_p
         wait_until(lambda: state(client, foreign) == "trouble", "the Vitale card")
         (card,) = client.cards()
         assert (card["kind"], card["number"]) == ("CPE", "99900012")
-        assert card["holder"]["structure"] == {"name": "HOPITAL D'ESSAI", "id": "1990000010"}
+        assert card["holder"]["structure"]["name"] == "HOPITAL D'ESSAI"
+        assert card["holder"]["structure"]["id"] == "1990000010"
         assert by_name(client)[foreign]["trouble"]["card"] == "vitale"
         write_chain(tmp_path, client.certificates()[0])
         verify_token(tmp_path, client.authenticate(SITE, NONCE), SITE, NONCE)

@@ -6,6 +6,7 @@ import re
 from gettext import NullTranslations
 
 from agent.client import Client, Json
+from agent.people.identity_words import person_id_words, structure_words
 from agent.people.panel.sections import Context, Line, Section, coded, moment_words, only_told, shown
 from agent.people.panel.situations import situation_buttons, situation_lines
 
@@ -31,8 +32,10 @@ def card_section(card: Json, words: NullTranslations) -> Section:
             (words.gettext("Future profession"), coded(holder.get("futureProfession"))),
             (words.gettext("Speciality"), coded(holder.get("speciality"))),
             (words.gettext("RPPS number"), shown(holder.get("rpps"))),
-            (words.gettext("National identifier"), shown(holder.get("nationalId"))),
-            (words.gettext("Structure"), _structure_words(structure)),
+            (words.gettext("National identifier"), person_id_words(holder, words)),
+            (words.gettext("Structure"), structure_words(structure, words)),
+            (words.gettext("Category"), coded(holder.get("category"))),
+            (words.gettext("Number in the certificates"), shown(card.get("tokenId"), 40)),
             (words.gettext("Code"), pin_words(card.get("pin"), words)),
             (words.gettext("Valid until"), moment_words(card.get("expiresAt"), words)),
             (words.gettext("Reader"), shown(card.get("reader"))),
@@ -45,10 +48,6 @@ def card_section(card: Json, words: NullTranslations) -> Section:
 
 def _holder_name(holder: Json) -> str:
     return shown(" ".join(filter(None, (holder.get("title"), holder.get("givenName"), holder.get("familyName")))))
-
-
-def _structure_words(structure: Json) -> str:
-    return ", ".join(filter(None, (shown(structure.get("name")), shown(structure.get("id"), 40))))
 
 
 def pin_words(pin: Json | None, words: NullTranslations) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gettext import NullTranslations
 
 from agent.client import Json
+from agent.people.identity_words import structure_words
 from agent.people.panel.sections import Button, Deed, Line, coded, shown
 
 
@@ -14,7 +15,7 @@ def situation_lines(card: Json, words: NullTranslations) -> tuple[Line, ...]:
     if situations == []:
         return (Line(words.gettext("Activity situations"), words.gettext("none on this card")),)
     return tuple(
-        Line(words.gettext("Situation {number}").format(number=shown(each.get("number"), 4)), _text(each))
+        Line(words.gettext("Situation {number}").format(number=shown(each.get("number"), 4)), _text(each, words))
         for each in situations or ()
     )
 
@@ -26,8 +27,7 @@ def situation_buttons(card: Json, words: NullTranslations) -> tuple[Button, ...]
     return (Button(words.gettext("Read my activity situations"), Deed.READ_SITUATIONS, str(card.get("number"))),)
 
 
-def _text(situation: Json) -> str:
-    structure = situation.get("structure") or {}
-    number = " ".join(filter(None, (shown(structure.get("kind"), 40), shown(structure.get("number"), 40))))
-    parts = (shown(situation.get("name")), number or shown(structure.get("id"), 40), coded(situation.get("sector")))
+def _text(situation: Json, words: NullTranslations) -> str:
+    structure = structure_words(situation.get("structure") or {}, words)
+    parts = (shown(situation.get("name")), structure, coded(situation.get("sector")))
     return ", ".join(filter(None, parts)) or "?"

@@ -14,8 +14,8 @@ from drivers.virtual.kinds import CPS3_CONTACTLESS, CPS4, KINDS, open_card_of_ki
 from drivers.virtual.link import VirtualReaders, reader_name
 
 GRANT = {"abilities": ["identity", "authenticate", "sign"]}
-HOSPITAL = {"name": "HOPITAL D'ESSAI", "id": "1990000010"}
-FUND = {"name": "CAISSE D'ESSAI", "id": "399999999900009"}
+HOSPITAL = {"name": "HOPITAL D'ESSAI", "id": "1990000010", "kind": "finess", "number": "990000010", "key": "right"}
+FUND = {"name": "CAISSE D'ESSAI", "id": "399999999900009", "kind": "siret", "number": "99999999900009", "key": "right"}
 CARDS = {
     "cps3": ("CPS", "99900001", "VIRTUEL", "899700002712", None),
     "cps4": ("CPS", "99900004", "VIRTUEL", "899700002712", None),

@@ -45,7 +45,7 @@ async def test_attack_structure_of_a_card_without_a_name_is_plain_in_the_dialog(
     async with running_agent(tmp_path, person, VirtualReaders([card])) as agent:
         await agent.page("POST", "/v1/grants", ALL)
         shown = (await agent.page("GET", "/v1/cards")).body["cards"][0]["holder"]
-        assert shown["structure"] == {"name": HOSTILE, "id": "1990000010"}
+        assert (shown["structure"]["name"], shown["structure"]["id"]) == (HOSTILE, "1990000010")
         assert (await agent.page("POST", "/v1/signatures", SIGN)).status == 200
     card.close()
     asked = read_envelope(write_envelope(Envelope(person.asked[-1]))).question

@@ -21,13 +21,13 @@ from drivers.virtual.store import open_card
 PRACTICE = {
     "number": 1,
     "name": "CABINET DU DR VIRTUEL",
-    "structure": {"id": "499700002712005", "kind": "cabinet RPPS", "number": "99700002712005"},
+    "structure": {"id": "499700002712005", "kind": "rpps-practice", "number": "99700002712005", "key": "right"},
     "sector": {"code": "SA07", "label": "Cabinet individuel"},
 }
 CENTRE = {
     "number": 3,
     "name": "CENTRE DE SANTE D'ESSAI",
-    "structure": {"id": "1990000010", "kind": "FINESS", "number": "990000010"},
+    "structure": {"id": "1990000010", "kind": "finess", "number": "990000010", "key": "right"},
     "sector": {"code": "SA05", "label": "Centre de santé"},
 }
 
@@ -162,9 +162,9 @@ async def test_gaps_and_what_no_table_knows(tmp_path: Path, desk_of, person: Per
     async with running_agent(tmp_path / "data", person, readers, DeskPresence()) as agent:
         found = await agent.ask(lambda client: client.situations(MANY_SITUATIONS.serial))
     assert [each["number"] for each in found] == [1, 3, 4, 7, 16]
-    assert (found[2]["name"], found[2]["structure"]["kind"]) == (None, "cabinet ADELI")
+    assert (found[2]["name"], found[2]["structure"]["kind"]) == (None, "adeli-practice")
     assert found[3]["name"] == "MAISON DE SANTÉ D'ESSAI"
-    assert found[4]["structure"] == {"id": "7X", "kind": None, "number": None}
+    assert found[4]["structure"] == {"id": "7X", "kind": "other", "number": "7X", "key": "unknown"}
     assert found[4]["sector"] == {"code": "SA99", "label": None}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from dataclasses import replace
 
 import pytest
 from cryptography import x509
@@ -27,8 +28,11 @@ from agent.certificates.holder import (
     Holder,
     read_holder,
 )
+from agent.certificates.identifiers import Identifier, IdentifierKind, Key
 from agent.certificates.structure import Structure, is_structure_id
 from drivers.card.certificate import Certificate, parse_certificate
+from drivers.card.tlv import encode_tlv
+from drivers.virtual import der
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -143,7 +147,7 @@ def test_an_employee_of_a_structure() -> None:
     assert (found.kind, found.display_name) == ("CPE", "PRENOM NOM")
     assert found.national_id == "3750000001/CPET0002"
     assert found.structure == Structure("HOPITAL X", "1750000001")
-    assert (found.structure.kind, found.structure.number) == ("FINESS", "750000001")
+    assert found.structure.identifier == Identifier(IdentifierKind.FINESS, "750000001", Key.WRONG)
 
 
 def test_a_card_without_a_name_shows_its_structure() -> None:
@@ -212,11 +216,77 @@ def test_of_several_units_the_identifier_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("octets", "test"),
-    [("040100", False), ("040180", True), ("040183", True), ("040103", False), ("0400", False), ("020180", False)],
+    ("octets", "code", "test"),
+    [
+        ("040100", "00", False), ("040102", "02", False), ("040103", "03", False),
+        ("040180", "80", True), ("040182", "82", True), ("040183", "83", True),
+        ("040190", "90", False), ("0400", None, False), ("020180", None, False),
+    ],
+)  # fmt: skip
+def test_test_cards_are_marked_by_their_category(octets: str, code: str | None, test: bool) -> None:
+    """What is of no known category is not called a test."""
+    found = read_holder(certificate(name("CN=1"), {CATEGORY: bytes.fromhex(octets)}))
+    assert (found.category.code if found.category else None, found.test) == (code, test)
+    assert code in (None, "90") or (found.category is not None and found.category.label)
+
+
+SOFTWARE = {CATEGORY: bytes.fromhex("040183")}
+
+
+def test_a_software_certificate_of_an_organisation() -> None:
+    found = read_holder(certificate(
+        name("C=FR", "ST=Rhône (69)", "O=LABORATOIRE DU RHONE", "OU=1690000013", "CN=serveur.labo.example"), SOFTWARE
+    ))  # fmt: skip
+    assert (found.kind, found.test, found.national_id, found.rpps) == (None, True, None, None)
+    assert found.common_name == "serveur.labo.example"
+    assert found.structure == Structure("LABORATOIRE DU RHONE", "1690000013")
+    assert found.display_name == "LABORATOIRE DU RHONE (serveur.labo.example)"
+    assert found.identifier is None
+    assert found.category == Coded("83", "Certificat logiciel de TEST")
+
+
+def test_a_software_certificate_whose_unit_is_no_identifier_still_names_its_organisation() -> None:
+    found = read_holder(certificate(name("C=FR", "O=LABORATOIRE", "OU=0002 187512751", "CN=x"), SOFTWARE))
+    assert (found.structure, found.display_name) == (Structure("LABORATOIRE", None), "LABORATOIRE (x)")
+
+
+def test_a_software_certificate_of_a_professional() -> None:
+    found = read_holder(certificate(name("C=FR", "title=Médecin", "CN=899700063489+SN=NOM+GN=PRENOM"), SOFTWARE))
+    assert (found.rpps, found.structure, found.display_name) == ("99700063489", None, "Médecin PRENOM NOM")
+
+
+def test_the_oldest_form_has_each_attribute_apart() -> None:
+    found = of_type(0, "C=FR", "title=Médecin", "GN=KIT", "SN=DOC0073574", "CN=899700735741")
+    assert (found.family_name, found.given_name) == ("DOC0073574", "KIT")
+    assert found.identifier == Identifier(IdentifierKind.RPPS, "99700735741", Key.RIGHT)
+
+
+def test_a_legacy_card_without_a_name_has_generic_ones() -> None:
+    found = of_type(2, "C=FR", "O=TEST", "L=Paris (75)", "OU=1750712184", "CN=3750712184/000000018+SN=EMPLOYE+GN=18")
+    assert (found.family_name, found.structure) == ("EMPLOYE", Structure(None, "1750712184"))
+
+
+NAME = "8.99700434378@carte-cps.fr"
+UPN = der.oid("1.3.6.1.4.1.311.20.2.3")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (der.sequence(der.context(0, UPN, der.context(0, der.utf8(NAME)))), NAME),
+        (der.sequence(encode_tlv(0x81, b"a@b.example"), der.context(0, UPN, der.context(0, der.utf8(NAME)))), NAME),
+        (der.sequence(der.context(0, der.oid("1.2.3"), der.context(0, der.utf8(NAME)))), None),
+        (der.sequence(der.context(1, UPN, der.context(0, der.utf8(NAME)))), None),
+        (der.sequence(der.context(0, UPN, der.context(0, der.octets(NAME.encode())))), None),
+        (der.sequence(der.context(0, UPN)), None),
+        (der.sequence(), None),
+        (b"0", None),
+        (b"", None),
+    ],
 )
-def test_test_cards_are_marked_by_their_category(octets: str, test: bool) -> None:
-    assert read_holder(certificate(name("CN=1"), {CATEGORY: bytes.fromhex(octets)})).test is test
+def test_the_principal_name(content: bytes, expected: str | None) -> None:
+    found = read_holder(replace(certificate(name("CN=1")), extensions={"2.5.29.17": content}))
+    assert found.principal_name == expected
 
 
 @pytest.mark.parametrize(
@@ -249,8 +319,8 @@ def test_forms_of_structure_identifiers(text: str, expected: bool) -> None:
 
 @given(st.dictionaries(st.sampled_from(EXTENSIONS), st.binary(max_size=40)))
 def test_whatever_extensions_hold_is_read_or_left(extensions: dict[str, bytes]) -> None:
-    found = read_holder(certificate(name("CN=1"), extensions))
-    assert found.national_id == "1"
+    found = read_holder(certificate(name("CN=899700063489"), extensions))
+    assert found.national_id == "899700063489"
 
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="+=\0"), min_size=1, max_size=20)

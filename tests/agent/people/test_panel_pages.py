@@ -62,13 +62,13 @@ SITUATIONS = [
     {
         "number": 1,
         "name": "CABINET",
-        "structure": {"id": "1990000010", "kind": "FINESS", "number": "990000010"},
+        "structure": {"id": "1990000010", "kind": "finess", "number": "990000010", "key": "right"},
         "sector": {"code": "SA07", "label": "Cabinet individuel"},
     },
     {
         "number": 16,
         "name": None,
-        "structure": {"id": "7X", "kind": None, "number": None},
+        "structure": {"id": "7X", "kind": "other", "number": "7X", "key": "unknown"},
         "sector": {"code": "SA99", "label": None},
     },
     {"number": 4, "name": "A\nB", "structure": None, "sector": None},
@@ -82,7 +82,7 @@ def test_situations_of_a_card_with_a_button_to_read_them_first():
     section = card_section({**CARD, "situations": SITUATIONS}, FRENCH)
     assert section.buttons == ()
     told = texts(section)
-    assert told["Situation 1"] == "CABINET, FINESS 990000010, Cabinet individuel"
+    assert told["Situation 1"] == "CABINET, FINESS 990000010 (clé de contrôle juste), Cabinet individuel"
     assert (told["Situation 16"], told["Situation 5"]) == ("7X, SA99", "?")
     assert "\n" not in told["Situation 4"]
     none = card_section({**CARD, "situations": []}, ENGLISH)
@@ -165,7 +165,9 @@ HOSTILE = "\u202eevil\x1b[31m\n<b>bold</b>"
 
 def test_hostile_text_is_plain_on_every_page():
     person = {"familyName": HOSTILE, "givenName": HOSTILE, "title": HOSTILE, "nationalId": HOSTILE, "rpps": HOSTILE,
-              "profession": {"code": HOSTILE, "label": HOSTILE}, "structure": {"name": HOSTILE, "id": HOSTILE}}  # fmt: skip
+              "profession": {"code": HOSTILE, "label": HOSTILE}, "category": {"code": HOSTILE, "label": HOSTILE},
+              "identifier": {"kind": HOSTILE, "value": HOSTILE, "key": HOSTILE},
+              "structure": dict.fromkeys(("name", "id", "kind", "number", "key"), HOSTILE)}  # fmt: skip
     sections = [
         card_section({**CARD, "holder": person, "reader": HOSTILE, "number": HOSTILE, "kind": HOSTILE}, ENGLISH),
         certificate_section({**CERTIFICATES[0], "subject": f"CN={HOSTILE}", "issuer": HOSTILE, "state": HOSTILE}, ENGLISH),
