@@ -104,6 +104,10 @@ class Client:
         """GET /v1/directory/{rpps}."""
         return self.request("GET", f"/v1/directory/{quote(rpps, safe='')}")
 
+    def means(self) -> list[Json]:
+        """GET /v1/means."""
+        return list(self.request("GET", "/v1/means")["bearers"])
+
     def grants(self) -> list[Json]:
         """GET /v1/grants."""
         return list(self.request("GET", "/v1/grants")["grants"])

@@ -25,8 +25,10 @@ from agent.api.server import Server
 from agent.cards.asking import CardAsker
 from agent.cards.cards import Cards
 from agent.cards.events import EventBus, tell_grant_change
+from agent.cards.means import KnownMeans
 from agent.cards.opening import CardOpener
 from agent.cards.policy import CardPolicy
+from agent.cards.seen import SeenCards, SeenFollower
 from agent.cards.sessions import PinSessions, SessionEnd, SessionTerms
 from agent.cards.statejournal import StateJournal, note_reading
 from agent.cards.uses import CardUses
@@ -101,7 +103,7 @@ class Daemon:
         root = TestRoot(folder)
         chains = Chains(root.authorities_der)
         policy = CardPolicy(root.vouches_for, chains.refutes, self.settings.unattended)
-        cards = await self._make_cards(database, journal, policy, stack)
+        cards, seen = await self._make_cards(database, journal, policy, stack)
         grants.subscribe(functools.partial(tell_grant_change, cards.events))
         token = LocalToken.create(folder)
         stack.callback(remove_token, folder)
@@ -120,6 +122,7 @@ class Daemon:
                 events=cards.events,
                 chains=chains,
                 directory=_open_directory(self.settings, database, stack),
+                means=KnownMeans(cards, seen),
                 ephemeral_grants=self.settings.unattended,
             ),
             stack,
@@ -129,7 +132,7 @@ class Daemon:
 
     async def _make_cards(
         self, database: Database, journal: Journal, policy: CardPolicy, stack: contextlib.AsyncExitStack
-    ) -> Cards:
+    ) -> tuple[Cards, SeenCards]:
         cache = CardCache(database)
         await cache.open()
         stack.push_async_callback(cache.close)
@@ -138,12 +141,13 @@ class Daemon:
         cards = Cards(await asyncio.to_thread(self._open_sources, workers), opener, policy, EventBus())
         cards.on_read = lambda card, exchanges: self._spawn(note_reading(journal, card, exchanges))
         stack.push_async_callback(self._finish_background)
-        states = StateJournal(journal, cards.events)
-        states.start()
-        stack.push_async_callback(states.stop)
+        seen = SeenCards(database)
+        for follower in (StateJournal(journal, cards.events), SeenFollower(seen, cards)):
+            follower.start()
+            stack.push_async_callback(follower.stop)
         stack.callback(cards.stop)
         stack.callback(cards.events.close)
-        return cards
+        return cards, seen
 
     async def _make_sessions(self, cards: Cards, grants: Grants, stack: contextlib.AsyncExitStack) -> PinSessions:
         """PIN sessions, which end when the person goes away, and with the grants of their callers."""

@@ -46,4 +46,14 @@ MIGRATIONS = (
         at INTEGER NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE seen_certificates (        -- of the cards that were in a reader here
+        number TEXT NOT NULL,
+        position INTEGER NOT NULL,          -- in the order of the card's keys
+        certificate BLOB NOT NULL,          -- DER
+        test INTEGER NOT NULL,
+        seen_at INTEGER NOT NULL,
+        PRIMARY KEY (number, position)
+    ) STRICT;
+    """,
 )

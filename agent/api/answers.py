@@ -20,6 +20,7 @@ NUMBER: Final[Schema] = {"type": "integer"}
 BOOLEAN: Final[Schema] = {"type": "boolean"}
 TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 NUMBER_OR_NULL: Final[Schema] = {"type": ["integer", "null"]}
+CERTIFICATE_STATE: Final[Schema] = {"enum": ["valid", "expiring", "expired", "not-yet-valid", "revoked", "unknown"]}
 CONDITION: Final[Schema] = {"enum": list(Condition)}
 KIND: Final[Schema] = {"enum": list(CallerKind)}
 FOREIGN_CARD: Final[Schema] = {"enum": [family.lower() for family in (*foreign_cards.NAMES, CardFamily.UNKNOWN)]}
@@ -108,6 +109,19 @@ CERTIFICATE = _record(
         "chain": _or_null(_list(TEXT)),
     }
 )
+MEANS = _record(
+    {"kind": {"enum": ["card", "e-cps", "software"]}, "state": CERTIFICATE_STATE, "present": BOOLEAN}
+    | {"roles": _list(TEXT), "profession": _or_null(CODED)}
+    | dict.fromkeys(
+        ("number", "cardKind", "nationalId", "stateSince", "stateReason", "expiresAt", "seenAt", "errand"), TEXT_OR_NULL
+    )
+)
+BEARER = _record(
+    _texts("id", "name")
+    | {"kind": {"enum": ["person", "structure"]}, "rpps": TEXT_OR_NULL, "test": BOOLEAN}
+    | {"verdict": {"enum": ["enough", "unknown", "missing"]}, "means": _list(_ref("Means"))}
+    | {"missing": _list(_record(_texts("what", "reason") | {"errand": TEXT_OR_NULL}))}
+)
 GRANT = _record(
     _texts("id", "caller", "createdAt", "expiresAt")
     | {"kind": KIND, "abilities": _list({"enum": list(Ability)}), "untilStop": BOOLEAN}
@@ -153,6 +167,8 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "Situation": SITUATION,
     "Certificate": CERTIFICATE,
     "Session": SESSION,
+    "Means": MEANS,
+    "Bearer": BEARER,
     "State": STATE,
     "Event": EVENT,
     "Grant": GRANT,
@@ -169,6 +185,7 @@ ANSWERS: Final[dict[str, Schema]] = {
     "read-situations": _record({"situations": SITUATIONS}),
     "list-certificates": _record({"certificates": _list(_ref("Certificate"))}),
     "read-directory": _ref("DirectoryEntry"),
+    "list-means": _record({"bearers": _list(_ref("Bearer"))}),
     "list-journal": _record({"entries": _list(_ref("JournalEntry"))}),
     "grant": _ref("Grant"),
     "list-grants": _record({"grants": _list(_ref("Grant"))}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from agent.api import desk, directory, granting, readings, situations, streaming, using
+from agent.api import desk, directory, granting, means, readings, situations, streaming, using
 from agent.api.connections import STRANGERS, Strangers
 from agent.api.context import SERVICES, Services
 from agent.api.middleware import answer, gate
@@ -21,6 +21,7 @@ ROUTES = (
     web.post("/v1/cards/{number}/situations", situations.use_situations, name="read-situations"),
     web.get("/v1/certificates", readings.list_certificates, name="list-certificates"),
     web.get("/v1/directory/{rpps}", directory.read_directory, name="read-directory"),
+    web.get("/v1/means", means.list_means, name="list-means"),
     web.get("/v1/journal", readings.list_journal, name="list-journal"),
     web.post("/v1/grants", granting.create_grant, name="grant"),
     web.get("/v1/grants", granting.list_grants, name="list-grants"),

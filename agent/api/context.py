@@ -13,6 +13,7 @@ from agent.access.local_token import LocalToken
 from agent.access.peer import Peer, PeerFinder
 from agent.cards.cards import Cards
 from agent.cards.events import EventBus
+from agent.cards.means import KnownMeans
 from agent.cards.sessions import PinSessions
 from agent.cards.uses import CardUses, UseRecord
 from agent.certificates.chains import Chains
@@ -35,6 +36,7 @@ class Services:
     events: EventBus
     chains: Chains
     directory: Directory
+    means: KnownMeans
     ephemeral_grants: bool = False
 
 

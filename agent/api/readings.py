@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
@@ -76,7 +77,7 @@ async def list_cards(request: web.Request) -> web.Response:
     cards = await served.cards.list_cards()
     tries = await asyncio.gather(*(_pin_status(served, card) for card in cards))
     views = [_view(served, card, status) for card, status in zip(cards, tries, strict=True)]
-    _note_identity(request, cards)
+    note_identity(request, [card.number for card in cards])
     return web.json_response({"cards": views})
 
 
@@ -86,7 +87,7 @@ async def read_card(request: web.Request) -> web.Response:
     served = services(request)
     card = await served.cards.find(request.match_info["number"])
     view = _view(served, card, await _pin_status(served, card))
-    _note_identity(request, [card])
+    note_identity(request, [card.number])
     return web.json_response(view)
 
 
@@ -113,7 +114,7 @@ async def list_certificates(request: web.Request) -> web.Response:
     served = services(request)
     cards = await served.cards.list_cards()
     views = [certificate_view(card, key, served.chains) for card in cards for key in card.token.keys]
-    _note_identity(request, cards)
+    note_identity(request, [card.number for card in cards])
     return web.json_response({"certificates": views})
 
 
@@ -139,13 +140,13 @@ def _number(request: web.Request, name: str, default: int | None) -> int | None:
 RECENT: web.AppKey[dict[tuple[str, str], float]] = web.AppKey("recent", dict[tuple[str, str], float])
 
 
-def _note_identity(request: web.Request, cards: list[Card]) -> None:
+def note_identity(request: web.Request, card_numbers: Iterable[str]) -> None:
     """Reading who the holder is counts as a use, once in a while for the same caller and card."""
     recent, now = request.app[RECENT], time.monotonic()
     for key in [key for key, at in recent.items() if at + QUIET_S < now]:
         del recent[key]
-    news = [card for card in cards if (caller_text(request), card.number) not in recent]
-    recent.update({(caller_text(request), card.number): now for card in news})
+    news = [number for number in card_numbers if (caller_text(request), number) not in recent]
+    recent.update({(caller_text(request), number): now for number in news})
     if news:
         call(request).is_use = True
-        call(request).record.card_number = news[0].number
+        call(request).record.card_number = news[0]

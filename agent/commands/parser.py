@@ -13,11 +13,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from agent import __version__
+from agent.people.errands.errands import AUDIENCES
 from agent.people.translations import DOMAIN, LOCALE_DIR, translator
 from agent.settings import CARD_ACCESSES, PROMPTS
 from drivers.virtual.kinds import DEFAULT_KIND, KINDS, PCSC_KINDS
 
-PANEL_PAGES = ("card", "certificates", "grants", "journal", "diagnosis", "errands", "settings")
+PANEL_PAGES = ("card", "certificates", "means", "grants", "journal", "diagnosis", "errands", "settings")
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -55,6 +56,7 @@ def _examples() -> str:
             "cps-agent serve",
             "cps-agent cards --json",
             "cps-agent sign ordonnance.pdf",
+            "cps-agent errands lost",
             "cps-agent pin change",
             "cps-agent pin lock",
             "cps-agent journal --limit 20",
@@ -164,6 +166,10 @@ def _add_asking(commands: Commands) -> None:
     _add_json(cards)
     cards.add_argument("--situations", action="store_true", help=_("read where the holder works; asks for the code"))
     _add_json(_add(commands, "certificates", _("show the certificates of the cards"), "asking:run_certificates"))
+    _add_json(
+        _add(commands, "means", _("show who has which means of identification, and what is missing"), "means:run_means")
+    )
+    _add_errands(commands)
     grants = _add(commands, "grants", _("list what sites and programs may do, or revoke it"), "asking:run_grants")
     _add_json(grants)
     grants.add_argument("--revoke", metavar="ID", help=_("take this grant back first"))
@@ -184,6 +190,21 @@ def _add_asking(commands: Commands) -> None:
     directory.add_argument("--card", nargs="?", const="", metavar="NUMBER", help=_("look up the holder of the card"))
     directory.add_argument("--remove", action="store_true", help=_("with key: take the API key out of the key store"))
     _add(commands, "token", _("print the local token that programs send"), "asking:run_token")
+
+
+def _add_errands(commands: Commands) -> None:
+    _ = translator()
+    errands = _add(
+        commands, "errands", _("say whom to turn to: cards, codes, e-CPS, staff, certificates"), "errands:run_errands"
+    )
+    _add_json(errands)
+    errands.add_argument(
+        "situation",
+        nargs="?",
+        metavar=_("SITUATION"),
+        help=_("such as lost, codes-lost, order or staff (default: all)"),
+    )
+    errands.add_argument("--for", dest="audience", choices=AUDIENCES, help=_("for yourself, or for whose staff"))
 
 
 def _add_using(commands: Commands) -> None:

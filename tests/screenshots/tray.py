@@ -18,7 +18,7 @@ from support.trayer import DARK, LIGHT, click, crop, point_at, title_of, trayer,
 from support.waiting import wait_until
 
 LANGUAGES = {"fr": "fr_FR.UTF-8", "en": "C.UTF-8"}
-PAGES = ("card", "certificates", "grants", "journal", "diagnosis", "errands", "settings")
+PAGES = ("card", "certificates", "means", "grants", "journal", "diagnosis", "errands", "settings")
 CONDITIONS = (
     "no-reader", "no-card", "reading", "card-ready", "pin-session", "tries-low", "pin-blocked", "expiring", "expired",
     "not-cps", "trouble",
@@ -142,6 +142,7 @@ def fill(agent: FakeAgent) -> None:
     agent.answers |= {
         ("GET", "/v1/cards"): {"cards": [CARD, STRUCTURE_CARD]},
         ("GET", "/v1/certificates"): {"certificates": CERTIFICATES},
+        ("GET", "/v1/means"): {"bearers": BEARERS},
         ("GET", "/v1/grants"): {"grants": GRANTS},
         ("GET", "/v1/journal"): {"entries": JOURNAL},
     }
@@ -172,6 +173,36 @@ CERTIFICATES = [
      "notAfter": "2029-11-23T18:35:42Z", "state": state, "chain": chain}
     for role, label, state, chain in (
         ("authentication", "CPS_PRIV_AUT", "valid", ["…"]), ("signature", "CPS_PRIV_SIG", "expired", None))
+]  # fmt: skip
+_NO_MEANS = {
+    "number": None, "cardKind": None, "nationalId": None, "profession": None, "roles": [], "stateSince": None,
+    "stateReason": None, "expiresAt": None, "present": False, "seenAt": None, "errand": None,
+}  # fmt: skip
+CARD_MEANS = {
+    **_NO_MEANS, "kind": "card", "number": "99213845", "cardKind": "CPS", "nationalId": "899213845021", "state": "valid",
+    "profession": {"code": "10", "label": "Médecin"}, "expiresAt": "2029-11-23T18:35:42Z", "present": True,
+}  # fmt: skip
+E_CPS = {**_NO_MEANS, "kind": "e-cps", "state": "unknown", "stateReason": "not-used-here"}
+OLD_CARD = {
+    **CARD_MEANS, "number": "99213701", "present": False, "seenAt": "2026-03-02T08:00:00Z", "errand": "card-renewal",
+    "state": "expired", "expiresAt": "2026-10-01T00:00:00Z",
+    "profession": {"code": "70", "label": "Masseur-Kinésithérapeute"},
+}  # fmt: skip
+SOFTWARE = {
+    **_NO_MEANS, "kind": "software", "number": "S0123456789ABCDE", "roles": ["AUTH_CLI"], "state": "expiring",
+    "expiresAt": "2026-12-20T00:00:00Z", "errand": "certificate-renewal",
+}  # fmt: skip
+_PERSON = {"kind": "person", "test": False, "rpps": "99213845021"}
+BEARERS = [
+    {**_PERSON, "id": "899213845021", "name": "Docteur Marie DUPONT", "test": True, "verdict": "enough",
+     "means": [CARD_MEANS, E_CPS], "missing": []},
+    {**_PERSON, "id": "899213845999", "name": "Masseur-Kinésithérapeute Jean-Baptiste DE LA VILLARDIÈRE",
+     "rpps": "99213845999", "verdict": "unknown", "means": [OLD_CARD, E_CPS],
+     "missing": [{"what": "card", "reason": "expired", "errand": "card-renewal"},
+                 {"what": "e-cps", "reason": "unknown", "errand": "e-cps-activate"}]},
+    {"kind": "structure", "id": "1130012345", "name": "Maison de santé pluriprofessionnelle du Vieux-Port", "rpps": None,
+     "test": False, "verdict": "missing", "means": [SOFTWARE],
+     "missing": [{"what": "SIGN", "reason": "not-seen-here", "errand": "certificate-order"}]},
 ]  # fmt: skip
 GRANTS = [
     {"id": "1", "caller": "https://dossier-medical.exemple.fr", "kind": "page", "untilStop": False,

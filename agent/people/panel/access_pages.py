@@ -138,6 +138,7 @@ def _action_words(action: str, words: NullTranslations) -> str:
         "read-situations": words.gettext("read the activity situations on the card"),
         "list-certificates": words.gettext("read the certificates"),
         "read-directory": words.gettext("look somebody up in the Annuaire Santé"),
+        "list-means": words.gettext("read the means of identification"),
         "list-journal": words.gettext("read this journal"),
         "grant": words.gettext("ask to be allowed"),
         "list-grants": words.gettext("look at what is allowed"),

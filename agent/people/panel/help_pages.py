@@ -1,4 +1,4 @@
-"""The pages that help: what works and what does not, whom to turn to, and where settings come from."""
+"""The pages that help: what works and what does not, and where settings come from."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from gettext import NullTranslations
 from pathlib import Path
 
 from agent.client import AgentUnreachableError, Client, Json
-from agent.people.errands.errands import SITUATIONS, Authority, Errand, Errands, load_errands
 from agent.people.panel.card_pages import pin_words, state_words
-from agent.people.panel.sections import Button, Context, Deed, Line, Section, coded, only_told, shown
+from agent.people.panel.sections import Button, Context, Deed, Line, Section, shown
 from agent.settings import Settings, policy_file, user_file
 
 GOOD, BAD, UNKNOWN = "✓", "✗", "\N{EN DASH}"
@@ -97,97 +96,6 @@ def _card_lines(client: Client, words: NullTranslations) -> Iterator[Line]:
         if not known:
             text += ", " + words.gettext("leads to no root known here")
         yield _line(words.gettext("Certificate"), GOOD if state == "valid" and known else BAD, text)
-
-
-def errands_page(client: Client | None, context: Context) -> tuple[Section, ...]:
-    """Lost, stolen, faulty: for the holder of the card in the reader; without one, for everybody."""
-    cards = client.cards() if client is not None else []  # a card that is lost is in no reader
-    holder = (cards[0].get("holder") or {}) if cards else {}
-    profession = holder.get("profession") or holder.get("futureProfession") or {}
-    errands = load_errands()
-    authority = errands.find_authority(profession.get("code"), cards[0].get("kind") if cards else None)
-    return errand_sections(errands, authority, coded(profession), context)
-
-
-def errand_sections(
-    errands: Errands, authority: Authority | None, profession: str, context: Context
-) -> tuple[Section, ...]:
-    """One section for each situation, and one that tells who registers the holder."""
-    words = context.words
-    sections = [
-        Section(title, tuple(_errand_lines(found, context)), tuple(_errand_buttons(found, context)))
-        for situation in SITUATIONS
-        for title in (_situation_words(situation, words),)
-        for found in (errands.for_situation(situation),)
-    ]
-    sections.append(_authority_section(errands, authority, profession, context))
-    if errands.failures:
-        lines = tuple(Line("", shown(failure, 400)) for failure in errands.failures)
-        sections.append(Section(words.gettext("Corrections that cannot be read"), lines))
-    return tuple(sections)
-
-
-def _errand_lines(errands: tuple[Errand, ...], context: Context) -> Iterator[Line]:
-    words = context.words
-    for errand in errands:
-        text = " ".join(filter(None, (errand.text.text(context.language), _code_words(errand.code, words))))
-        name = errand.name.text(context.language)
-        yield Line(
-            "", f"• {name}" if errand.checked else "• " + words.gettext("{errand} (to be checked)").format(errand=name)
-        )
-        yield Line("", text)
-
-
-def _errand_buttons(errands: tuple[Errand, ...], context: Context) -> Iterator[Button]:
-    """One for each page, though several errands begin there."""
-    urls = dict.fromkeys(errand.url for errand in errands if errand.url)
-    for url in urls:
-        yield Button(context.words.gettext("Open {page}").format(page=url.removeprefix("https://")), Deed.BROWSE, url)
-
-
-def _situation_words(situation: str, words: NullTranslations) -> str:
-    return {
-        "lost": words.gettext("My card is lost"),
-        "stolen": words.gettext("My card is stolen"),
-        "faulty": words.gettext("My card is faulty"),
-        "codes-lost": words.gettext("My codes are lost"),
-        "blocked": words.gettext("My code is blocked"),
-    }.get(situation, situation)
-
-
-def _code_words(code: str, words: NullTranslations) -> str:
-    return {
-        "unblocking": words.gettext("Code to have at hand: the unblocking code (8 digits)."),
-        "pin": words.gettext("Code to have at hand: the code of the card that is used to log in."),
-        "none": words.gettext("No code of the card is needed."),
-    }.get(code, "")
-
-
-def _authority_section(errands: Errands, authority: Authority | None, profession: str, context: Context) -> Section:
-    """Whom the holder turns to; without a card, everybody for whom."""
-    words, language = context.words, context.language
-    title = words.gettext("Who registers you")
-    note = Line(
-        "",
-        words.gettext(
-            "Military staff: the armed forces' medical service. A role that is no regulated profession: the structure."
-        ),
-    )
-    if authority is None:
-        lines = tuple(Line("", f"• {one.name.text(language)}") for one in errands.authorities)
-        return Section(title, (Line("", words.gettext("It depends on your profession:")), *lines, note))
-    told = only_told(
-        (words.gettext("Profession on the card"), profession),
-        (words.gettext("Authority"), authority.name.text(language)),
-    )
-    buttons = tuple(_errand_buttons_of(authority, context))
-    return Section(title, (*told, note), buttons)
-
-
-def _errand_buttons_of(authority: Authority, context: Context) -> Iterator[Button]:
-    if authority.url:
-        label = context.words.gettext("Open {page}").format(page=authority.url.removeprefix("https://"))
-        yield Button(label, Deed.BROWSE, authority.url)
 
 
 def settings_page(context: Context) -> tuple[Section, ...]:

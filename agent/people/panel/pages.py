@@ -10,7 +10,9 @@ from agent.client import AgentProblemError, AgentUnreachableError, Client
 from agent.people.panel.access_pages import grants_page, journal_page
 from agent.people.panel.card_pages import card_page, certificates_page
 from agent.people.panel.directory import directory_sections
-from agent.people.panel.help_pages import diagnosis_page, errands_page, settings_page, unreachable_page
+from agent.people.panel.errand_pages import errands_page
+from agent.people.panel.help_pages import diagnosis_page, settings_page, unreachable_page
+from agent.people.panel.means_pages import means_page
 from agent.people.panel.sections import Context, Section, shown
 
 CALL_S: Final = 30.0
@@ -20,6 +22,7 @@ Load = Callable[[Client, Context], tuple[Section, ...]]
 PAGES: Final[Mapping[str, Load]] = {
     "card": card_page,
     "certificates": certificates_page,
+    "means": means_page,
     "grants": grants_page,
     "journal": journal_page,
     "diagnosis": diagnosis_page,
@@ -41,10 +44,11 @@ def page_title(name: str, words: NullTranslations) -> str:
     return {
         "card": words.gettext("Card"),
         "certificates": words.gettext("Certificates"),
+        "means": words.gettext("Means of identification"),
         "grants": words.gettext("Sites and programs"),
         "journal": words.gettext("Journal"),
         "diagnosis": words.gettext("Diagnosis"),
-        "errands": words.gettext("Lost, stolen, faulty"),
+        "errands": words.gettext("Whom to turn to"),
         "settings": words.gettext("Settings"),
     }[name]
 

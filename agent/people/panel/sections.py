@@ -15,9 +15,10 @@ from agent.settings import Settings
 
 
 class Deed(StrEnum):
-    """What a button does with its target."""
+    """What a button does with its target: SHOW goes to a page, or to a view of it (`page#view`)."""
 
     BROWSE = "browse"
+    SHOW = "show"
     REVOKE = "revoke"
     ALLOW = "allow"
     OPEN = "open"
@@ -55,12 +56,13 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What words depend on."""
+    """What words depend on. `view`: which part of the page is wanted, in the page's own words; all of it when empty."""
 
     words: NullTranslations
     language: str
     settings: Settings
     now: datetime
+    view: str = ""
 
 
 def shown(value: object, limit: int = 200) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -23,7 +24,7 @@ from PySide6.QtWidgets import (
 from agent.people.dialog.labels import make_label
 from agent.people.panel.deeds import do_deed
 from agent.people.panel.pages import PAGES, load_steps, page_title
-from agent.people.panel.sections import Button, Context, Section
+from agent.people.panel.sections import Button, Context, Deed, Section
 from agent.people.panel.view import SectionView
 
 NAMES: Final = tuple(PAGES)
@@ -39,6 +40,7 @@ class PanelWindow(QWidget):
         super().__init__(None)
         self._context = context
         self._sections: tuple[Section, ...] | None = None
+        self._view = self._next_view = ""
         self._words = context.words
         self._program = self._words.gettext("CPS agent")
         self.setWindowTitle(self._program)
@@ -48,34 +50,38 @@ class PanelWindow(QWidget):
         self._lay_out()
         self._connect()
 
-    def show_page(self, name: str) -> None:
-        """Show a page, and come to the front."""
-        if name in NAMES:
+    def show_page(self, target: str) -> None:
+        """Show a page, or a view of it (`page#view`), and come to the front."""
+        name, _, self._next_view = target.partition("#")
+        if name in NAMES and name != self._page:
             self._list.setCurrentRow(NAMES.index(name))
+        elif name in NAMES and self._next_view != self._view:
+            self._change_page()
+        self._next_view = ""
         self.show()
         self.raise_()
         self.activateWindow()
 
     def reload(self) -> None:
         """Ask the agent again for what is shown."""
-        name = self._page
-        context = self._context_now()
+        name, context = self._page, self._context_now()
         self._begin(lambda: self._load(name, context))
 
     @property
     def _page(self) -> str:
-        return NAMES[self._list.currentRow()]
+        """The page that is shown; none before the first."""
+        row = self._list.currentRow()
+        return NAMES[row] if row >= 0 else ""
 
     def _context_now(self) -> Context:
-        context = self._context
-        return Context(context.words, context.language, context.settings, datetime.now(UTC))
+        return replace(self._context, now=datetime.now(UTC), view=self._view)
 
     def _begin(self, work: Callable[[], None]) -> None:
         threading.Thread(target=work, name="ask the agent", daemon=True).start()
 
     def _load(self, name: str, context: Context) -> None:
         for sections in load_steps(name, context):
-            self.loaded.emit(name, sections)
+            self.loaded.emit(f"{name}#{context.view}", sections)
 
     def _make_list(self) -> QListWidget:
         pages = QListWidget(self)
@@ -129,6 +135,7 @@ class PanelWindow(QWidget):
         QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self.close)
 
     def _change_page(self) -> None:
+        self._view = self._next_view
         title = page_title(self._page, self._words)
         self.setWindowTitle(f"{title} — {self._program}")
         self._heading.setText(title)
@@ -137,9 +144,9 @@ class PanelWindow(QWidget):
         self._area.setWidget(make_label(self._words.gettext("Asking the agent…"), self))
         self.reload()
 
-    def _show_sections(self, name: str, sections: tuple[Section, ...]) -> None:
-        """Show them, unless another page was chosen meanwhile, or they are shown already."""
-        if name != self._page or sections == self._sections:
+    def _show_sections(self, target: str, sections: tuple[Section, ...]) -> None:
+        """Show them, unless another page or view was chosen meanwhile, or they are shown already."""
+        if target != f"{self._page}#{self._view}" or sections == self._sections:
             return
         place = self._area.verticalScrollBar().value() if self._sections is not None else 0
         self._sections = sections
@@ -161,9 +168,15 @@ class PanelWindow(QWidget):
             last = button
 
     def _press(self, button: Button) -> None:
-        if button.question is None or self._confirms(button):
+        if button.deed is Deed.SHOW:
+            QTimer.singleShot(0, lambda: self._go(button.target))  # the button goes with its page, after its click
+        elif button.question is None or self._confirms(button):
             name, context = self._page, self._context_now()
             self._begin(lambda: self._do(button, name, context))
+
+    def _go(self, target: str) -> None:
+        self.show_page(target)
+        self._area.setFocus()
 
     def _confirms(self, button: Button) -> bool:
         """Ask; no is what Return and Escape say."""

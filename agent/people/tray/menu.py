@@ -20,6 +20,7 @@ class Choice(StrEnum):
     UNBLOCK = "unblock"
     CARD = "card"
     CERTIFICATES = "certificates"
+    MEANS = "means"
     GRANTS = "grants"
     JOURNAL = "journal"
     DIAGNOSIS = "diagnosis"
@@ -33,6 +34,7 @@ class Choice(StrEnum):
 PAGES = (
     Choice.CARD,
     Choice.CERTIFICATES,
+    Choice.MEANS,
     Choice.GRANTS,
     Choice.JOURNAL,
     Choice.DIAGNOSIS,
@@ -63,6 +65,7 @@ def build_menu(desk: Desk, words: NullTranslations, now: datetime) -> tuple[Entr
         RULE,
         Entry(words.gettext("Card details"), Choice.CARD, desk.reachable),
         Entry(words.gettext("Certificates"), Choice.CERTIFICATES, desk.reachable),
+        Entry(words.gettext("Means of identification"), Choice.MEANS, desk.reachable),
         Entry(words.gettext("Sites and programs allowed"), Choice.GRANTS, desk.reachable),
         Entry(words.gettext("Journal"), Choice.JOURNAL, desk.reachable),
         RULE,
@@ -101,7 +104,7 @@ def _code_entries(desk: Desk, words: NullTranslations, now: datetime) -> tuple[E
 def _help_entries(desk: Desk, words: NullTranslations) -> tuple[Entry, ...]:
     entries = [
         Entry(words.gettext("Diagnosis"), Choice.DIAGNOSIS),
-        Entry(words.gettext("My card is lost, stolen or faulty"), Choice.ERRANDS),
+        Entry(words.gettext("Whom to turn to: card lost, codes, staff…"), Choice.ERRANDS),
     ]
     if desk.denials:
         label = words.ngettext(

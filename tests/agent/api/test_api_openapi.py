@@ -56,6 +56,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "read-card": ("GET", f"/v1/cards/{DEFAULT.serial}", None),
     "read-situations": ("POST", f"/v1/cards/{DEFAULT.serial}/situations", {}),
     "list-certificates": ("GET", "/v1/certificates", None),
+    "list-means": ("GET", "/v1/means", None),
     "list-grants": ("GET", "/v1/grants", None),
     "grant": ("POST", "/v1/grants", {"abilities": ["identity"]}),
     "verify-pin": ("POST", "/v1/pin/verify", {}),
@@ -73,7 +74,9 @@ async def test_a_page_is_answered_as_described(granted: RunningAgent, name: str)
     assert check(answer.body, name, document) == []
 
 
-@pytest.mark.parametrize(("name", "path"), [("list-journal", "/v1/journal"), ("read-denials", "/v1/denials")])
+@pytest.mark.parametrize(
+    ("name", "path"), [("list-journal", "/v1/journal"), ("list-means", "/v1/means"), ("read-denials", "/v1/denials")]
+)
 async def test_a_program_is_answered_as_described(granted: RunningAgent, name: str, path: str) -> None:
     document = (await granted.call("GET", "/openapi.json", None, {})).body
     assert check((await granted.program("GET", path)).body, name, document) == []

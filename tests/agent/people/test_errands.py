@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from agent.certificates.nomenclature import PROFESSIONS, find_label
@@ -18,7 +20,7 @@ def test_every_situation_has_an_errand_in_both_languages():
             assert errand.name.fr != errand.name.en
             assert errand.text.fr
             assert errand.text.en
-            assert errand.code in ("none", "pin", "unblocking")
+            assert errand.code in ("none", "pin", "unblocking") or errand.group not in ("card", "codes")
 
 
 @pytest.mark.parametrize("profession", ["Médecin", "Pharmacien", "Chirurgien-Dentiste", "Sage-Femme", "Infirmier",
@@ -50,13 +52,13 @@ def test_uncertain_ways_are_marked():
     (telephone,) = [errand for errand in OWN.errands if errand.id == "telephone"]
     assert not telephone.checked
     assert telephone.code == "unblocking"
-    assert all(not errand.checked for errand in OWN.errands if errand.url)
+    assert [errand.id for errand in OWN.errands if errand.url and errand.checked] == ["directory"]
 
 
 def test_our_pages_are_those_of_hosts_that_we_know():
     urls = [one.url for one in (*OWN.errands, *OWN.authorities) if one.url]
     assert urls
-    assert all(url.startswith("https://esante.gouv.fr/") for url in urls)
+    assert all(url.startswith(("https://esante.gouv.fr/", "https://annuaire.sante.fr/")) for url in urls)
     assert OWN_FILE.read_text("utf-8").count("url = ") == len(urls)
 
 
@@ -105,3 +107,98 @@ def test_other_pages_than_plain_https_are_never_opened(tmp_path, url):
         path.write_text(f'[[errand]]\nid = "x"\nsituation = "lost"\nfr = "x"\nurl = "{url}"\n')
         (errand,) = [errand for errand in load_errands((path,)).errands if errand.id == "x"]
         assert errand.url is None
+
+
+SITUATIONS_OF_THE_PORTAL = {
+    "registration authority": ("registration", "self"),
+    "cards of staff": ("order", "structure"),
+    "cards of the staff of a practice": ("order", "employer"),
+    "loss": ("lost", "structure"),
+    "theft": ("stolen", "employer"),
+    "fault": ("faulty", "structure"),
+    "departure": ("departure", "structure"),
+    "departure from a practice": ("departure", "employer"),
+    "lost codes": ("codes-lost", "self"),
+    "lost codes of staff": ("codes-lost", "structure"),
+    "blocked code": ("blocked", "self"),
+    "e-CPS": ("e-cps", "self"),
+    "digital identity": ("identity", "self"),
+    "certificates": ("certificates", "structure"),
+    "RPPS+": ("registration", "structure"),
+    "temporary staff": ("temporary-staff", "structure"),
+    "directory": ("directory", "self"),
+    "mailbox": ("mail", "self"),
+    "security framework": ("security", "structure"),
+    "forms": ("forms", "self"),
+}
+
+
+@pytest.mark.parametrize(("situation", "audience"), SITUATIONS_OF_THE_PORTAL.values(), ids=SITUATIONS_OF_THE_PORTAL)
+def test_every_errand_of_the_portal_is_there(situation, audience):
+    assert OWN.for_audience(audience).for_situation(situation)
+    assert situation in OWN.situations
+
+
+def test_an_order_begins_with_the_contract():
+    orders = [errand.id for errand in OWN.for_group("certificates")]
+    assert orders[:2] == ["contract", "certificate-order"]
+
+
+def test_ids_are_unique_and_corrections_without_a_group_stand_where_they_did(tmp_path):
+    assert len({errand.id for errand in OWN.errands}) == len(OWN.errands)
+    path = tmp_path / "errands.toml"
+    path.write_text(
+        '[[errand]]\nid = "a"\nsituation = "blocked"\nfr = "a"\n'
+        '[[errand]]\nid = "b"\nsituation = "lost"\nfr = "b"\n'
+        '[[errand]]\nid = "c"\nsituation = "blocked"\naudience = "structure"\nfr = "c"\n'
+    )
+    errands = load_errands((path,))
+    assert [errands.find(name).group for name in "abc"] == ["codes", "card", "staff"]
+    assert errands.find("d") is None
+
+
+WRONG_TYPES = {
+    "id": "7", "situation": "['lost']", "also": "'lost'", "group": "{a = 1}", "audience": "true", "fr": "1.5",
+    "text_en": "[1]", "code": "2026-01-01",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("member", WRONG_TYPES)
+def test_attack_wrong_type_costs_the_file_and_nothing_else(tmp_path, member):
+    members = {"id": "'x'", "situation": "'lost'"} | {member: WRONG_TYPES[member]}
+    path = tmp_path / "errands.toml"
+    path.write_text("[[errand]]\n" + "\n".join(f"{name} = {value}" for name, value in members.items()))
+    errands = load_errands((path,))
+    assert errands.errands == OWN.errands
+    assert [failure.startswith(f"{path}: ") for failure in errands.failures] == [True]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[[errand]]\nid = 'x'\nsituation = 'lost'\n" * 201, "a = " + "[" * 100_000, "a = " + "9" * 200_000,
+     "[[errand]]\nid = 'x'\nsituation = 'lost'\nalso = [" + "'a'," * 101 + "]", "[errand]\nid = 'x'"],
+    ids=["many entries", "deep", "a huge number", "a long list", "no list"],
+)  # fmt: skip
+def test_attack_file_that_would_burden_the_page_is_refused(tmp_path, content):
+    path = tmp_path / "errands.toml"
+    path.write_text(content)
+    errands = load_errands((path,))
+    assert errands.errands == OWN.errands
+    assert len(errands.failures) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes and devices of POSIX")
+def test_attack_pipe_folder_and_endless_device_in_the_place_of_the_file(tmp_path):
+    pipe, folder, device = tmp_path / "pipe", tmp_path / "folder", tmp_path / "device"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    device.symlink_to("/dev/zero")
+    errands = load_errands((pipe, folder, device))
+    assert errands.errands == OWN.errands
+    assert len(errands.failures) == 3
+
+
+def test_attack_url_of_a_correction_is_no_other_than_it_seems(tmp_path):
+    path = tmp_path / "errands.toml"
+    path.write_text('[[errand]]\nid = "x"\nsituation = "lost"\nfr = "x"\nurl = "https://a.example/\\u202egro.etnase"\n')
+    assert load_errands((path,)).find("x").url is None

@@ -12,10 +12,9 @@ from support.fake_agent import fake_agent, reader, status
 from agent.api.app import ROUTES
 from agent.api.problems import INTERNAL, TABLE
 from agent.client import AgentUnreachableError
-from agent.people.errands.errands import Errands, load_errands
 from agent.people.panel.access_pages import grant_section, journal_line, outcome_words
 from agent.people.panel.card_pages import card_section, certificate_section
-from agent.people.panel.help_pages import BAD, GOOD, UNKNOWN, errand_sections, settings_page, unreachable_page
+from agent.people.panel.help_pages import BAD, GOOD, UNKNOWN, settings_page, unreachable_page
 from agent.people.panel.pages import PAGES, load_page, page_title
 from agent.people.panel.sections import Context, Deed, Section
 from agent.people.plain_text import REPLACEMENT
@@ -208,11 +207,11 @@ def test_every_page_says_something_without_an_agent(tmp_path, page):
         assert "does not answer" in everything(sections)
 
 
-@pytest.mark.parametrize("page", ["card", "certificates", "grants", "journal"])
+@pytest.mark.parametrize("page", ["card", "certificates", "means", "grants", "journal"])
 def test_pages_with_nothing_on_them(tmp_path, page):
     with fake_agent(tmp_path / "data") as agent:
         agent.answers |= {
-            ("GET", "/v1/cards"): {"cards": []}, ("GET", "/v1/certificates"): {"certificates": []},
+            ("GET", "/v1/means"): {"bearers": []}, ("GET", "/v1/cards"): {"cards": []}, ("GET", "/v1/certificates"): {"certificates": []},
             ("GET", "/v1/grants"): {"grants": []}, ("GET", "/v1/journal"): {"entries": []},
         }  # fmt: skip
         (section,) = load_page(page, context(tmp_path / "data"))
@@ -250,28 +249,6 @@ def test_diagnosis_does_not_judge_what_stands_on_a_broken_layer(tmp_path):
     (section,) = unreachable_page(AgentUnreachableError("x"), context(tmp_path))
     assert section.lines[0].text[0] == BAD
     assert {line.text[0] for line in section.lines[2:]} == {UNKNOWN}
-
-
-def test_errands_name_the_authority_of_the_holders_profession(tmp_path):
-    with fake_agent(tmp_path / "data") as agent:
-        fill(agent)
-        sections = load_page("errands", context(tmp_path / "data"))
-    assert texts(sections[-1])["Authority"] == "the Ordre of your profession"
-    nobody = load_page("errands", context(tmp_path / "elsewhere"))
-    assert "Ordre" in everything(nobody[-1:])
-    assert "ARS" in everything(nobody[-1:])
-
-
-def test_errands_mark_what_is_to_be_checked_and_the_code_needed(tmp_path):
-    sections = errand_sections(load_errands(()), None, "", context(tmp_path))
-    lost = everything(sections[:1])
-    assert "0 825 852 000 (to be checked)" in lost
-    assert "the unblocking code (8 digits)" in lost
-    urls = [button.target for section in sections for button in section.buttons]
-    assert urls
-    assert all(url.startswith("https://") for url in urls)
-    damaged = errand_sections(Errands((), (), ("/etc/cps-agent/errands.toml: bad",)), None, "", context(tmp_path))
-    assert "/etc/cps-agent/errands.toml" in everything(damaged[-1:])
 
 
 def test_settings_name_their_files(tmp_path, monkeypatch):

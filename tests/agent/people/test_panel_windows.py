@@ -19,7 +19,7 @@ MISSING = find_missing_tools()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
 pytest.importorskip("PySide6", reason="needs the `desktop` extra")
 
-PAGES = ("card", "certificates", "grants", "journal", "diagnosis", "errands", "settings")
+PAGES = ("card", "certificates", "means", "grants", "journal", "diagnosis", "errands", "settings")
 MEASURE = Path(__file__).parents[2] / "support" / "panel_measure.py"
 
 
@@ -80,14 +80,14 @@ def _panel(agent, tmp_path):
 
 def test_tray_sends_pages_and_its_end_closes_nothing(panel):
     panel.wait_for("Sites and programs")
-    for name, title in (("journal", "Journal"), ("nonsense", "Journal"), ("errands", "Lost, stolen, faulty")):
+    for name, title in (("journal", "Journal"), ("nonsense", "Journal"), ("errands", "Whom to turn to")):
         panel.process.stdin.write(f"{name}\n")
         panel.process.stdin.flush()
         panel.wait_for(title)
     panel.process.stdin.close()
     panel.process.stdin = None
     assert panel.process.poll() is None
-    panel.wait_for("Lost, stolen, faulty")
+    panel.wait_for("Whom to turn to")
 
 
 def test_pages_by_keyboard_and_escape_closes(panel):
@@ -147,9 +147,9 @@ def test_page_opens_in_the_browser(agent, tmp_path):
     browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/opened\n')
     browser.chmod(0o755)
     with virtual_display() as display, Panel(display, tmp_path / "data", BROWSER=str(browser)) as panel:
-        panel.process.stdin.write("errands\n")
+        panel.process.stdin.write("errands#block-lost\n")
         panel.process.stdin.flush()
-        window = panel.wait_for("Lost, stolen, faulty")
+        window = panel.wait_for("Whom to turn to")
         panel.display.focus(window)
         wait_until(lambda: press_and_look(panel, tmp_path / "opened"), "the page")
     assert (tmp_path / "opened").read_text() == "https://esante.gouv.fr/assistance\n"

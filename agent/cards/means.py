@@ -1,0 +1,95 @@
+"""The means of identification that this workstation knows of, gathered for the table of agent.certificates.means."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from agent.cards.card import Card, load_certificate
+from agent.cards.cards import Cards
+from agent.cards.seen import SeenCard, SeenCards
+from drivers.errors import CardUnknownError, ServiceStoppedError
+
+if TYPE_CHECKING:
+    from agent.certificates.means import Bearer, CardRecord, ECpsRecord, SoftwareRecord, State
+
+SEVERITY: Final = ("revoked", "expired", "not-yet-valid", "unknown", "expiring", "valid")
+"""Of a card's certificates the worst decides."""
+
+
+class KnownMeans:
+    """Who has which means: the cards in readers, those that were, software certificates, and e-CPS used here.
+
+    `find_state` tells the state of a certificate from memory; without it the dates decide.
+    """
+
+    def __init__(self, cards: Cards, seen: SeenCards) -> None:
+        self.find_state: Callable[[bytes], State] | None = None
+        self.software: Callable[[], Iterable[SoftwareRecord]] = tuple
+        self.e_cps: Callable[[], Iterable[ECpsRecord]] = tuple
+        self._cards = cards
+        self._seen = seen
+
+    async def list_all(self) -> tuple[Bearer, ...]:
+        """Everybody known here. Raises StoreError."""
+        try:
+            cards = await self._cards.list_cards()
+        except ServiceStoppedError:  # no reason not to tell what was seen before
+            cards = []
+        seen = await self._seen.list()
+        software, e_cps = tuple(self.software()), tuple(self.e_cps())
+        return await asyncio.to_thread(self._tabulate, cards, seen, software, e_cps)
+
+    async def list_present(self) -> tuple[Bearer, ...]:
+        """Those whose card is in a reader, by that card and their e-CPS alone. Raises ServiceStoppedError."""
+        cards = await self._cards.list_cards()
+        return await asyncio.to_thread(self._tabulate, cards, (), (), tuple(self.e_cps()))
+
+    def _tabulate(
+        self,
+        cards: Sequence[Card],
+        seen: Sequence[SeenCard],
+        software: Sequence[SoftwareRecord],
+        e_cps: Sequence[ECpsRecord],
+    ) -> tuple[Bearer, ...]:
+        from agent.certificates.means import Records, list_bearers  # noqa: PLC0415 - when somebody asks
+
+        now = datetime.now(UTC)
+        cards = [card for card in cards if not card.is_contactless]
+        present = {card.number for card in cards}
+        records = [self._record(card, now) for card in cards]
+        records += [record for one in seen if one.number not in present for record in self._remembered(one, now)]
+        return list_bearers(Records(records, software, e_cps), now)
+
+    def _record(self, card: Card, now: datetime) -> CardRecord:
+        from agent.certificates.means import CardRecord  # noqa: PLC0415
+
+        state = self._state([key.certificate_der for key in card.token.keys], now)
+        return CardRecord(card.number, card.holder, state, card.expires_at, card.test, present=True)
+
+    def _remembered(self, seen: SeenCard, now: datetime) -> Iterable[CardRecord]:
+        """One record; none for a row that was damaged."""
+        from agent.certificates.holder import read_holder  # noqa: PLC0415
+        from agent.certificates.means import CardRecord  # noqa: PLC0415
+
+        try:
+            certificates = [load_certificate(der) for der in seen.certificates_der]
+        except CardUnknownError:
+            return
+        expires_at = min(certificate.not_after for certificate in certificates)
+        state, holder = self._state(seen.certificates_der, now), read_holder(certificates[0])
+        yield CardRecord(seen.number, holder, state, expires_at, seen.test, seen_at=seen.seen_at)
+
+    def _state(self, certificates_der: Sequence[bytes], now: datetime) -> State:
+        states = [self._state_of(der, now) for der in certificates_der]
+        return min(states, key=lambda state: SEVERITY.index(state.name))
+
+    def _state_of(self, certificate_der: bytes, now: datetime) -> State:
+        from agent.certificates.means import state_by_dates  # noqa: PLC0415
+
+        if self.find_state is not None:
+            return self.find_state(certificate_der)
+        certificate = load_certificate(certificate_der)
+        return state_by_dates(certificate.not_before, certificate.not_after, now)
