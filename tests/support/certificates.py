@@ -7,10 +7,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from drivers.card import encoding as der
 from drivers.card.certificate import parse_certificate
 from drivers.card.der import TAG_SEQUENCE, TAG_SET, Elements
 from drivers.card.tlv import encode_tlv
-from drivers.virtual import der
 from drivers.virtual.pki import load_key
 from drivers.virtual.store import pki_folder
 

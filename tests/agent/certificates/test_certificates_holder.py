@@ -30,9 +30,9 @@ from agent.certificates.holder import (
 )
 from agent.certificates.identifiers import Identifier, IdentifierKind, Key
 from agent.certificates.structure import Structure, is_structure_id
+from drivers.card import encoding as der
 from drivers.card.certificate import Certificate, parse_certificate
 from drivers.card.tlv import encode_tlv
-from drivers.virtual import der
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

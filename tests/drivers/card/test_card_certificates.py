@@ -17,6 +17,7 @@ from support.certificates import sign_again, unsort, unsorted_subject
 
 from drivers.base import KeyRole
 from drivers.card import der as card_der
+from drivers.card import encoding as der
 from drivers.card.certificate import MAX_CERTIFICATE, Certificate, parse_certificate
 from drivers.card.der import Element
 from drivers.card.extensions import (
@@ -32,7 +33,6 @@ from drivers.card.names import Attribute, Name
 from drivers.card.signatures import certificate_role, is_authority
 from drivers.card.tlv import encode_tlv
 from drivers.errors import CardUnknownError, NotSupportedError
-from drivers.virtual import der
 from drivers.virtual.certificates import Subject, build_leaf
 from drivers.virtual.kinds import CPE_ANONYMOUS
 from drivers.virtual.personalisation import DEFAULT
