@@ -21,6 +21,7 @@ from agent.services.directory.rpps import is_rpps
 from agent.services.directory.values import Listing, Mailbox, MailboxKind, Name, Professional, Situation, Structure
 from drivers.errors import DriverError
 
+MAX_RECENT: Final = 1000
 KINDS: Final = {
     MailboxKind.PERSONAL: ("personal mailbox", "boîte personnelle"),
     MailboxKind.PRACTICE: ("mailbox of a practice", "boîte de cabinet"),
@@ -59,6 +60,8 @@ def _note(request: web.Request, rpps: str, card: Card | None) -> None:
     """A look-up counts as a use, once in a while for the same caller and number; a failed one always."""
     key, now = (caller_text(request), f"RPPS {rpps}"), time.monotonic()
     recent = request.app[RECENT]
+    if len(recent) > MAX_RECENT:
+        recent.clear()
     call(request).is_use = recent.get(key, -QUIET_S) + QUIET_S <= now
     recent[key] = now if call(request).is_use else recent[key]
     call(request).record.subject = key[1]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import getpass
 import sys
 from argparse import Namespace
+from datetime import datetime
 
 from agent.client import Client, Json
 from agent.commands.exits import Exit
 from agent.commands.output import complain, report, say, say_json
-from agent.people.translations import choose_language, translator
+from agent.people.translations import choose_language, load_words, translator, write_date
 from agent.settings import load_settings
 
 KEY = "key"
@@ -104,7 +105,8 @@ def _difference(one: Json) -> str:
 
 def _age(answer: Json) -> str:
     _ = translator()
-    day = f"{answer['asOf'][:10]} {answer['asOf'][11:16]} UTC"
+    told = datetime.fromisoformat(answer["asOf"])
+    day = f"{write_date(told, load_words())} {told.astimezone():%H:%M}"
     if answer["stale"]:
         return _("as of {day}; the directory tells nothing now").format(day=day)
     return _("as of {day}").format(day=day)

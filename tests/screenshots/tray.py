@@ -143,6 +143,7 @@ def fill(agent: FakeAgent) -> None:
         ("GET", "/v1/cards"): {"cards": [CARD, STRUCTURE_CARD]},
         ("GET", "/v1/certificates"): {"certificates": CERTIFICATES},
         ("GET", "/v1/means"): {"bearers": BEARERS},
+        ("GET", "/v1/directory/99213845021"): DIRECTORY_ENTRY,
         ("GET", "/v1/grants"): {"grants": GRANTS},
         ("GET", "/v1/journal"): {"entries": JOURNAL},
     }
@@ -164,6 +165,25 @@ STRUCTURE_CARD = {
         "familyName": None, "givenName": None, "title": None, "nationalId": None, "rpps": None, "profession": None,
         "speciality": None, "structure": {"name": "Maison de santé pluriprofessionnelle du Vieux-Port", "id": "130012345"},
     },
+}  # fmt: skip
+_CENTRE = "Centre de santé Marie-Louise-Lachapelle, antenne du Vieux-Port"
+DIRECTORY_ENTRY = {
+    "rpps": "99213845021", "asOf": "2026-11-24T09:12:00Z", "stale": True, "found": True, "active": True,
+    "names": [{"familyName": "DUPONT-LAJOIE", "givenName": "Marie", "title": "DR"}], "cardNumber": "99213845",
+    "professions": [{"code": "10", "label": "Médecin"}],
+    "specialities": [{"code": "SM26", "label": "Qualifié en Médecine Générale (SM)"}],
+    "situations": [
+        {"name": _CENTRE, "structureId": "1130012345", "finess": "130012345", "siret": None, "siren": None,
+         "sector": {"code": "SA05", "label": "Centre de santé"}, "mode": {"code": "S", "label": "Salarié"}, "role": None},
+    ],
+    "mailboxes": [
+        {"address": "marie.dupont-lajoie@medecin.mssante.fr", "kind": "PER", "structure": None, "service": None,
+         "description": None, "kindLabel": "personal mailbox", "kindLabelFr": "boîte personnelle"},
+        {"address": "logiciel@centre-lachapelle.mssante.fr", "kind": "APP", "structure": _CENTRE, "service": "Biologie",
+         "description": None, "kindLabel": "mailbox of a program: it receives, and nobody may read it",
+         "kindLabelFr": "boîte applicative : un logiciel la relève, personne ne la lit forcément"},
+    ],
+    "differences": [{"member": "familyName", "card": "DUPONT", "directory": "DUPONT-LAJOIE"}],
 }  # fmt: skip
 _ISSUER = "CN=TEST AC IGC-SANTE FORT PERSONNES,OU=IGC-SANTE TEST,OU=0002 187512751,O=ASIP-SANTE,C=FR"
 _SUBJECT = "SN=DUPONT+GN=Marie+CN=899213845021,title=Médecin,C=FR"

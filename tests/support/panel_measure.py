@@ -36,6 +36,8 @@ def main() -> None:
         while window._sections is None and time.monotonic() < end:
             application.processEvents()
             time.sleep(0.01)
+        while page == "card" and "RPPS" not in window._sections[-1].title and time.monotonic() < end:
+            application.processEvents()  # what is added when it comes
         for _ in range(5):
             application.processEvents()
         report[page] = measure(window)

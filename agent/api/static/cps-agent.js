@@ -145,6 +145,11 @@ export class CpsAgent {
     return (await this.#call("GET", "/v1/certificates", options)).certificates;
   }
 
+  /** The holder of a card in the Annuaire Santé. @param {string} rpps @param {CallOptions} [options] @returns {Promise<object>} */
+  directory(rpps, options) {
+    return this.#call("GET", `/v1/directory/${encodeURIComponent(rpps)}`, options);
+  }
+
   /**
    * Log in: the agent asks for the code, the card signs this page's origin and the nonce; your server checks the token.
    * @param {string} challengeNonce base64 of 32 bytes @param {CardOptions} [options] @returns {Promise<WebEidToken>}

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from agent.services.directory.apart import run_apart
 from agent.services.directory.bundle import Resource, explain_outcome, follow, parse_page
@@ -17,6 +17,7 @@ from agent.services.directory.ceiling import MAX_PATIENCE_S, Ceiling
 from agent.services.directory.errors import (
     ApiKeyAbsentError,
     ApiKeyRefusedError,
+    ApiKeyUnreadableError,
     DirectoryAnswerError,
     DirectoryBusyError,
     DirectoryUnavailableError,
@@ -36,7 +37,8 @@ MAX_PAGE_SIZE: Final = 2 * 1024 * 1024
 PAGE_ENTRIES: Final = 100
 MAX_PRACTITIONERS: Final = 10
 CALL_TIMEOUT_S: Final = 10.0
-LOOK_UP_TIMEOUT_S: Final = 25.0
+LOOK_UP_TIMEOUT_S: Final = 20.0
+KEY_TIMEOUT_S: Final = 15.0  # a locked key store asks the person for its own password
 MAX_AT_ONCE: Final = 4  # each holds a thread, for as long as the directory takes to answer
 DEFAULT_HOLD_S: Final = 1.0
 
@@ -57,11 +59,20 @@ class DirectoryClient:
 
     async def find(self, rpps: str) -> Professional | None:
         """The professional of this number, or None when the directory knows none. Raises DirectoryError."""
+        async with self._places:
+            key = await self._read_header()
+            try:
+                async with asyncio.timeout(LOOK_UP_TIMEOUT_S):
+                    return await self._find(rpps, key)
+            except TimeoutError as error:
+                raise DirectoryUnavailableError("the look-up took too long") from error
+
+    async def _read_header(self) -> tuple[str, str]:
         try:
-            async with asyncio.timeout(LOOK_UP_TIMEOUT_S), self._places:
-                return await self._find(rpps, await run_apart(self._header))
+            async with asyncio.timeout(KEY_TIMEOUT_S):
+                return await run_apart(self._header)
         except TimeoutError as error:
-            raise DirectoryUnavailableError("the look-up took too long") from error
+            raise ApiKeyUnreadableError("the key store may wait to be unlocked") from error
 
     def _header(self) -> tuple[str, str]:
         key = self._read_key()
@@ -151,10 +162,3 @@ def read_retry_after(value: str | None, now: datetime | None = None) -> float:
         moment = parsedate_to_datetime(text)
         return max(0.0, (moment.astimezone(UTC) - (now or datetime.now(UTC))).total_seconds())
     return DEFAULT_HOLD_S
-
-
-def host_of(base_url: str) -> str:
-    """The one host, with its port, that the directory's requests go to."""
-    parts = urlsplit(base_url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port}" if parts.port is not None else str(host)

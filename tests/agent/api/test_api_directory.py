@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import http.client
 import os
 import subprocess
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import pytest
-from support.agent import Person, RunningAgent, running_agent
+from support.agent import Person, RunningAgent, call, running_agent
 from support.fhir_directory import (
     KEY,
     FhirDirectory,
@@ -19,6 +26,7 @@ from support.fhir_directory import (
     outcome,
     practitioner,
     role,
+    rpps_numbers,
 )
 from support.processes import command
 from support.schemas import list_misfits
@@ -30,6 +38,7 @@ from agent.people.panel.sections import Context
 from agent.people.plain_text import REPLACEMENT
 from agent.people.translations import load_words
 from agent.services.directory.opening import KEY_NAME
+from agent.settings import Settings
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.personalisation import DEFAULT
 
@@ -176,6 +185,37 @@ async def test_a_key_store_that_is_gone(
     assert directory.seen == []
 
 
+async def test_a_directory_that_hangs_delays_nothing_else(
+    folder: Path, readers: VirtualReaders, directory: FhirDirectory
+) -> None:
+    hanging = threading.Event()
+    directory.always = lambda *_: hanging.wait(30) and None
+
+    def ask(port: int, headers: dict[str, str], number: str) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            call(port, "GET", f"/v1/directory/{number}", None, headers)
+
+    async with running_agent(folder, Person(), readers, directory=True, directory_url=directory.url) as agent:
+        headers = {"Authorization": f"Bearer {agent.token}"}
+        asking = [
+            threading.Thread(target=ask, args=(agent.port, headers, number), daemon=True)
+            for number in (RPPS, *islice(rpps_numbers(), 20))
+        ]
+        for thread in asking:
+            thread.start()
+        while not directory.seen:
+            await asyncio.sleep(0.005)
+        started = time.monotonic()
+        assert (await agent.program("GET", "/v1/cards")).status == 200
+        assert (await agent.program("POST", "/v1/pin/verify", {})).status == 200
+        assert time.monotonic() - started < 2
+        started = time.monotonic()
+    assert time.monotonic() - started < 5  # nor does the end of the agent wait for it
+    hanging.set()
+    for thread in asking:
+        thread.join(10)
+
+
 async def test_off_unless_the_settings_say_so(
     folder: Path, person: Person, readers: VirtualReaders, directory: FhirDirectory
 ) -> None:
@@ -205,10 +245,6 @@ async def test_attack_names_are_plain_on_the_panel_and_in_a_terminal(
 
 
 def panel_context(folder: Path) -> Context:
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    from agent.settings import Settings  # noqa: PLC0415
-
     return Context(load_words("fr"), "fr", Settings(folder), datetime.now(UTC))
 
 

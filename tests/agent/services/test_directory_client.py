@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from datetime import UTC, datetime
 from itertools import islice
@@ -25,14 +26,16 @@ from support.fhir_directory import (
 from agent.certificates.holder import Coded
 from agent.services.directory import client as client_module
 from agent.services.directory.ceiling import CALLS, Ceiling
-from agent.services.directory.client import read_retry_after
+from agent.services.directory.client import DirectoryClient, read_retry_after
 from agent.services.directory.errors import (
     ApiKeyAbsentError,
     ApiKeyRefusedError,
+    ApiKeyUnreadableError,
     DirectoryAnswerError,
     DirectoryBusyError,
     DirectoryUnavailableError,
 )
+from agent.services.directory.opening import way_out
 from agent.services.directory.values import Mailbox, MailboxKind, Name, Structure
 
 RPPS = "99700002712"
@@ -161,6 +164,16 @@ async def test_attack_redirect_does_not_get_the_key(directory, ask):
 async def test_without_a_key_nothing_is_sent(directory, ask):
     with pytest.raises(ApiKeyAbsentError):
         await ask(None).find(RPPS)
+    assert directory.seen == []
+
+
+async def test_a_key_store_that_waits_for_a_person(directory, monkeypatch):
+    monkeypatch.setattr(client_module, "KEY_TIMEOUT_S", 0.2)
+    unlocked = threading.Event()
+    client = DirectoryClient(directory.url, lambda: unlocked.wait(10) and None, way_out(directory.url), Ceiling())
+    with pytest.raises(ApiKeyUnreadableError):
+        await client.find(RPPS)
+    unlocked.set()
     assert directory.seen == []
 
 
