@@ -71,7 +71,7 @@ def _note(request: web.Request, rpps: str, card: Card | None) -> None:
 def listing_view(listing: Listing, card: Card | None) -> dict[str, Any]:
     """What the directory tells; `differences` is empty without a card to compare with."""
     told = listing.professional or Professional(listing.rpps, active=False)
-    differs = list_differences(card.holder, told) if card is not None and listing.professional is not None else ()
+    differs = _compare(card, listing.professional)
     return {
         "rpps": listing.rpps,
         "asOf": moment(listing.as_of),
@@ -86,6 +86,12 @@ def listing_view(listing: Listing, card: Card | None) -> dict[str, Any]:
         "cardNumber": card.number if card is not None else None,
         "differences": [_difference_view(difference) for difference in differs],
     }
+
+
+def _compare(card: Card | None, professional: Professional | None) -> tuple[Difference, ...]:
+    if card is None or professional is None:
+        return ()
+    return list_differences(card.holder, card.memory.situations, professional)
 
 
 def _name_view(name: Name) -> dict[str, str | None]:

@@ -96,7 +96,7 @@ def _difference(one: Json) -> str:
         "givenName": _("given name"),
         "profession": _("profession"),
         "speciality": _("speciality"),
-        "structure": _("structure"),
+        "structures": _("structures"),
     }
     return _("DIFFERENT, {what}: on the card {card}, in the directory {directory}").format(
         what=members.get(one["member"], one["member"]), card=one["card"] or "—", directory=one["directory"] or "—"

@@ -8,8 +8,8 @@ from typing import Final
 from agent.client import AgentProblemError, Client, Json
 from agent.people.panel.sections import Context, Line, Section, coded, moment_words, only_told, shown
 
-SILENT: Final = ("directory-off", "not-found")
-"""The person wants no directory, or the agent is an older one: nothing to show."""
+SILENT: Final = ("directory-off", "not-found", "bad-request")
+"""The person wants no directory, the agent is an older one, or the card's number is none: nothing to show."""
 NONE: Final = "—"
 
 
@@ -68,7 +68,7 @@ def _difference(one: Json, words: NullTranslations) -> Line:
         "givenName": words.gettext("Given name"),
         "profession": words.gettext("Profession"),
         "speciality": words.gettext("Speciality"),
-        "structure": words.gettext("Structure"),
+        "structures": words.gettext("Structures"),
     }.get(member, shown(member, 40))
     text = words.gettext("on the card: {card}; in the directory: {directory}").format(
         card=shown(one.get("card")) or NONE, directory=shown(one.get("directory")) or NONE

@@ -8,7 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agent.certificates.holder import Coded, Holder
-from agent.services.directory.values import Name, Professional
+from agent.services.directory.values import Name, Professional, Structure
+from drivers.card.activity import Activity
+
+Activities = tuple[Activity, ...] | None
+"""The situations that were read from a card; None: they were not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +24,13 @@ class Difference:
     directory: str | None
 
 
-def list_differences(holder: Holder, professional: Professional) -> tuple[Difference, ...]:
-    """Compare names without accents, case and hyphens; profession, speciality and structure by their codes.
+def list_differences(holder: Holder, activities: Activities, professional: Professional) -> tuple[Difference, ...]:
+    """Compare names without accents, case and hyphens; profession, speciality and structures by their codes.
 
     Where either side has no word of names or professions, as the directory of an entry that is closed, nothing differs.
     """
     found = (*_names(holder, professional.names), _profession(holder, professional), _speciality(holder, professional))
-    return tuple(one for one in (*found, _structure(holder, professional)) if one is not None)
+    return tuple(one for one in (*found, _structures(holder, activities, professional)) if one is not None)
 
 
 def _names(holder: Holder, names: tuple[Name, ...]) -> tuple[Difference | None, ...]:
@@ -44,7 +48,7 @@ def _names(holder: Holder, names: tuple[Name, ...]) -> tuple[Difference | None, 
 def _differing(member: str, card: str | None, directory: list[str | None]) -> Difference | None:
     if fold(card) in map(fold, directory):
         return None
-    return Difference(member, card, ", ".join(dict.fromkeys(filter(None, directory))) or None)
+    return Difference(member, card, _join(directory))
 
 
 def fold(text: str | None) -> str:
@@ -70,15 +74,31 @@ def _speciality(holder: Holder, professional: Professional) -> Difference | None
     return Difference("speciality", _words([mine] if mine else []), _words(known))
 
 
-def _structure(holder: Holder, professional: Professional) -> Difference | None:
-    """By IdNat_Struct, which a card has of whom its holder works for."""
-    mine = holder.structure
+def _structures(holder: Holder, activities: Activities, professional: Professional) -> Difference | None:
+    """By IdNat_Struct: of the employer in the certificate, and of the situations once they were read from the card.
+
+    Only these are all that a card has, so that only then what stands in the directory alone differs.
+    """
     places = [one.structure for one in professional.situations if one.structure is not None]
-    if mine is None or mine.id is None or not places or mine.id in [place.national_id for place in places]:
+    mine = {one.structure_id: one.name for one in activities or () if one.structure_id}
+    if holder.structure is not None and holder.structure.id is not None:
+        mine.setdefault(holder.structure.id, holder.structure.name)
+    unlisted = [name or number for number, name in mine.items() if not any(number in _ids(place) for place in places)]
+    others = [place.name or place.national_id for place in places if activities and not _ids(place) & mine.keys()]
+    if not places or not (unlisted or others):
         return None
-    known = (place.name or place.national_id for place in places)
-    return Difference("structure", mine.name or mine.id, ", ".join(dict.fromkeys(filter(None, known))) or None)
+    return Difference("structures", _join(unlisted), _join(others if activities else [place.name for place in places]))
+
+
+def _ids(place: Structure) -> set[str]:
+    """Every IdNat_Struct that a structure of the directory may have on a card (nomenclature G07)."""
+    numbers = (("", place.national_id), ("1", place.finess), ("2", place.siren), ("3", place.siret))
+    return {prefix + number for prefix, number in numbers if number is not None}
+
+
+def _join(names: Iterable[str | None]) -> str | None:
+    return ", ".join(dict.fromkeys(filter(None, names))) or None
 
 
 def _words(terms: Iterable[Coded]) -> str | None:
-    return ", ".join(f"{term.label} ({term.code})" if term.label else term.code for term in terms) or None
+    return _join(f"{term.label} ({term.code})" if term.label else term.code for term in terms)

@@ -11,6 +11,7 @@ from agent.certificates.structure import Structure as CardStructure
 from agent.services.directory.differences import Difference, fold, list_differences
 from agent.services.directory.rpps import is_rpps
 from agent.services.directory.values import Name, Professional, Situation, Structure
+from drivers.card.activity import Activity
 
 HOLDER = Holder(
     kind="CPS",
@@ -32,46 +33,67 @@ LISTED = Professional(
 
 
 def test_accents_case_and_hyphens_are_no_difference():
-    assert list_differences(HOLDER, LISTED) == ()
+    assert list_differences(HOLDER, None, LISTED) == ()
 
 
 def test_another_name():
     listed = replace(LISTED, names=(Name("DURAND", "Jean-Paul"),))
-    assert list_differences(HOLDER, listed) == (Difference("familyName", "LE GOFF-MARÉ", "DURAND"),)
+    assert list_differences(HOLDER, None, listed) == (Difference("familyName", "LE GOFF-MARÉ", "DURAND"),)
     one_of_two = replace(LISTED, names=(Name("DURAND", "Jean-Paul"), *LISTED.names))
-    assert list_differences(HOLDER, one_of_two) == ()
+    assert list_differences(HOLDER, None, one_of_two) == ()
 
 
 def test_profession_and_speciality_by_their_codes():
     listed = replace(LISTED, professions=(Coded("21", "Pharmacien"),), specialities=(Coded("SM41", None),))
-    assert list_differences(HOLDER, listed) == (
+    assert list_differences(HOLDER, None, listed) == (
         Difference("profession", "Médecin (10)", "Pharmacien (21)"),
         Difference("speciality", "Qualifié en médecine générale (SM) (SM26)", "SM41"),
     )
 
 
 def test_a_card_from_before_a_speciality():
-    assert list_differences(replace(HOLDER, speciality=None), LISTED) == (
+    assert list_differences(replace(HOLDER, speciality=None), None, LISTED) == (
         Difference("speciality", None, "SM26, CEX22"),
     )
 
 
 def test_a_speciality_that_the_directory_does_not_have():
-    (one,) = list_differences(HOLDER, replace(LISTED, specialities=()))
+    (one,) = list_differences(HOLDER, None, replace(LISTED, specialities=()))
     assert (one.member, one.directory) == ("speciality", None)
 
 
 def test_a_closed_entry_tells_nothing_to_compare():
-    assert list_differences(HOLDER, Professional("99700002712", active=False)) == ()
+    assert list_differences(HOLDER, None, Professional("99700002712", active=False)) == ()
 
 
 def test_structure_by_its_national_identifier():
     holder = replace(HOLDER, structure=CardStructure("HOPITAL D'ESSAI", "1990000010"))
     same = replace(LISTED, situations=(Situation(Structure("Hôpital d'essai", "1990000010")), Situation(None)))
     other = replace(LISTED, situations=(Situation(Structure("CLINIQUE", "1990000028")),))
-    assert list_differences(holder, same) == ()
-    assert list_differences(holder, other) == (Difference("structure", "HOPITAL D'ESSAI", "CLINIQUE"),)
-    assert list_differences(holder, LISTED) == ()
+    assert list_differences(holder, None, same) == ()
+    assert list_differences(holder, None, other) == (Difference("structures", "HOPITAL D'ESSAI", "CLINIQUE"),)
+    assert list_differences(holder, None, LISTED) == ()
+
+
+def test_structures_of_situations_that_were_read():
+    activities = (
+        Activity(1, "CABINET", "499700002712005", "SA07"),
+        Activity(3, "CLINIQUE", "1990000028", None),
+        Activity(4, None, None, None),
+    )
+    listed = replace(
+        LISTED,
+        situations=(
+            Situation(Structure("Cabinet", "499700002712005")),
+            Situation(Structure("Centre", "1990000010")),
+            Situation(Structure("Autre", siret="99000001000017")),
+        ),
+    )
+    assert list_differences(HOLDER, activities, listed) == (Difference("structures", "CLINIQUE", "Centre, Autre"),)
+    assert list_differences(HOLDER, None, listed) == ()
+    assert list_differences(HOLDER, activities, replace(listed, situations=())) == ()
+    numbered = (Situation(Structure("A", finess="990000028")), Situation(Structure("B", "499700002712005")))
+    assert list_differences(HOLDER, activities, replace(listed, situations=numbered)) == ()
 
 
 @pytest.mark.parametrize(
