@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from agent.cards.card import Card, load_certificate
 from agent.cards.cards import Cards
 from agent.cards.seen import SeenCard, SeenCards
-from drivers.errors import CardUnknownError, ServiceStoppedError
+from drivers.errors import CardUnknownError, DriverError, ServiceStoppedError
 
 if TYPE_CHECKING:
     from agent.certificates.means import Bearer, CardRecord, ECpsRecord, SoftwareRecord, State
+
+log = logging.getLogger(__name__)
 
 SEVERITY: Final = ("revoked", "expired", "not-yet-valid", "unknown", "expiring", "valid")
 """Of a card's certificates the worst decides."""
 
 
+async def _nothing() -> tuple[bytes, ...]:
+    return ()
+
+
 class KnownMeans:
     """Who has which means: the cards in readers, those that were, software certificates, and e-CPS used here.
 
-    `find_state` tells the state of a certificate from memory; without it the dates decide.
+    `find_state` tells the state of a certificate from memory; without it the dates decide. `list_software` gives the
+    certificates that are kept with a key here, in DER.
     """
 
     def __init__(self, cards: Cards, seen: SeenCards) -> None:
         self.find_state: Callable[[bytes], State] | None = None
-        self.software: Callable[[], Iterable[SoftwareRecord]] = tuple
+        self.list_software: Callable[[], Awaitable[Sequence[bytes]]] = _nothing
         self.e_cps: Callable[[], Iterable[ECpsRecord]] = tuple
         self._cards = cards
         self._seen = seen
 
     async def list_all(self) -> tuple[Bearer, ...]:
-        """Everybody known here. Raises StoreError."""
+        """Everybody known here. Raises StoreError, and what keeps the software certificates shut."""
         try:
             cards = await self._cards.list_cards()
         except ServiceStoppedError:  # no reason not to tell what was seen before
             cards = []
         seen = await self._seen.list()
-        software, e_cps = tuple(self.software()), tuple(self.e_cps())
-        return await asyncio.to_thread(self._tabulate, cards, seen, software, e_cps)
+        software_der, e_cps = await self.list_software(), tuple(self.e_cps())
+        return await asyncio.to_thread(self._tabulate, cards, seen, software_der, e_cps)
 
     async def list_present(self) -> tuple[Bearer, ...]:
         """Those whose card is in a reader, by that card and their e-CPS alone. Raises ServiceStoppedError."""
@@ -51,7 +59,7 @@ class KnownMeans:
         self,
         cards: Sequence[Card],
         seen: Sequence[SeenCard],
-        software: Sequence[SoftwareRecord],
+        software_der: Sequence[bytes],
         e_cps: Sequence[ECpsRecord],
     ) -> tuple[Bearer, ...]:
         from agent.certificates.means import Records, list_bearers  # noqa: PLC0415 - when somebody asks
@@ -61,6 +69,7 @@ class KnownMeans:
         present = {card.number for card in cards}
         records = [self._record(card, now) for card in cards]
         records += [record for one in seen if one.number not in present for record in self._remembered(one, now)]
+        software = [record for der in software_der for record in self._software_record(der, now)]
         return list_bearers(Records(records, software, e_cps), now)
 
     def _record(self, card: Card, now: datetime) -> CardRecord:
@@ -81,6 +90,21 @@ class KnownMeans:
         expires_at = min(certificate.not_after for certificate in certificates)
         state, holder = self._state(seen.certificates_der, now), read_holder(certificates[0])
         yield CardRecord(seen.number, holder, state, expires_at, seen.test, seen_at=seen.seen_at)
+
+    def _software_record(self, certificate_der: bytes, now: datetime) -> Iterable[SoftwareRecord]:
+        """One record; none for a certificate that this agent would not have taken."""
+        from agent.certificates.holder import read_holder  # noqa: PLC0415
+        from agent.certificates.means import SoftwareRecord  # noqa: PLC0415
+        from drivers.software.certificates import read_key_certificate  # noqa: PLC0415
+
+        try:
+            kept = read_key_certificate(certificate_der)
+        except DriverError as error:
+            log.warning("a software certificate cannot be read: %s", error)
+            return
+        holder, roles = read_holder(kept.parsed), frozenset({str(kept.role)} if kept.role else ())
+        state, expires_at = self._state_of(certificate_der, now), kept.parsed.not_after
+        yield SoftwareRecord(kept.group, holder, roles, state, expires_at, holder.test)
 
     def _state(self, certificates_der: Sequence[bytes], now: datetime) -> State:
         states = [self._state_of(der, now) for der in certificates_der]

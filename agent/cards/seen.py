@@ -18,13 +18,15 @@ from agent.cards.events import Event, EventType
 
 log = logging.getLogger(__name__)
 
-MAX_CARDS = 500  # a workstation of a hospital corridor; the oldest are forgotten first
+MAX_CARDS = 500
+"""A workstation in the corridor of a hospital. Those read last are kept: the rows' order counts, no clock."""
+
 MAX_WAITING = 10_000
 FINISH_S = 2.0
 INSERT = "INSERT INTO seen_certificates (number, position, certificate, test, seen_at) VALUES (?, ?, ?, ?, ?)"
 PRUNE = """
     DELETE FROM seen_certificates WHERE number NOT IN
-        (SELECT number FROM seen_certificates GROUP BY number ORDER BY max(seen_at) DESC, number LIMIT ?)
+        (SELECT number FROM seen_certificates GROUP BY number ORDER BY max(rowid) DESC LIMIT ?)
 """
 
 

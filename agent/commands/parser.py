@@ -13,12 +13,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from agent import __version__
-from agent.people.errands.errands import AUDIENCES
 from agent.people.translations import DOMAIN, LOCALE_DIR, translator
 from agent.settings import CARD_ACCESSES, PROMPTS
 from drivers.virtual.kinds import DEFAULT_KIND, KINDS, PCSC_KINDS
 
 PANEL_PAGES = ("card", "certificates", "means", "grants", "journal", "diagnosis", "errands", "settings")
+
+AUDIENCES = ("self", "structure", "employer")
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

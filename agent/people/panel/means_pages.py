@@ -55,13 +55,20 @@ def verdict_words(bearer: Json, words: NullTranslations) -> str:
         return {
             "enough": f"{GOOD} " + words.gettext("has a valid means of identification"),
             "missing": f"{BAD} " + words.gettext("has no valid means of identification: one of these is needed"),
-            "unknown": f"{UNKNOWN} " + words.gettext("cannot be told from this workstation"),
+            "unknown": f"{UNKNOWN} " + _doubt_words(bearer, words),
         }.get(verdict, shown(verdict, 40))
     return {
         "enough": f"{GOOD} " + words.gettext("complete"),
         "missing": f"{BAD} " + words.gettext("incomplete: all of these are needed"),
-        "unknown": f"{UNKNOWN} " + words.gettext("cannot be told from this workstation"),
+        "unknown": f"{UNKNOWN} " + words.gettext("complete; whether something was revoked is not known"),
     }.get(verdict, shown(verdict, 40))
+
+
+def _doubt_words(bearer: Json, words: NullTranslations) -> str:
+    """What this workstation cannot know: whether there is an e-CPS, or whether a card was revoked."""
+    if bearer.get("missing"):
+        return words.gettext("no valid card is known here; whether there is an e-CPS is not known")
+    return words.gettext("has a card; whether it was revoked is not known")
 
 
 def means_name(means: Json, words: NullTranslations) -> str:
@@ -101,8 +108,10 @@ def state_words(means: Json, words: NullTranslations) -> str:
 
 
 def _until(means: Json, words: NullTranslations) -> str:
-    date = moment_words(means.get("expiresAt"), words) if means.get("expiresAt") else None
-    return words.gettext("until {date}").format(date=date) if date else ""
+    if not means.get("expiresAt"):
+        return ""
+    text = words.gettext("on {date}") if means.get("state") == "expired" else words.gettext("until {date}")
+    return text.format(date=moment_words(means.get("expiresAt"), words))
 
 
 def _place(means: Json, words: NullTranslations) -> str:

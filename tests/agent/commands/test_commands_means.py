@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from support.processes import agent_program, command
 
+from agent.commands.parser import AUDIENCES
+from agent.people.errands import errands
 from agent.people.errands.errands import load_errands
 
 ENGLISH = {**os.environ, "LC_ALL": "C.UTF-8"}
@@ -90,3 +92,8 @@ def test_a_damaged_correction_is_said_and_ours_are_shown(tmp_path: Path) -> None
     assert done.returncode == 0
     assert "errands.toml" in done.stderr
     assert "Unblock the code" in done.stdout
+
+
+def test_the_audiences_of_the_command_line_are_those_of_the_data() -> None:
+    """The parser imports no data."""
+    assert AUDIENCES == errands.AUDIENCES

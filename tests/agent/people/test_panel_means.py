@@ -50,7 +50,10 @@ def test_what_is_missing_leads_to_its_errand(tmp_path):
         "une carte valable (a expiré)", "ou une e-CPS (pas encore utilisée ici)"]  # fmt: skip
     (button,) = section.buttons
     assert (button.deed, button.target) == (Deed.SHOW, "errands#card-renewal,e-cps-activate")
-    assert section.lines[0].text == "? ne peut pas être établi depuis ce poste"
+    assert (
+        section.lines[0].text
+        == "? aucune carte valable n\N{RIGHT SINGLE QUOTATION MARK}est connue ici\N{NO-BREAK SPACE}; on ignore s\N{RIGHT SINGLE QUOTATION MARK}il y a une e-CPS"
+    )
 
 
 def test_structure_with_half_a_pair(tmp_path):
