@@ -36,8 +36,9 @@ def main() -> None:
         while window._sections is None and time.monotonic() < end:
             application.processEvents()
             time.sleep(0.01)
-        while page == "card" and "RPPS" not in window._sections[-1].title and time.monotonic() < end:
-            application.processEvents()  # what is added when it comes
+        while page == "card" and not any("Annuaire" in one.title for one in window._sections):
+            assert time.monotonic() < end
+            application.processEvents()
         for _ in range(5):
             application.processEvents()
         report[page] = measure(window)

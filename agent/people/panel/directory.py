@@ -1,4 +1,4 @@
-"""What the Annuaire Santé tells of the holders of the cards, below the cards: what differs first, marked."""
+"""The card page with what the Annuaire Santé tells of each holder, below the card: what differs first, marked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from gettext import NullTranslations
 from typing import Final
 
 from agent.client import AgentProblemError, Client, Json
+from agent.people.panel.card_pages import card_page
 from agent.people.panel.sections import Context, Line, Section, coded, moment_words, only_told, shown
 
 SILENT: Final = ("directory-off", "not-found", "bad-request")
@@ -13,11 +14,19 @@ SILENT: Final = ("directory-off", "not-found", "bad-request")
 NONE: Final = "—"
 
 
-def directory_sections(client: Client, context: Context) -> tuple[Section, ...]:
-    """One section for each professional whose card is in a reader."""
-    numbers = dict.fromkeys(str(card.get("holder", {}).get("rpps") or "") for card in client.cards())
-    found = (_section(client, number, context) for number in numbers if number)
-    return tuple(section for section in found if section is not None)
+def card_page_with_directory(client: Client, context: Context) -> tuple[Section, ...]:
+    """The card page, with what the directory tells below each card, once for each professional."""
+    numbers = [str((card.get("holder") or {}).get("rpps") or "") for card in client.cards()]
+    page = card_page(client, context)
+    if len(page) != len(numbers) or not any(numbers):
+        return page  # no card, or one that came or went meanwhile
+    found = {number: _section(client, number, context) for number in dict.fromkeys(numbers) if number}
+    return tuple(
+        part
+        for number, card in zip(numbers, page, strict=True)
+        for part in (card, found.pop(number, None))
+        if part is not None
+    )
 
 
 def _section(client: Client, rpps: str, context: Context) -> Section | None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from gettext import NullTranslations
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from agent.client import AgentProblemError, AgentUnreachableError, Client
 from agent.people.panel.access_pages import grants_page, journal_page
 from agent.people.panel.card_pages import card_page, certificates_page
-from agent.people.panel.directory import directory_sections
+from agent.people.panel.directory import card_page_with_directory
 from agent.people.panel.errand_pages import errands_page
 from agent.people.panel.help_pages import diagnosis_page, settings_page, unreachable_page
 from agent.people.panel.means_pages import means_page
 from agent.people.panel.sections import Context, Section, shown
 
-CALL_S: Final = 30.0
+CALL_S: Final = 45.0  # longer than the directory is given
+PATIENCE_S: Final = 0.3
 
 Load = Callable[[Client, Context], tuple[Section, ...]]
 
@@ -30,8 +34,8 @@ PAGES: Final[Mapping[str, Load]] = {
     "settings": lambda _, context: settings_page(context),
 }
 
-LATER: Final[Mapping[str, Load]] = {"card": directory_sections}
-"""What is added to a page when it comes: other hosts are asked for it."""
+LATER: Final[Mapping[str, Load]] = {"card": card_page_with_directory}
+"""Pages with all that other hosts are asked for."""
 
 WITHOUT_AGENT: Final[Mapping[str, Callable[[Context], tuple[Section, ...]]]] = {
     "errands": lambda context: errands_page(None, context),
@@ -54,13 +58,29 @@ def page_title(name: str, words: NullTranslations) -> str:
 
 
 def load_steps(name: str, context: Context) -> Iterator[tuple[Section, ...]]:
-    """The page, and then, where something is added later, the whole page again."""
+    """The page; where other hosts are asked for more, the page with that as well, at once if it comes quickly."""
     page = load_page(name, context)
-    yield page
-    if name in LATER:
-        later = _load(LATER[name], name, context)
-        if later:
-            yield page + later
+    if name not in LATER:
+        yield page
+        return
+    found: SimpleQueue[tuple[Section, ...]] = SimpleQueue()
+    work = functools.partial(_put_page, found, LATER[name], name, context)
+    threading.Thread(target=work, name="ask for more", daemon=True).start()
+    try:
+        whole = found.get(timeout=PATIENCE_S)
+    except Empty:
+        yield page
+        whole = found.get()
+    yield whole or page
+
+
+def _put_page(found: SimpleQueue[tuple[Section, ...]], load: Load, name: str, context: Context) -> None:
+    """Put nothing when there is nothing to put into words: the page is there already."""
+    page: tuple[Section, ...] = ()
+    try:
+        page = _load(load, name, context)
+    finally:
+        found.put(page)
 
 
 def load_page(name: str, context: Context) -> tuple[Section, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
@@ -16,6 +17,7 @@ MAX_ENTRIES: Final = 500
 MAX_LIST: Final = 64
 MAX_TEXT: Final = 300
 MAX_LINK: Final = 8192
+ISSUE_CODE: Final = re.compile(r"[a-z-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,13 @@ def parse_page(body: bytes) -> Page:
 
 
 def explain_outcome(body: bytes) -> str:
-    """What an OperationOutcome says, for the log; nothing when it is none."""
+    """The codes of an OperationOutcome, for the log; its sentences are left out, which may quote the key."""
     try:
         issues = list_members(_decode(body), "issue")
     except DirectoryAnswerError:
         return ""
-    return "; ".join(filter(None, (read_text(issue, "diagnostics") or read_text(issue, "code") for issue in issues)))
+    codes = (read_text(issue, "code") or "" for issue in issues)
+    return ", ".join(code for code in codes if ISSUE_CODE.fullmatch(code))
 
 
 def follow(link: str, base_url: str) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Protocol
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from agent.services.directory.cache import DirectoryCache, Entry
-from agent.services.directory.errors import PASSING, DirectoryError, DirectoryOffError
+from agent.services.directory.errors import PASSING, DirectoryError, DirectoryOffError, DirectoryUnavailableError
 from agent.services.directory.values import Listing, Professional
 
 log = logging.getLogger(__name__)
+
+REST_S: Final = 10.0
 
 
 class Source(Protocol):
@@ -23,9 +27,14 @@ class Source(Protocol):
 class Directory:
     """Look-ups by RPPS number. Without a `source` every one is refused: the settings do not want any."""
 
-    def __init__(self, source: Source | None, cache: DirectoryCache) -> None:
+    def __init__(
+        self, source: Source | None, cache: DirectoryCache, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._source = source
         self._cache = cache
+        self._clock = clock
+        self._failure: str | None = None
+        self._failed_at = -REST_S
         self._asking: dict[str, asyncio.Task[Listing]] = {}
 
     async def find(self, rpps: str) -> Listing:
@@ -54,13 +63,25 @@ class Directory:
 
     async def _ask(self, source: Source, rpps: str, known: Entry | None) -> Listing:
         try:
-            professional = await source.find(rpps)
+            professional = await self._find(source, rpps)
         except PASSING as error:
             if known is None:
                 raise
             log.info("the directory tells nothing now (%s); what it told before stands in", error)
             return _listing(rpps, known, stale=True)
         return _listing(rpps, await self._cache.save(rpps, professional))
+
+    async def _find(self, source: Source, rpps: str) -> Professional | None:
+        """One that was out of reach is left alone for a moment: to find that out again would take as long."""
+        if self._failure is not None and self._clock() < self._failed_at + REST_S:
+            raise DirectoryUnavailableError(self._failure)
+        try:
+            professional = await source.find(rpps)
+        except DirectoryUnavailableError as error:
+            self._failure, self._failed_at = str(error), self._clock()
+            raise
+        self._failure = None
+        return professional
 
     def _end(self, rpps: str, task: asyncio.Task[Listing]) -> None:
         del self._asking[rpps]

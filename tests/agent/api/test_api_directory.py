@@ -33,7 +33,8 @@ from support.schemas import list_misfits
 from support.secret_service import secret_service, why_no_secret_service
 
 from agent.keystore import open_key_store
-from agent.people.panel.directory import directory_sections
+from agent.people.panel.card_pages import card_page
+from agent.people.panel.directory import card_page_with_directory
 from agent.people.panel.sections import Context
 from agent.people.plain_text import REPLACEMENT
 from agent.people.translations import load_words
@@ -221,7 +222,9 @@ async def test_off_unless_the_settings_say_so(
 ) -> None:
     async with running_agent(folder, person, readers, directory_url=directory.url) as agent:
         assert (await agent.program("GET", PATH)).code == "directory-off"
-        assert await agent.ask(lambda client: directory_sections(client, panel_context(folder))) == ()
+        assert await agent.ask(
+            lambda client: card_page_with_directory(client, panel_context(folder))
+        ) == await agent.ask(lambda client: card_page(client, panel_context(folder)))
     assert directory.seen == []
 
 
@@ -233,7 +236,7 @@ async def test_attack_names_are_plain_on_the_panel_and_in_a_terminal(
 ) -> None:
     directory.resources = [practitioner(RPPS, family=HOSTILE, given=HOSTILE), role("005-1", "003-1-1", "001-1")]
     directory.resources += [organization("001-1", HOSTILE, telecom=[mailbox("a@b.mssante.fr", "ORG", service=HOSTILE)])]
-    (section,) = await agent.ask(lambda client: directory_sections(client, panel_context(agent.folder)))
+    _, section = await agent.ask(lambda client: card_page_with_directory(client, panel_context(agent.folder)))
     texts = [section.title, *(part for line in section.lines for part in (line.name, line.text))]
     assert section.mark == "2 différences"
     assert any(REPLACEMENT in text for text in texts)

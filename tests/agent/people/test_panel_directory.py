@@ -1,14 +1,16 @@
-"""The Annuaire Santé on the card page: below the cards, when it comes, with what differs first and marked."""
+"""The Annuaire Santé on the card page: below its card, as soon as it comes, with what differs first and marked."""
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from screenshots.tray import DIRECTORY_ENTRY, fill
+from screenshots.tray import CARD, DIRECTORY_ENTRY, fill
 from support.fake_agent import FakeAgent, fake_agent
 
+from agent.people.panel import pages
 from agent.people.panel.directory import entry_section
 from agent.people.panel.pages import load_page, load_steps
 from agent.people.panel.sections import Context, Section
@@ -57,24 +59,42 @@ def agent(tmp_path: Path):
         yield fake
 
 
-def test_the_card_comes_first_and_the_directory_when_it_comes(agent: FakeAgent, tmp_path: Path):
-    steps = load_steps("card", context(tmp_path))
-    first = next(steps)
-    assert first == load_page("card", context(tmp_path))
-    last = next(steps)
-    assert last[:-1] == first
-    assert last[-1].title.startswith("Annuaire Santé")
-    assert list(steps) == []
+def test_the_directory_stands_below_its_card(agent: FakeAgent, tmp_path: Path):
+    (whole,) = load_steps("card", context(tmp_path))
+    plain = load_page("card", context(tmp_path))
+    assert (whole[0], whole[2]) == plain
+    assert whole[1].title.startswith("Annuaire Santé")
     assert list(load_steps("grants", context(tmp_path))) == [load_page("grants", context(tmp_path))]
 
 
-@pytest.mark.parametrize("code", ["directory-off", "not-found"])
+def test_the_card_does_not_wait_for_the_directory(agent: FakeAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    told = threading.Event()
+    monkeypatch.setattr(pages, "LATER", {"card": lambda *_: told.wait(10) and (Section("all of it"),)})
+    monkeypatch.setattr(pages, "PATIENCE_S", 0.01)
+    steps = load_steps("card", context(tmp_path))
+    assert next(steps) == load_page("card", context(tmp_path))
+    told.set()
+    assert list(steps) == [(Section("all of it"),)]
+
+
+@pytest.mark.parametrize("code", ["directory-off", "not-found", "bad-request"])
 def test_nothing_where_no_directory_is_wanted(agent: FakeAgent, tmp_path: Path, code: str):
     agent.answers[ASKED] = (409, code)
-    assert len(list(load_steps("card", context(tmp_path)))) == 1
+    assert list(load_steps("card", context(tmp_path))) == [load_page("card", context(tmp_path))]
 
 
 def test_what_the_directory_refuses_is_said(agent: FakeAgent, tmp_path: Path):
     agent.answers[ASKED] = (502, "directory-key-refused")
-    section = list(load_steps("card", context(tmp_path, "fr")))[-1][-1]
-    assert texts(section) == [": La phrase de directory-key-refused."]
+    (whole,) = load_steps("card", context(tmp_path, "fr"))
+    assert texts(whole[1]) == [": La phrase de directory-key-refused."]
+
+
+def test_one_professional_with_two_cards_is_told_once(agent: FakeAgent, tmp_path: Path):
+    agent.answers["GET", "/v1/cards"] = {"cards": [CARD, {**CARD, "number": "99213846"}]}
+    (whole,) = load_steps("card", context(tmp_path))
+    assert [section.title.startswith("Annuaire") for section in whole] == [False, True, False]
+
+
+def test_without_a_card(agent: FakeAgent, tmp_path: Path):
+    agent.answers["GET", "/v1/cards"] = {"cards": []}
+    assert list(load_steps("card", context(tmp_path))) == [load_page("card", context(tmp_path))]

@@ -14,8 +14,13 @@ from support.fhir_directory import rpps_numbers
 from agent.access.database import Database
 from agent.certificates.holder import Coded
 from agent.services.directory.cache import MAX_ENTRIES, DirectoryCache
-from agent.services.directory.directory import Directory
-from agent.services.directory.errors import ApiKeyRefusedError, DirectoryOffError, DirectoryUnavailableError
+from agent.services.directory.directory import REST_S, Directory
+from agent.services.directory.errors import (
+    ApiKeyRefusedError,
+    DirectoryAnswerError,
+    DirectoryOffError,
+    DirectoryUnavailableError,
+)
 from agent.services.directory.values import Mailbox, MailboxKind, Name, Professional, Situation, Structure
 
 RPPS = "99700002712"
@@ -71,7 +76,7 @@ def told() -> Told:
 
 @pytest.fixture
 def directory(database: Database, told: Told, clock: Clock) -> Directory:
-    return Directory(told, DirectoryCache(database, clock))
+    return Directory(told, DirectoryCache(database, clock), clock)
 
 
 async def test_found_and_not_found_are_kept_for_a_day(directory, told, clock):
@@ -133,12 +138,24 @@ async def test_who_asks_at_once_shares_one_question(directory, told):
     assert told.asked == [RPPS]
 
 
-async def test_a_failure_is_shared_and_asked_again_later(directory, told):
+async def test_a_failure_is_shared_and_asked_again_after_a_rest(directory, told, clock):
     told.answer = DirectoryUnavailableError()
     failures = await asyncio.gather(*(directory.find(RPPS) for _ in range(3)), return_exceptions=True)
     assert {type(one) for one in failures} == {DirectoryUnavailableError}
     told.answer = SOMEBODY
+    with pytest.raises(DirectoryUnavailableError):
+        await directory.find("99700001006")
+    assert told.asked == [RPPS]
+    clock.now += REST_S
     assert (await directory.find(RPPS)).professional == SOMEBODY
+
+
+async def test_only_one_out_of_reach_is_left_alone(directory, told):
+    told.answer = DirectoryAnswerError()
+    for _ in range(2):
+        with pytest.raises(DirectoryAnswerError):
+            await directory.find(RPPS)
+    assert told.asked == [RPPS, RPPS]
 
 
 async def test_off_asks_nobody(database, clock):

@@ -194,6 +194,16 @@ async def test_a_wrong_key_is_refused(directory, ask):
         await ask().find(RPPS)
 
 
+async def test_attack_the_key_in_an_error_stays_out_of_the_log(directory, ask, caplog):
+    caplog.set_level("DEBUG")
+    directory.always = lambda *_: outcome(401, "security", f"the key {KEY} is \x1b[31mnot known")
+    with pytest.raises(ApiKeyRefusedError) as caught:
+        await ask().find(RPPS)
+    assert "security" in caplog.text
+    assert KEY not in caplog.text + str(caught.value) + repr(caught.value.__cause__)
+    assert "\x1b" not in caplog.text
+
+
 ERRORS = {
     "out of order": (lambda *_: outcome(500, "exception", "it broke"), DirectoryUnavailableError),
     "gateway": (say(502, b"<html>bad gateway</html>"), DirectoryUnavailableError),
