@@ -5,7 +5,7 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON ?= python3
 
-.PHONY: demo test check bench package screenshots translations clean
+.PHONY: demo test check bench fuzz package screenshots translations clean
 
 demo: $(VENV)/demo.stamp
 	@$(VENV)/bin/cps-agent demo $(ARGS)
@@ -19,6 +19,9 @@ check: $(VENV)/test.stamp
 bench: $(VENV)/test.stamp
 	@cd tests && ../$(VENV)/bin/python -m benchmarks $(ARGS)
 
+fuzz: $(VENV)/fuzz.stamp
+	@cd tests && ../$(VENV)/bin/python -m fuzz $(ARGS)
+
 screenshots: $(VENV)/test.stamp
 	@cd tests && ../$(VENV)/bin/python -m screenshots $(ARGS)
 
@@ -30,6 +33,9 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt installer/linux/prepare
 
 $(VENV)/package.stamp: pyproject.toml constraints.txt installer/linux/prepare
 	@installer/linux/prepare package
+
+$(VENV)/fuzz.stamp: pyproject.toml constraints.txt installer/linux/prepare
+	@installer/linux/prepare fuzz
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt package.json installer/linux/prepare
 	@installer/linux/prepare test

@@ -1,0 +1,58 @@
+"""Bytes to begin with: ATRs of the table, files of virtual cards, authorities of IGC-Santé, certificates made here."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from importlib import resources
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from support.certificates import unsort
+
+from drivers.base import KeyRole
+from drivers.card.atr import known_atrs
+from drivers.virtual import certificates as made
+from drivers.virtual.image import build_image, encode_situation
+from drivers.virtual.kinds import CPE_ANONYMOUS, CPS4, MANY_SITUATIONS
+from drivers.virtual.personalisation import DEFAULT, Personalisation
+
+
+def atrs() -> Iterator[bytes]:
+    for known in known_atrs():
+        yield known.atr
+
+
+def files() -> Iterator[bytes]:
+    """Those of cards without their certificates, which are fuzzed apart."""
+    for card in (DEFAULT, CPS4, MANY_SITUATIONS):
+        for folder in build_image(card, dict.fromkeys(KeyRole, b"")).root.walk():
+            for file in folder.elementary_files():
+                yield file.content
+
+
+def certificates() -> Iterator[bytes]:
+    folder = resources.files("agent.certificates").joinpath("igc-sante")
+    for file in folder.iterdir():
+        if file.name.endswith(".pem"):
+            yield ssl.PEM_cert_to_DER_cert(file.read_text())
+    key = rsa.generate_private_key(65537, 2048)
+    for card in (DEFAULT, CPE_ANONYMOUS):
+        for role in KeyRole:
+            yield _leaf(card, role, key)
+    yield unsort(_leaf(DEFAULT, KeyRole.SIGNATURE, key), key)
+
+
+def _leaf(card: Personalisation, role: KeyRole, key: rsa.RSAPrivateKey) -> bytes:
+    name, public = made.ca_name(made.ISSUING_NAME), key.public_key()
+    issuing = made.build_ca(name, name, public, public).sign(key, hashes.SHA256())
+    subject = made.Subject(card.holder, card.card_number, role, extras=False)
+    leaf = made.build_leaf(subject, public, issuing).sign(key, hashes.SHA256())
+    return leaf.public_bytes(serialization.Encoding.DER)
+
+
+def activities() -> Iterator[bytes]:
+    for card in (DEFAULT, MANY_SITUATIONS):
+        for situation in card.holder.situations:
+            yield encode_situation(situation)
+    yield bytes.fromhex("EA0886") + b"\x04SM26"
