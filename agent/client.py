@@ -108,6 +108,10 @@ class Client:
         """GET /v1/means."""
         return list(self.request("GET", "/v1/means")["bearers"])
 
+    def forget_certificates(self) -> dict[str, int]:
+        """DELETE /v1/certificates/cache: forget known cards and certificates. Gives how many of each."""
+        return dict(self.request("DELETE", "/v1/certificates/cache")["forgotten"])
+
     def grants(self) -> list[Json]:
         """GET /v1/grants."""
         return list(self.request("GET", "/v1/grants")["grants"])

@@ -34,6 +34,7 @@ from agent.cards.statejournal import StateJournal, note_reading
 from agent.cards.uses import CardUses
 from agent.certificates.cache import CardCache
 from agent.certificates.chains import Chains
+from agent.certificates.forgetting import Memories
 from agent.certificates.test_root import TestRoot
 from agent.children import MODULES, child_command, clean_environment
 from agent.people.desk import Desk
@@ -103,7 +104,10 @@ class Daemon:
         root = TestRoot(folder)
         chains = Chains(root.authorities_der)
         policy = CardPolicy(root.vouches_for, chains.refutes, self.settings.unattended)
-        cards, seen = await self._make_cards(database, journal, policy, stack)
+        memories = Memories(database.scrub)
+        cards, seen = await self._make_cards(database, journal, policy, memories, stack)
+        directory = _open_directory(self.settings, database, stack)
+        memories.add("directory", directory.forget)
         grants.subscribe(functools.partial(tell_grant_change, cards.events))
         token = LocalToken.create(folder)
         stack.callback(remove_token, folder)
@@ -121,8 +125,9 @@ class Daemon:
                 uses=CardUses(cards, CardAsker(cards, desk), cards.events, sessions),
                 events=cards.events,
                 chains=chains,
-                directory=_open_directory(self.settings, database, stack),
+                directory=directory,
                 means=KnownMeans(cards, seen),
+                memories=memories,
                 ephemeral_grants=self.settings.unattended,
             ),
             stack,
@@ -131,10 +136,16 @@ class Daemon:
         self._spawn(_prune(grants))
 
     async def _make_cards(
-        self, database: Database, journal: Journal, policy: CardPolicy, stack: contextlib.AsyncExitStack
+        self,
+        database: Database,
+        journal: Journal,
+        policy: CardPolicy,
+        memories: Memories,
+        stack: contextlib.AsyncExitStack,
     ) -> tuple[Cards, SeenCards]:
         cache = CardCache(database)
         await cache.open()
+        memories.add("cards", cache.forget_all)
         stack.push_async_callback(cache.close)
         workers = self._module_workers()
         opener = CardOpener(cache, lambda: open_card_modules(workers), self.settings.card_access)
@@ -142,6 +153,7 @@ class Daemon:
         cards.on_read = lambda card, exchanges: self._spawn(note_reading(journal, card, exchanges))
         stack.push_async_callback(self._finish_background)
         seen = SeenCards(database)
+        memories.add("seenCards", seen.forget)
         for follower in (StateJournal(journal, cards.events), SeenFollower(seen, cards)):
             follower.start()
             stack.push_async_callback(follower.stop)

@@ -40,11 +40,14 @@ class _Delivery:
 class _Call:
     work: Callable[[sqlite3.Connection], Any]
     answer: Future[Any]
+    in_transaction: bool = True
 
     def run_on(self, connection: sqlite3.Connection) -> None:
         if self.answer.set_running_or_notify_cancel():
             with _Delivery(self.answer):
-                self.answer.set_result(_in_transaction(connection, self.work))
+                self.answer.set_result(
+                    _in_transaction(connection, self.work) if self.in_transaction else self.work(connection)
+                )
 
 
 class Database:
@@ -69,12 +72,18 @@ class Database:
 
         A call that is cancelled before its turn is not run; `work` takes no part in commit and rollback.
         """
+        result: T = await self._put(_Call(work, Future()))
+        return result
+
+    async def scrub(self) -> None:
+        """Leave nothing of deleted rows in the write-ahead log: it is emptied into the file. Raises StoreError."""
+        await self._put(_Call(_empty_log, Future(), in_transaction=False))
+
+    async def _put(self, call: _Call) -> Any:
         if not self._is_open:
             raise StoreError("the database is closed")
-        call = _Call(work, Future())
         self._calls.put(call)
-        result: T = await asyncio.wrap_future(call.answer)
-        return result
+        return await asyncio.wrap_future(call.answer)
 
     async def close(self) -> None:
         """Finish what was asked for, then close the file; closing twice does nothing."""
@@ -101,6 +110,15 @@ def _uncancellable() -> Future[None]:
     future: Future[None] = Future()
     future.set_running_or_notify_cancel()
     return future
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    try:
+        (busy, *_), *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.Error as error:
+        raise explain(error) from error
+    if busy:
+        raise StoreError("another program reads the database")
 
 
 def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:

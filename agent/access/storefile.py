@@ -15,6 +15,7 @@ from agent.access.folder import require_own, secure_folder
 from agent.access.schema import MIGRATIONS
 
 BUSY_TIMEOUT_S = 5.0
+MAX_VERSION = 1000  # no agent will write more: the header is damaged
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -92,6 +93,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # a revoked grant stays revoked after a power cut
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten
     connection.execute("PRAGMA trusted_schema = OFF")
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
@@ -102,6 +104,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
 def _migrate(connection: sqlite3.Connection) -> None:
     """Bring the tables up to date, each step whole or not at all; refuse a file that a later agent has changed."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if not 0 <= version <= MAX_VERSION:
+        raise DamagedError(f"version {version}")
     if version > len(MIGRATIONS):
         raise StoreError("the database was made by a newer version of the agent")
     for number, script in enumerate(MIGRATIONS[version:], start=version + 1):

@@ -186,6 +186,7 @@ ANSWERS: Final[dict[str, Schema]] = {
     "list-certificates": _record({"certificates": _list(_ref("Certificate"))}),
     "read-directory": _ref("DirectoryEntry"),
     "list-means": _record({"bearers": _list(_ref("Bearer"))}),
+    "forget-certificates": _record({"forgotten": {"type": "object", "additionalProperties": NUMBER}}),
     "list-journal": _record({"entries": _list(_ref("JournalEntry"))}),
     "grant": _ref("Grant"),
     "list-grants": _record({"grants": _list(_ref("Grant"))}),

@@ -47,6 +47,12 @@ async def name_caller(request: web.Request) -> Caller:
     return caller
 
 
+async def require_program(request: web.Request) -> None:
+    """Raise TokenRefusedError for a page."""
+    if is_page(await name_caller(request)):
+        raise TokenRefusedError
+
+
 def caller_text(request: web.Request) -> str:
     """The caller as the journal names it, without looking anything up."""
     state = call(request)

@@ -17,6 +17,7 @@ from agent.cards.means import KnownMeans
 from agent.cards.sessions import PinSessions
 from agent.cards.uses import CardUses, UseRecord
 from agent.certificates.chains import Chains
+from agent.certificates.forgetting import Memories
 from agent.people.desk import Desk
 from agent.services.directory.directory import Directory
 
@@ -37,6 +38,7 @@ class Services:
     chains: Chains
     directory: Directory
     means: KnownMeans
+    memories: Memories
     ephemeral_grants: bool = False
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from agent.access.callers import CallerKind
-from agent.access.errors import TokenRefusedError
-from agent.api.callers import name_caller
+from agent.api.callers import name_caller, require_program
 from agent.api.context import call, services
 from agent.api.schemas import LockBody, read_body
 
@@ -22,18 +20,13 @@ async def lock_pin(request: web.Request) -> web.Response:
 
 async def read_denials(request: web.Request) -> web.Response:
     """GET /v1/denials: how many refusals of the person still stand; for programs of this user alone."""
-    await _require_program(request)
+    await require_program(request)
     return web.json_response({"count": services(request).desk.denials})
 
 
 async def lift_denials(request: web.Request) -> web.Response:
     """DELETE /v1/denials: whoever was refused a short while ago may ask again; for programs of this user alone."""
-    await _require_program(request)
+    await require_program(request)
     call(request).is_use = True
     services(request).desk.lift_denials()
     return web.Response(status=204)
-
-
-async def _require_program(request: web.Request) -> None:
-    if (await name_caller(request)).kind is not CallerKind.PROGRAM:
-        raise TokenRefusedError

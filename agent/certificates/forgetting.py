@@ -9,9 +9,13 @@ Forget = Callable[[], Awaitable[int]]
 
 
 class Memories:
-    """Every memory that can be emptied, by its name in the API's answer, in the order in which they were added."""
+    """Every memory that can be emptied, by its name in the API's answer, in the order in which they were added.
 
-    def __init__(self) -> None:
+    `scrub` is called at the end: it leaves nothing of what was deleted in any file, or raises StoreError.
+    """
+
+    def __init__(self, scrub: Callable[[], Awaitable[None]]) -> None:
+        self._scrub = scrub
         self._memories: dict[str, Forget] = {}
 
     def add(self, name: str, forget: Forget) -> None:
@@ -20,4 +24,6 @@ class Memories:
 
     async def forget_all(self) -> dict[str, int]:
         """Empty all, one after the other. Gives what each held."""
-        return {name: await forget() for name, forget in self._memories.items()}
+        forgotten = {name: await forget() for name, forget in self._memories.items()}
+        await self._scrub()
+        return forgotten

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from argparse import Namespace
 from collections.abc import Callable
 from datetime import datetime
@@ -9,6 +10,7 @@ from datetime import datetime
 from agent.client import Client, Json
 from agent.commands.exits import Exit
 from agent.commands.identity import show_identity
+from agent.commands.forgetting import forget_certificates
 from agent.commands.output import in_language, report, say, say_json
 from agent.commands.situations import read_situations, say_situations
 from agent.people.translations import translator
@@ -103,8 +105,10 @@ def _show_card(card: Json) -> None:
 
 
 def run_certificates(arguments: Namespace) -> int:
-    """`cps-agent certificates`."""
+    """`cps-agent certificates [--forget]`."""
     _ = translator()
+    if arguments.forget:
+        return _ask(arguments, functools.partial(forget_certificates, quiet=arguments.json))
 
     def show(client: Client) -> list[Json]:
         certificates = client.certificates()

@@ -166,7 +166,9 @@ def _add_asking(commands: Commands) -> None:
     cards = _add(commands, "cards", _("show the cards and their holders"), "asking:run_cards")
     _add_json(cards)
     cards.add_argument("--situations", action="store_true", help=_("read where the holder works; asks for the code"))
-    _add_json(_add(commands, "certificates", _("show the certificates of the cards"), "asking:run_certificates"))
+    certificates = _add(commands, "certificates", _("show the certificates of the cards"), "asking:run_certificates")
+    _add_json(certificates)
+    certificates.add_argument("--forget", action="store_true", help=_("forget every known card instead"))
     _add_json(
         _add(commands, "means", _("show who has which means of identification, and what is missing"), "means:run_means")
     )

@@ -139,6 +139,7 @@ def _action_words(action: str, words: NullTranslations) -> str:
         "list-certificates": words.gettext("read the certificates"),
         "read-directory": words.gettext("look somebody up in the Annuaire Santé"),
         "list-means": words.gettext("read the means of identification"),
+        "forget-certificates": words.gettext("have known cards and certificates forgotten"),
         "list-journal": words.gettext("read this journal"),
         "grant": words.gettext("ask to be allowed"),
         "list-grants": words.gettext("look at what is allowed"),

@@ -51,6 +51,7 @@ QUESTIONS = [
     ["cards"],
     ["cards", "--situations"],
     ["certificates"],
+    ["certificates", "--forget"],
     ["grants", "--allow-again"],
     ["journal"],
     ["pin", "verify"],
