@@ -9,8 +9,8 @@ from datetime import datetime
 
 from agent.client import Client, Json
 from agent.commands.exits import Exit
-from agent.commands.identity import show_identity
 from agent.commands.forgetting import forget_certificates
+from agent.commands.identity import show_identity
 from agent.commands.output import in_language, report, say, say_json
 from agent.commands.situations import read_situations, say_situations
 from agent.people.translations import translator
