@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.errors import DriverError, NotSupportedError, RetriableError
+from drivers.errors import CardRemovedError, DriverError, NotSupportedError, RetriableError
 
 
 class KeyFileError(DriverError):
@@ -33,7 +33,7 @@ class EntryDamagedError(StoreError):
     """What is kept of one key is damaged; the others are not concerned."""
 
 
-class EntryGoneError(RetriableError):
+class EntryGoneError(CardRemovedError):
     """The key was removed, here or by another process."""
 
 

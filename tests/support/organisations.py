@@ -35,6 +35,10 @@ class OrganisationKey:
     def make(cls, product: str, **changes: object) -> OrganisationKey:
         return cls(replace(Offer(product), **changes), rsa.generate_private_key(65537, 2048))
 
+    def again(self, product: str, **changes: object) -> OrganisationKey:
+        """The same key for another certificate: making keys takes a while."""
+        return OrganisationKey(replace(Offer(product), **changes), self.private)
+
     def pem(self, password: str | None = None, form: PrivateFormat = PrivateFormat.PKCS8) -> bytes:
         encryption = NoEncryption() if password is None else BestAvailableEncryption(password.encode())
         return self.private.private_bytes(Encoding.PEM, form, encryption)

@@ -77,8 +77,8 @@ def main(folder: Path) -> int:
     kept = base.add(auth, auth_der, (), None).id
     sealed = base._vault.seal(auth, Passphrase(bytearray(b"words")))  # once, since it takes a while
     operations: dict[str, Callable[[SoftwareStore], object]] = {
-        "add": lambda store: store.add(seal, seal_der, (auth_der,), None),
-        "add again": lambda store: store.add(auth, auth_der, (), None),
+        "add": lambda store: store.adopt(store._vault.seal(seal, None), seal_der, (auth_der,)),
+        "add again": lambda store: store.adopt(store._vault.seal(auth, None), auth_der, ()),
         "change": lambda store: store._replace_key(store._entry_folder(kept), sealed),
         "remove": lambda store: store.remove(kept),
     }
