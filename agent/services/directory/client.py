@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from agent.services.directory.apart import run_apart
-from agent.services.directory.bundle import Resource, explain_outcome, follow, parse_page
+from agent.services.directory.bundle import Page, Resource, explain_outcome, follow, parse_page
 from agent.services.directory.ceiling import MAX_PATIENCE_S, Ceiling
 from agent.services.directory.errors import (
     ApiKeyAbsentError,
@@ -41,7 +41,6 @@ LOOK_UP_TIMEOUT_S: Final = 20.0
 KEY_TIMEOUT_S: Final = 15.0  # a locked key store asks the person for its own password
 MAX_AT_ONCE: Final = 4  # each holds a thread, for as long as the directory takes to answer
 DEFAULT_HOLD_S: Final = 1.0
-
 
 Get = Callable[["Request"], "Response"]
 """One exchange, in a thread. Raises DirectoryUnavailableError, DirectoryAnswerError."""
@@ -97,7 +96,8 @@ class DirectoryClient:
         if not mine:
             return None
         query = {"practitioner": ",".join(ids), "_include": "PractitionerRole:organization"}
-        return read_professional(rpps, mine, await self._search("PractitionerRole", query, key) if ids else [])
+        linked = await self._search("PractitionerRole", query, key) if ids else []
+        return await run_apart(lambda: read_professional(rpps, mine, linked))
 
     async def _search(self, kind: str, query: Mapping[str, str], key: tuple[str, str]) -> list[Resource]:
         url: str | None = f"{self._base_url}/{kind}?{urlencode({**query, '_count': PAGE_ENTRIES})}"
@@ -107,19 +107,20 @@ class DirectoryClient:
             if url in seen or len(seen) == MAX_PAGES:
                 raise DirectoryAnswerError("pages without an end")
             seen.append(url)
-            page = parse_page(await self._fetch(url, key))
+            page = await self._fetch(url, key)
             found += page.resources
             url = follow(page.next_link, self._base_url) if page.next_link is not None else None
         return found
 
-    async def _fetch(self, url: str, key: tuple[str, str]) -> bytes:
+    async def _fetch(self, url: str, key: tuple[str, str]) -> Page:
         """One page; an answer that the ceiling is reached is waited for once, if it asks for a moment only."""
         answer = await self._exchange(url, key)
         if answer.status == 429:
             if self._hold(answer) > MAX_PATIENCE_S:
                 raise DirectoryBusyError("the directory asks for patience")
             answer = await self._exchange(url, key)
-        return self._judge(answer)
+        body = self._judge(answer)
+        return await run_apart(lambda: parse_page(body))  # megabytes would hold up everything else
 
     async def _exchange(self, url: str, key: tuple[str, str]) -> Response:
         from agent.fetching import Request  # noqa: PLC0415 - it brings ssl, at the first look-up

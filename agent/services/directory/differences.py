@@ -84,10 +84,11 @@ def _structures(holder: Holder, activities: Activities, professional: Profession
     if holder.structure is not None and holder.structure.id is not None:
         mine.setdefault(holder.structure.id, holder.structure.name)
     unlisted = [name or number for number, name in mine.items() if not any(number in _ids(place) for place in places)]
-    others = [place.name or place.national_id for place in places if activities and not _ids(place) & mine.keys()]
-    if not places or not (unlisted or others):
+    others = [place for place in places if activities and not _ids(place) & mine.keys()]
+    told = _join(place.name or place.national_id for place in (others if activities else places))
+    if not places or not (unlisted or (others and told)):
         return None
-    return Difference("structures", _join(unlisted), _join(others if activities else [place.name for place in places]))
+    return Difference("structures", _join(unlisted), told)
 
 
 def _ids(place: Structure) -> set[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Final
 
 from agent.certificates.holder import Coded
@@ -16,6 +17,8 @@ from agent.services.directory.mailboxes import read_mailboxes
 from agent.services.directory.values import Name, Professional, Situation, Structure
 
 SECTORS, MODE, ROLE = "R02", "R23", "R21"
+MAX_SITUATIONS: Final = 100
+MAX_VALUES: Final = 200
 RESOURCE_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")  # FHIR R4, datatype id
 PROFESSION_TABLE: Final = re.compile(r"TRE[_-]G15-")
 SPECIALITY_TABLES: Final = re.compile(r"TRE[_-]R(?:38|39|40|42|43|44|45|97)-")
@@ -49,11 +52,12 @@ def read_id(resource: Resource) -> str | None:
 
 def read_professional(rpps: str, practitioners: list[Resource], linked: list[Resource]) -> Professional:
     """Put together what several resources tell; `linked`: PractitionerRole and Organization, others are passed over."""
-    ids = {read_id(one) for one in practitioners}
-    organizations = {read_id(one): one for one in linked if one.get("resourceType") == "Organization"}
+    ids = {read_id(one) for one in practitioners} - {None}
+    places = [one for one in linked if one.get("resourceType") == "Organization"]
+    organizations: dict[str | None, Resource] = {number: one for one in places if (number := read_id(one)) is not None}
     roles = [one for one in linked if one.get("resourceType") == "PractitionerRole"]
     roles = [one for one in roles if one.get("active") is not False and _target(one, "practitioner") in ids]
-    pairs = [(role, organizations.get(_target(role, "organization"))) for role in roles]
+    pairs = [(role, organizations.get(_target(role, "organization"))) for role in roles[:MAX_SITUATIONS]]
     codings = [coding for one in practitioners for coding in _qualifications(one)]
     return Professional(
         rpps=rpps,
@@ -71,7 +75,8 @@ def read_professional(rpps: str, practitioners: list[Resource], linked: list[Res
 
 
 def _once(values: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(dict.fromkeys(values))
+    """Each once, in their order, and no endless number of them."""
+    return tuple(islice(dict.fromkeys(values), MAX_VALUES))
 
 
 def _target(role: Resource, name: str) -> str | None:

@@ -172,6 +172,18 @@ async def test_each_failure_has_its_code(agent: RunningAgent, directory: FhirDir
     assert KEY not in str(answer.body)
 
 
+async def test_it_is_forgotten_with_all_that_is_remembered(
+    agent: RunningAgent, directory: FhirDirectory, folder: Path
+) -> None:
+    await agent.program("GET", PATH)
+    forgotten = await agent.program("DELETE", "/v1/certificates/cache")
+    assert forgotten.body["forgotten"]["directory"] == 1
+    assert not any(b"mssante" in path.read_bytes() for path in folder.glob("agent.db*"))
+    asked = len(directory.seen)
+    await agent.program("GET", PATH)
+    assert len(directory.seen) == 2 * asked
+
+
 async def test_without_a_key_nothing_is_sent(agent: RunningAgent, directory: FhirDirectory) -> None:
     open_key_store().delete(KEY_NAME)
     assert (await agent.program("GET", PATH)).code == "directory-key-absent"

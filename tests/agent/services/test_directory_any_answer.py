@@ -13,7 +13,7 @@ from support.fhir_directory import bundle, mailbox, organization, practitioner, 
 from agent.services.directory.bundle import MAX_LIST, MAX_TEXT, explain_outcome, parse_page
 from agent.services.directory.errors import DirectoryAnswerError
 from agent.services.directory.mailboxes import ADDRESS
-from agent.services.directory.reading import is_about, read_id, read_professional
+from agent.services.directory.reading import MAX_SITUATIONS, MAX_VALUES, is_about, read_id, read_professional
 from agent.services.directory.values import Professional
 
 RPPS = "99700002712"
@@ -84,3 +84,22 @@ def test_long_and_many_are_cut() -> None:
     assert found is not None
     assert len(found.mailboxes) == MAX_LIST
     assert [len(str(name.family)) for name in found.names] == [MAX_TEXT]
+
+
+def test_a_flood_of_situations_is_cut() -> None:
+    boxes = [mailbox(f"a{n}@b.mssante.fr", "PER") for n in range(MAX_LIST)]
+    flood = [role(f"005-{n}", "003-1-1", f"001-{n}", telecom=boxes) for n in range(400)]
+    places = [
+        organization(f"001-{n}", f"STRUCTURE {n}", telecom=[mailbox(f"o{n}@b.mssante.fr", "ORG")]) for n in range(400)
+    ]
+    found = read_professional(RPPS, [practitioner(RPPS)], flood + places)
+    assert (len(found.situations), len(found.mailboxes)) == (MAX_SITUATIONS, MAX_VALUES)
+
+
+def test_what_has_no_id_belongs_to_nothing() -> None:
+    somebody = practitioner(RPPS) | {"id": None}
+    nowhere = organization("001-1", "ELSEWHERE") | {"id": None}
+    stray = role("005-1", "003-1-1", None) | {"practitioner": None}
+    assert read_professional(RPPS, [somebody], [stray, nowhere]).situations == ()
+    (situation,) = read_professional(RPPS, [practitioner(RPPS)], [role("005-1", "003-1-1", None), nowhere]).situations
+    assert situation.structure is None
