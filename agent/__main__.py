@@ -12,20 +12,8 @@ from agent.commands.exits import Exit
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Gives its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[:1] == ["_dialog"]:
-        from agent.people.dialog.child import main as run_dialog  # noqa: PLC0415 - the child's alone
-
-        return run_dialog()
-    if words[:1] == ["_menu"]:
-        from agent.people.panel.menu import main as run_menu  # noqa: PLC0415 - the child's alone
-
-        return run_menu()
-    if words[:1] == ["_worker"]:
-        from agent.people.hardening import forbid_core_dumps  # noqa: PLC0415
-        from drivers.pkcs11.worker import main as run_worker  # noqa: PLC0415
-
-        forbid_core_dumps()
-        return run_worker(words[1:])
+    if words[:1] and words[0].startswith("_"):
+        return _run_child(words[0], words[1:])
     _write_any_text()
     from agent.commands.parser import make_parser  # noqa: PLC0415 - a child needs no parser
 
@@ -37,6 +25,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return Exit.FAILED
+
+
+def _run_child(name: str, words: list[str]) -> int:
+    """Run a hidden command; each has modules of its own."""
+    if name == "_dialog":
+        from agent.people.dialog.child import main as run_dialog  # noqa: PLC0415
+
+        return run_dialog()
+    if name == "_menu":
+        from agent.people.panel.menu import main as run_menu  # noqa: PLC0415
+
+        return run_menu()
+    if name == "_revocation":
+        from agent.certificates.revocation.child import main as run_check  # noqa: PLC0415
+
+        return run_check()
+    if name == "_worker":
+        from agent.people.hardening import forbid_core_dumps  # noqa: PLC0415
+        from drivers.pkcs11.worker import main as run_worker  # noqa: PLC0415
+
+        forbid_core_dumps()
+        return run_worker(words)
+    return Exit.USAGE
 
 
 def _write_any_text() -> None:

@@ -32,6 +32,14 @@ MODULES: Final = frozenset(
 )  # fmt: skip
 """Where PKCS#11 modules find their service and their settings."""
 
+NETWORK: Final = frozenset(
+    {
+        "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+        "SSL_CERT_FILE", "SSL_CERT_DIR",
+    }
+)  # fmt: skip
+"""What a process that asks other hosts needs to find its proxy and the system's authorities."""
+
 
 def child_command(*words: str) -> list[str]:
     """How to run this program again, frozen or not; -I: not whatever is called agent in the current folder."""

@@ -24,6 +24,7 @@ from agent.api.context import Services
 from agent.api.server import Server
 from agent.cards.asking import CardAsker
 from agent.cards.cards import Cards
+from agent.cards.certificates import watch_cards
 from agent.cards.events import EventBus, tell_grant_change
 from agent.cards.means import KnownMeans
 from agent.cards.opening import CardOpener
@@ -33,9 +34,9 @@ from agent.cards.sessions import PinSessions, SessionEnd, SessionTerms
 from agent.cards.statejournal import StateJournal, note_reading
 from agent.cards.uses import CardUses
 from agent.certificates.cache import CardCache
-from agent.certificates.chains import Chains
 from agent.certificates.forgetting import Memories
 from agent.certificates.test_root import TestRoot
+from agent.certificates.trust import open_trust
 from agent.children import MODULES, child_command, clean_environment
 from agent.people.desk import Desk
 from agent.people.dialog_process import DialogPrompt
@@ -102,12 +103,13 @@ class Daemon:
         journal, grants = Journal(database), Grants(database)
         await grants.load()
         root = TestRoot(folder)
-        chains = Chains(root.authorities_der)
-        policy = CardPolicy(root.vouches_for, chains.refutes, self.settings.unattended)
+        trust = open_trust(self.settings, root.authorities_der)
+        policy = CardPolicy(root.vouches_for, trust.chains.refutes, self.settings.unattended)
         memories = Memories(database.scrub)
         cards, seen = await self._make_cards(database, journal, policy, memories, stack)
         directory = _open_directory(self.settings, database, stack)
         memories.add("directory", directory.forget)
+        memories.add("revocations", trust.watch.forget)
         grants.subscribe(functools.partial(tell_grant_change, cards.events))
         token = LocalToken.create(folder)
         stack.callback(remove_token, folder)
@@ -122,16 +124,18 @@ class Daemon:
                 desk=desk,
                 sessions=sessions,
                 cards=cards,
-                uses=CardUses(cards, CardAsker(cards, desk), cards.events, sessions),
+                uses=CardUses(cards, CardAsker(cards, desk), sessions, trust.states.is_revoked),
                 events=cards.events,
-                chains=chains,
                 directory=directory,
                 means=KnownMeans(cards, seen),
                 memories=memories,
+                trust=trust,
                 ephemeral_grants=self.settings.unattended,
             ),
             stack,
         )
+        watch_cards(cards, trust.watch)
+        stack.push_async_callback(trust.watch.stop)
         cards.start()
         self._spawn(_prune(grants))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -24,6 +25,10 @@ MAX_SESSION_MINUTES = 60
 MAX_SESSION_USES = 200
 PROMPTS = ("dialog", "terminal", "none")
 CARD_ACCESSES = ("auto", "direct", "modules")
+MAX_PATHS = 64
+MAX_HOSTS = 16
+HOST = re.compile(r"([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
+REVOCATION_HOSTS = ("igc-sante.esante.gouv.fr", "ocsp.esante.gouv.fr")
 
 
 class SettingsError(Exception):
@@ -40,6 +45,9 @@ class Settings:
     be offered when a code is typed, in time and in signatures; 0: no session is ever offered. `pin_pads` False: codes
     are typed in the agent's window though the reader announces keys of its own. `directory`: professionals may be
     looked up in the Annuaire Santé, at `directory_url`, once this user has given an API key.
+    `test_authorities`, `intermediate_authorities`: files, or folders of files, of certificates; see `TrustTerms`.
+    `trust_test_cards`: the test root of the data folder counts as a root, as it does with `virtual` and `unattended`.
+    `revocation` False: nobody is asked whether a certificate is revoked; `revocation_hosts`: who may be asked.
     """
 
     data_dir: Path
@@ -56,6 +64,11 @@ class Settings:
     pin_pads: bool = True
     directory: bool = False
     directory_url: str = "https://gateway.api.esante.gouv.fr/fhir/v2"
+    test_authorities: tuple[Path, ...] = ()
+    intermediate_authorities: tuple[Path, ...] = ()
+    trust_test_cards: bool = False
+    revocation: bool = True
+    revocation_hosts: tuple[str, ...] = REVOCATION_HOSTS
 
 
 def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
@@ -164,15 +177,30 @@ def _prompt(value: Any) -> str:
     return str(value)
 
 
-def _modules(value: Any) -> tuple[Path, ...]:
+def _paths(most: int) -> Callable[[Any], tuple[Path, ...]]:
     """A list of paths, or one text of paths as PATH has them; each from the root, so that no folder can slip one in."""
-    texts = value.split(os.pathsep) if isinstance(value, str) else value
-    if not isinstance(texts, list | tuple):
+
+    def convert(value: Any) -> tuple[Path, ...]:
+        texts = value.split(os.pathsep) if isinstance(value, str) else value
+        if not isinstance(texts, list | tuple):
+            raise TypeError(value)
+        paths = tuple(Path(text) for text in texts if text)
+        if len(paths) > most or not all(path.is_absolute() and "\0" not in str(path) for path in paths):
+            raise ValueError(value)
+        return paths
+
+    return convert
+
+
+def _hosts(value: Any) -> tuple[str, ...]:
+    """Names of hosts, some with a port, as a list or with commas between."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list | tuple):
         raise TypeError(value)
-    paths = tuple(Path(text) for text in texts if text)
-    if len(paths) > MAX_MODULES or not all(path.is_absolute() and "\0" not in str(path) for path in paths):
+    hosts = tuple(_text(name).strip().lower() for name in names if name)
+    if len(hosts) > MAX_HOSTS or not all(HOST.fullmatch(host) for host in hosts):
         raise ValueError(value)
-    return paths
+    return hosts
 
 
 def _virtual_kinds(value: Any) -> tuple[str, ...]:
@@ -220,11 +248,16 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "virtual": _boolean,
     "virtual_kind": _virtual_kinds,
     "unattended": _boolean,
-    "modules": _modules,
+    "modules": _paths(MAX_MODULES),
     "card_access": _card_access,
     "pin_session_minutes": _bounded(MAX_SESSION_MINUTES),
     "pin_session_uses": _bounded(MAX_SESSION_USES),
     "pin_pads": _boolean,
     "directory": _boolean,
     "directory_url": _service_url,
+    "test_authorities": _paths(MAX_PATHS),
+    "intermediate_authorities": _paths(MAX_PATHS),
+    "trust_test_cards": _boolean,
+    "revocation": _boolean,
+    "revocation_hosts": _hosts,
 }

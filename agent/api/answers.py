@@ -9,6 +9,8 @@ from agent.api import foreign_cards
 from agent.cards.conditions import Condition
 from agent.cards.events import EventType
 from agent.certificates.identifiers import IdentifierKind, Key
+from agent.certificates.revocation.verdict import Source, Status
+from agent.certificates.states import StateName
 from agent.services.directory.values import MailboxKind
 from drivers.base import KeyRole
 from drivers.card.atr import CardFamily
@@ -105,7 +107,14 @@ CERTIFICATE = _record(
     _texts("cardNumber", "label", "keyId", "subject", "issuer", "serialNumber", "notBefore", "notAfter", "certificate")
     | {
         "role": {"enum": list(KeyRole)},
-        "state": {"enum": ["valid", "expired", "not-yet-valid"]},
+        "state": {"enum": list(StateName)},
+        "stateSince": TEXT_OR_NULL,
+        "stateReason": TEXT_OR_NULL,
+        "revocation": _record(
+            {"status": {"enum": list(Status)}, "source": {"enum": [*Source, None]}}
+            | dict.fromkeys(("producedAt", "nextUpdate"), TEXT_OR_NULL),
+            _texts("revokedAt", "reason"),
+        ),
         "chain": _or_null(_list(TEXT)),
     }
 )

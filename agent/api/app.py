@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from agent.api import desk, directory, forgetting, granting, means, readings, situations, streaming, using
+from agent.api import certificates, desk, directory, forgetting, granting, means, readings, situations, streaming, using
 from agent.api.connections import STRANGERS, Strangers
 from agent.api.context import SERVICES, Services
 from agent.api.middleware import answer, gate
@@ -19,7 +19,7 @@ ROUTES = (
     web.get("/v1/cards", readings.list_cards, name="read-cards"),
     web.get("/v1/cards/{number}", readings.read_card, name="read-card"),
     web.post("/v1/cards/{number}/situations", situations.use_situations, name="read-situations"),
-    web.get("/v1/certificates", readings.list_certificates, name="list-certificates"),
+    web.get("/v1/certificates", certificates.list_certificates, name="list-certificates"),
     web.delete("/v1/certificates/cache", forgetting.forget_certificates, name="forget-certificates"),
     web.get("/v1/directory/{rpps}", directory.read_directory, name="read-directory"),
     web.get("/v1/means", means.list_means, name="list-means"),

@@ -16,8 +16,8 @@ from agent.cards.events import EventBus
 from agent.cards.means import KnownMeans
 from agent.cards.sessions import PinSessions
 from agent.cards.uses import CardUses, UseRecord
-from agent.certificates.chains import Chains
 from agent.certificates.forgetting import Memories
+from agent.certificates.trust import Trust
 from agent.people.desk import Desk
 from agent.services.directory.directory import Directory
 
@@ -35,10 +35,10 @@ class Services:
     sessions: PinSessions
     desk: Desk
     events: EventBus
-    chains: Chains
     directory: Directory
     means: KnownMeans
     memories: Memories
+    trust: Trust
     ephemeral_grants: bool = False
 
 

@@ -271,6 +271,13 @@ TABLE: dict[type[BaseException], Problem] = {
         "The certificate of the card has expired, or is not valid yet. The card must be renewed; check the clock too.",
         "Le certificat de la carte a expiré, ou n'est pas encore valide. Faites-la renouveler ; vérifiez l'heure.",
     ),
+    cards.CertificateRevokedError: _row(
+        422, "certificate-revoked", "certificate", "Certificate revoked",
+        "The certificate's authority has revoked it: nothing can be signed with it any more. Use another card or "
+        "certificate; to have this one replaced, see the errands of the agent's window.",
+        "L'autorité qui a émis ce certificat l'a révoqué : il ne permet plus de signer ni de se connecter. Utilisez "
+        "une autre carte ou un autre certificat ; pour le remplacer, voyez les démarches dans la fenêtre de l'agent.",
+    ),
     cards.KeyRefusedError: _row(
         422, "key-refused", "certificate", "Key refused",
         "The agent does not lend this key or card for that.",

@@ -17,7 +17,6 @@ from agent.api.context import Services, call, services
 from agent.api.problems import CallError
 from agent.api.views import (
     card_view,
-    certificate_view,
     desk_view,
     journal_view,
     list_reader_views,
@@ -106,16 +105,6 @@ async def _pin_status(served: Services, card: Card) -> PinStatus | None:
         return await served.uses.read_pin_status(card)
     except (CardBusyError, ReaderExclusiveError, CardRemovedError, *MODULE_FAILURES):
         return None
-
-
-async def list_certificates(request: web.Request) -> web.Response:
-    """GET /v1/certificates: those of every card present, with chain and state."""
-    await require(request, Ability.IDENTITY)
-    served = services(request)
-    cards = await served.cards.list_cards()
-    views = [certificate_view(card, key, served.chains) for card in cards for key in card.token.keys]
-    note_identity(request, [card.number for card in cards])
-    return web.json_response({"certificates": views})
 
 
 async def list_journal(request: web.Request) -> web.Response:

@@ -140,7 +140,7 @@ class _CmsPlan:
     """Sign contents."""
 
     def __init__(self, request: web.Request, documents: Sequence[Document], *, detached: bool) -> None:
-        self._chains = services(request).chains
+        self._chains = services(request).trust.chains
         self._documents = documents
         self._detached = detached
 

@@ -10,16 +10,14 @@ from agent.access.callers import Caller, CallerKind
 from agent.access.granttable import Grant
 from agent.access.journal import JournalRecord
 from agent.api.problems import find_problem
-from agent.cards.card import Card, load_certificate
+from agent.cards.card import Card
 from agent.cards.cards import Cards
 from agent.cards.conditions import Condition
 from agent.cards.events import Event
 from agent.cards.places import Place
 from agent.cards.sessions import PinSession, PinSessions
-from agent.certificates.chains import Chains
 from agent.signing.documents import Signature
-from drivers.base import KeyInfo, PinStatus
-from drivers.card.certificate import Certificate
+from drivers.base import PinStatus
 
 if TYPE_CHECKING:
     from agent.certificates.holder import Coded, Holder
@@ -181,33 +179,6 @@ def _reader_state(place: Place) -> str:
     if place.card is not None:
         return "ready"
     return "trouble" if place.failure is not None else "reading"
-
-
-def certificate_view(card: Card, key: KeyInfo, chains: Chains) -> dict[str, Any]:
-    """A certificate of a card with its chain; `chain` is null when no known root is reached."""
-    certificate = load_certificate(key.certificate_der)
-    chain = chains.find(certificate)
-    return {
-        "cardNumber": card.number,
-        "role": str(key.role),
-        "label": key.label,
-        "keyId": key.key_id.hex(),
-        "subject": certificate.subject.rfc4514(),
-        "issuer": certificate.issuer.rfc4514(),
-        "serialNumber": f"{certificate.serial_number:X}",
-        "notBefore": moment(certificate.not_before),
-        "notAfter": moment(certificate.not_after),
-        "state": _validity(certificate),
-        "certificate": base64_text(key.certificate_der),
-        "chain": [base64_text(issuer) for issuer in chain] if chain is not None else None,
-    }
-
-
-def _validity(certificate: Certificate) -> str:
-    now = datetime.now(UTC)
-    if now < certificate.not_before:
-        return "not-yet-valid"
-    return "valid" if now <= certificate.not_after else "expired"
 
 
 def signature_view(signature: Signature) -> dict[str, str]:

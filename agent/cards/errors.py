@@ -33,3 +33,7 @@ class PassphraseWrongError(PinWrongError):
 
     def __init__(self) -> None:
         super().__init__(tries_left=None)
+
+
+class CertificateRevokedError(CardUseError):
+    """The certificate is known to be revoked."""

@@ -26,6 +26,7 @@ class EventType(StrEnum):
     CARD_REMOVED = "card-removed"
     SERVICE_STOPPED = "service-stopped"
     SERVICE_STARTED = "service-started"
+    CERTIFICATE_STATE = "certificate-state"
     PIN_CHANGED = "pin-changed"
     STATE_CHANGED = "state-changed"
     PIN_SESSION_OPENED = "pin-session-opened"

@@ -1,4 +1,4 @@
-"""What the agent itself notes in the journal: the cards that it has read, and each change of condition, in order."""
+"""What the agent itself notes in the journal: cards that it has read, changes of condition, revocations, in order."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from agent.access.journal import OK, Journal, JournalEntry
 from agent.cards.card import Card
 from agent.cards.conditions import Condition
 from agent.cards.events import Event, EventBus, EventType
+from agent.certificates.states import StateName
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ def make_entry(event: Event) -> JournalEntry | None:
     Being read is no state to remember. The desk as a whole says what no reader of it does: that there is none, or that
     the service is stopped.
     """
+    if event.type is EventType.CERTIFICATE_STATE and event.code == StateName.REVOKED:
+        return JournalEntry(event.type, AGENT, event.code, card_number=event.card_number, by_agent=True)
     if event.type is not EventType.STATE_CHANGED or event.condition in (None, Condition.READING):
         return None
     if event.reader is None and event.condition is not Condition.NO_READER and event.code is None:

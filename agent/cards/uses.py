@@ -11,8 +11,8 @@ from agent.access.callers import Caller, CallerKind
 from agent.cards.asking import CardAsker, CodeQuestion
 from agent.cards.card import Card, data_reader, pin_keeper, pin_reader, require_usable, require_valid
 from agent.cards.cards import Cards
-from agent.cards.errors import PassphraseWrongError
-from agent.cards.events import Event, EventBus, EventType
+from agent.cards.errors import CertificateRevokedError, PassphraseWrongError
+from agent.cards.events import Event, EventType
 from agent.cards.sessions import PinSessions, SessionOffer
 from agent.cards.slots import CardStuckError
 from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PromptRefusedError, PromptTimeoutError
@@ -103,19 +103,27 @@ class UnlockedKey:
 
 
 class CardUses:
-    """The only way from a caller to a key or a code: no thread and no transaction is held while a person is asked."""
+    """The only way from a caller to a key or a code: no thread and no transaction is held while a person is asked.
 
-    def __init__(self, cards: Cards, asker: CardAsker, events: EventBus, sessions: PinSessions) -> None:
+    `is_revoked`: whether a certificate is known to be revoked, which is never waited for.
+    """
+
+    def __init__(
+        self, cards: Cards, asker: CardAsker, sessions: PinSessions, is_revoked: Callable[[bytes], bool]
+    ) -> None:
         self._cards = cards
         self._asker = asker
-        self._events = events
+        self._events = cards.events
         self._sessions = sessions
+        self._is_revoked = is_revoked
 
     async def sign(self, request: UseRequest, role: KeyRole, make: Callable[[UnlockedKey], Awaitable[T]]) -> T:
         """Unlock the key of that role for `make`, with one code for all that it signs."""
         card, status = await self._look(request)
         key = card.key(role)
         require_valid(key)
+        if self._is_revoked(key.certificate_der):
+            raise CertificateRevokedError
         require_usable(key)
         async with self._unlock(request, card, status, key) as code:
             return await make(UnlockedKey(self, card, key, code, request))

@@ -1,56 +1,124 @@
-"""Chains from a certificate to a root: IGC-Santé's as shipped, and the test root of this data folder."""
+"""Chains from a certificate to a root, built from what this workstation has: nothing is ever fetched for them.
+
+Roots are IGC-Santé's, pinned; those of test domains that the settings name; and, where the settings trust it, the test
+root of this data folder.
+"""
 
 from __future__ import annotations
 
-import binascii
 import functools
-from collections.abc import Callable, Iterable
-from importlib import resources
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
+from agent.certificates.anchors import igc_sante
+from agent.certificates.authority_files import read_authorities
+from agent.certificates.issuers import is_self_issued, may_have_issued, may_issue
 from drivers.card.certificate import Certificate, parse_certificate
+from drivers.errors import CardUnknownError
 
 MAX_LENGTH = 4
+MAX_CHECKS = 32
+"""Signatures looked at for one chain: authorities that issue one another in a maze end the search, not the agent."""
+MAX_LENT = 16
+"""Authorities taken from a card."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustTerms:
+    """What the settings add. `intermediates` link a certificate to a root and are never roots themselves."""
+
+    test_root: bool = False
+    test_authorities: tuple[Path, ...] = ()
+    intermediates: tuple[Path, ...] = ()
 
 
 class Chains:
     """Known authorities; `test_authorities_der` gives those of this data folder, asked for at each search."""
 
-    def __init__(self, test_authorities_der: Callable[[], Iterable[bytes]] = tuple) -> None:
+    def __init__(
+        self, test_authorities_der: Callable[[], Iterable[bytes]] = tuple, terms: TrustTerms | None = None
+    ) -> None:
         self._test_authorities_der = test_authorities_der
+        self._terms = terms or TrustTerms()
 
-    def find(self, certificate: Certificate) -> tuple[bytes, ...] | None:
-        """DER of the issuers from the certificate's own up to the root; None when no root is reached."""
-        from drivers.card.issuing import is_issued  # noqa: PLC0415 - at the first card
+    def find(
+        self, certificate: Certificate, lent_der: Iterable[bytes] = (), now: datetime | None = None
+    ) -> tuple[bytes, ...] | None:
+        """DER of the issuers from the certificate's own up to the root; None when no root is reached.
 
-        authorities = self._authorities()
-        chain: list[Certificate] = []
-        subject = certificate
-        while not subject.issuer.matches(subject.subject) or not chain:
-            issuer = next((authority for authority in authorities if is_issued(subject, authority)), None)
-            if issuer is None or len(chain) == MAX_LENGTH:
-                return None
-            chain.append(issuer)
-            subject = issuer
-        return tuple(authority.der for authority in chain)
+        `lent_der`: authorities that a card brings along. Each issuer is one that may issue, now unless said otherwise.
+        """
+        anchors = self._anchors()
+        roots = {authority.der for authority in anchors if is_self_issued(authority)}
+        known = [*anchors, *self._intermediates, *_parse_lent(lent_der)]
+        chain = _Search(known, roots, now or datetime.now(UTC)).climb(certificate, ())
+        return None if chain is None else tuple(authority.der for authority in chain)
+
+    def is_of_test_root(self, chain_der: tuple[bytes, ...]) -> bool:
+        """Whether a chain ends at the test root that this data folder made, which revokes nothing."""
+        return bool(chain_der) and chain_der[-1] in tuple(self._test_authorities_der())
 
     def refutes(self, certificate_der: bytes) -> bool:
         """Whether a known issuer has not signed this: its bytes are damaged."""
         from agent.certificates.damage import is_damaged  # noqa: PLC0415 - at the first card
 
-        return is_damaged(certificate_der, self._authorities())
+        return is_damaged(certificate_der, [*igc_sante().authorities, *self._made_here()])
 
-    def _authorities(self) -> list[Certificate]:
-        return [*igc_sante(), *map(parse_certificate, self._test_authorities_der())]
+    def _anchors(self) -> tuple[Certificate, ...]:
+        made_here = self._made_here() if self._terms.test_root else ()
+        return (*igc_sante().authorities, *made_here, *self._test_authorities)
+
+    def _made_here(self) -> tuple[Certificate, ...]:
+        return tuple(map(parse_certificate, self._test_authorities_der()))
+
+    @functools.cached_property
+    def _test_authorities(self) -> tuple[Certificate, ...]:
+        return read_authorities(self._terms.test_authorities)
+
+    @functools.cached_property
+    def _intermediates(self) -> tuple[Certificate, ...]:
+        return read_authorities(self._terms.intermediates)
 
 
-@functools.cache
-def igc_sante() -> tuple[Certificate, ...]:
-    """The nine production authorities of IGC-Santé (2013 to 2033), as the ANS publishes them."""
-    folder = resources.files(__package__).joinpath("igc-sante")
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".pem")), key=lambda file: file.name)
-    return tuple(parse_certificate(_pem_content(file.read_text("ascii"))) for file in files)
+class _Search:
+    """One search upwards, with a limit to what it looks at."""
+
+    def __init__(self, known: list[Certificate], roots: set[bytes], now: datetime) -> None:
+        self._known = known
+        self._roots = roots
+        self._now = now
+        self._checks_left = MAX_CHECKS
+
+    def climb(self, subject: Certificate, below: tuple[Certificate, ...]) -> tuple[Certificate, ...] | None:
+        """Give the issuers from the subject's own to a root, after those that stand below."""
+        if len(below) == MAX_LENGTH:
+            return None
+        for issuer in self._issuers(subject, below):
+            chain = (*below, issuer)
+            found = chain if issuer.der in self._roots else self.climb(issuer, chain)
+            if found is not None:
+                return found
+        return None
+
+    def _issuers(self, subject: Certificate, below: tuple[Certificate, ...]) -> Iterator[Certificate]:
+        """Those that may have issued the subject, and did. An authority stands in a chain once."""
+        from drivers.card.issuing import is_issued  # noqa: PLC0415 - at the first card
+
+        between = sum(not is_self_issued(authority) for authority in below)  # RFC 5280 §4.2.1.9
+        for authority in self._known:
+            fits = may_have_issued(authority, subject) and may_issue(authority, between, self._now)
+            if fits and authority not in below and self._checks_left:
+                self._checks_left -= 1
+                if is_issued(subject, authority):
+                    yield authority
 
 
-def _pem_content(text: str) -> bytes:
-    """The bytes between the two lines of RFC 7468."""
-    return binascii.a2b_base64("".join(line for line in text.splitlines() if not line.startswith("-----")))
+def _parse_lent(lent_der: Iterable[bytes]) -> Iterator[Certificate]:
+    """Authorities of a card: one that cannot be read is as good as absent."""
+    for der in list(lent_der)[:MAX_LENT]:
+        try:
+            yield parse_certificate(der)
+        except CardUnknownError:
+            continue

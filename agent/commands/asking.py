@@ -13,7 +13,8 @@ from agent.commands.forgetting import forget_certificates
 from agent.commands.identity import show_identity
 from agent.commands.output import in_language, report, say, say_json
 from agent.commands.situations import read_situations, say_situations
-from agent.people.translations import translator
+from agent.people.certificate_words import revocation_words, state_words
+from agent.people.translations import load_words, translator
 from agent.settings import load_settings
 
 
@@ -106,7 +107,8 @@ def _show_card(card: Json) -> None:
 
 def run_certificates(arguments: Namespace) -> int:
     """`cps-agent certificates [--forget]`."""
-    _ = translator()
+    words = load_words()
+    _ = words.gettext
     if arguments.forget:
         return _ask(arguments, functools.partial(forget_certificates, quiet=arguments.json))
 
@@ -116,11 +118,9 @@ def run_certificates(arguments: Namespace) -> int:
             for certificate in certificates:
                 say(f"{certificate['cardNumber']} {certificate['role']}: {certificate['subject']}")
                 say("  " + _("Issued by {name}").format(name=certificate["issuer"]))
-                say(
-                    "  "
-                    + _("Valid until {date}").format(date=certificate["notAfter"][:10])
-                    + f" ({certificate['state']})"
-                )
+                state = state_words(certificate["state"], words)
+                say("  " + _("Valid until {date}").format(date=certificate["notAfter"][:10]) + f" ({state})")
+                say("  " + _("Revocation: {text}").format(text=revocation_words(certificate, words)))
         return certificates
 
     return _ask(arguments, show)

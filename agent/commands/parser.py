@@ -146,6 +146,7 @@ def _add_running(commands: Commands) -> None:
         choices=CARD_ACCESSES,
         help=_("way to the card: direct, by PKCS#11 modules, or modules only where there is no direct way (auto)"),
     )
+    _add_trusting(serve)
     serve.add_argument("--verbose", action="store_true", help=_("log more"))
     card = _add(
         commands, "virtual-card", _("put a test card into a virtual PC/SC reader"), "virtual_card:run_virtual_card"
@@ -156,6 +157,23 @@ def _add_running(commands: Commands) -> None:
     )
     card.add_argument("--delay", type=int, default=0, metavar="MS", help=_("time that each exchange takes"))
     card.add_argument("--trace", action="store_true", help=_("print every exchange, codes hidden"))
+
+
+def _add_trusting(serve: ArgumentParser) -> None:
+    _ = translator()
+    serve.add_argument(
+        "--trust-test-cards",
+        action="store_true",
+        default=None,
+        help=_("let the test root of the data folder count as an authority"),
+    )
+    serve.add_argument(
+        "--test-authority",
+        dest="test_authorities",
+        action="append",
+        metavar="PATH",
+        help=_("let the test authorities in this file or folder count (may be given several times)"),
+    )
 
 
 def _add_asking(commands: Commands) -> None:

@@ -19,7 +19,10 @@ from agent.people.translations import translator
 from agent.settings import Settings, SettingsError, load_settings
 from drivers.errors import DriverError
 
-FLAGS = ("data_dir", "port", "prompt", "language", "virtual", "virtual_kind", "unattended", "modules", "card_access")
+FLAGS = (
+    "data_dir", "port", "prompt", "language", "virtual", "virtual_kind", "unattended", "modules", "card_access",
+    "trust_test_cards", "test_authorities",
+)  # fmt: skip
 
 
 def run_serve(arguments: Namespace) -> int:

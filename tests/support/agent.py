@@ -173,8 +173,11 @@ async def running_agent(
     presence: Presence | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningAgent]:
-    """An agent in this process, on a port of its own; nobody watches the desk unless `presence` does."""
-    chosen = Settings(**{"data_dir": folder, "port": 0, **settings})
+    """An agent in this process, on a port of its own, that trusts the folder's test root, and nobody watches the desk.
+
+    Unless `presence` does, or the settings say otherwise.
+    """
+    chosen = Settings(**{"data_dir": folder, "port": 0, "trust_test_cards": True, **settings})
     daemon = Daemon(chosen, prompt, readers, presence or DeskPresence(available=False))
     ready = asyncio.Event()
     run = asyncio.create_task(daemon.run(lambda _: ready.set()))

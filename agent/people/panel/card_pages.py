@@ -6,6 +6,7 @@ import re
 from gettext import NullTranslations
 
 from agent.client import Client, Json
+from agent.people.certificate_words import revocation_words, state_words
 from agent.people.identity_words import person_id_words, structure_words
 from agent.people.panel.sections import Context, Line, Section, coded, moment_words, only_told, shown
 from agent.people.panel.situations import situation_buttons, situation_lines
@@ -86,6 +87,7 @@ def certificate_section(certificate: Json, words: NullTranslations) -> Section:
         lines=only_told(
             (words.gettext("Card"), shown(certificate.get("cardNumber"), 40)),
             (words.gettext("State"), state_words(str(certificate.get("state")), words)),
+            (words.gettext("Revocation"), revocation_words(certificate, words)),
             (words.gettext("Valid"), period),
             (words.gettext("In the name of"), _name_part(certificate.get("subject"))),
             (words.gettext("Issued by"), _name_part(certificate.get("issuer"))),
@@ -104,16 +106,6 @@ def _role_words(role: str, words: NullTranslations) -> str:
         "signature": words.gettext("Certificate to sign"),
         "technical": words.gettext("Technical certificate, without a code"),
     }.get(role, shown(role, 40))
-
-
-def state_words(state: str, words: NullTranslations) -> str:
-    """The state of a certificate; a word of a later agent is shown as it is."""
-    return {
-        "valid": words.gettext("valid"),
-        "expired": words.gettext("expired"),
-        "not-yet-valid": words.gettext("not valid yet"),
-        "revoked": words.gettext("revoked"),
-    }.get(state, shown(state, 40))
 
 
 def _name_part(name: object) -> str:

@@ -8,7 +8,8 @@ from gettext import NullTranslations
 from pathlib import Path
 
 from agent.client import AgentUnreachableError, Client, Json
-from agent.people.panel.card_pages import pin_words, state_words
+from agent.people.certificate_words import state_words
+from agent.people.panel.card_pages import pin_words
 from agent.people.panel.sections import Button, Context, Deed, Line, Section, shown
 from agent.settings import Settings, policy_file, user_file
 
@@ -95,7 +96,8 @@ def _card_lines(client: Client, words: NullTranslations) -> Iterator[Line]:
         text = words.gettext("{name}: {text}").format(name=label, text=state_words(state, words))
         if not known:
             text += ", " + words.gettext("leads to no root known here")
-        yield _line(words.gettext("Certificate"), GOOD if state == "valid" and known else BAD, text)
+        sign = {"valid": GOOD, "expiring": GOOD, "unknown": UNKNOWN}.get(state, BAD)
+        yield _line(words.gettext("Certificate"), sign if known else BAD, text)
 
 
 def settings_page(context: Context) -> tuple[Section, ...]:
