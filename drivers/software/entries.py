@@ -14,7 +14,7 @@ import msgspec
 from drivers.software.errors import EntryDamagedError
 from drivers.software.files import read_own
 
-INDEX, CERTIFICATE = "entry.json", "certificate.der"
+INDEX, CERTIFICATE, KEY_SUFFIX = "entry.json", "certificate.der", ".p8"
 ENTRY_ID = re.compile(r"[0-9a-f]{32}")
 KEY_NAME = re.compile(r"[0-9a-f]{16}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -76,12 +76,12 @@ def digest(content: bytes) -> str:
 
 def key_file(folder: Path, name: str) -> Path:
     """Where the encrypted key is."""
-    return folder / f"{name}.p8"
+    return folder / f"{name}{KEY_SUFFIX}"
 
 
-def chain_file(folder: Path, name: str) -> Path:
-    """Where a certificate of the chain is."""
-    return folder / f"{name}.der"
+def chain_file(name: str) -> str:
+    """The file of a certificate of the chain."""
+    return f"{name}.der"
 
 
 def encode_index(index: Index) -> bytes:
@@ -123,7 +123,7 @@ def _read_chain(folder: Path, index: Index) -> tuple[bytes, ...]:
     chain = []
     for name in index.chain:
         try:
-            content = read_own(chain_file(folder, name))
+            content = read_own(folder / chain_file(name))
         except EntryDamagedError:
             break
         if digest(content) != name:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from drivers.atomic import sync_folder, write_atomically
+from drivers.atomic import write_atomically
 from drivers.base import Deadline
 from drivers.errors import DriverError, PinWrongError
 from drivers.pin import Code, Passphrase
@@ -18,6 +16,7 @@ from drivers.software.entries import (
     CERTIFICATE,
     ENTRY_ID,
     INDEX,
+    KEY_SUFFIX,
     MAX_CHAIN,
     Index,
     SoftwareEntry,
@@ -31,22 +30,14 @@ from drivers.software.entries import (
     read_index,
     read_key,
 )
-from drivers.software.errors import (
-    EntryDamagedError,
-    EntryGoneError,
-    KeyMismatchError,
-    StoreError,
-    WrappingUnavailableError,
-)
-from drivers.software.files import explained, fresh_name, is_own_folder, secure_folder, write_new
+from drivers.software.errors import EntryDamagedError, KeyMismatchError, WrappingUnavailableError
+from drivers.software.files import explained, write_new
 from drivers.software.keys import PrivateKey
 from drivers.software.patience import Patience
+from drivers.software.shelf import Shelf, list_stale
 from drivers.software.vault import SealedKey, Vault, WrappingKeys, require_code_of, sealed_of
 
 MAX_ENTRIES = 256
-WORKSHOP, BIN = ".new-", ".gone-"
-STALE_S = 3600.0
-"""After this long what a killed process left is swept away: nobody can be at work on it any more."""
 
 _logger = logging.getLogger(__name__)
 
@@ -59,21 +50,26 @@ class SoftwareStore:
     """
 
     def __init__(self, folder: Path, wrapping: WrappingKeys) -> None:
-        self._folder = folder
-        self._vault = Vault(wrapping)
+        self.vault = Vault(wrapping)
+        self._shelf = Shelf(folder, ENTRY_ID, MAX_ENTRIES, self._forget_secret)
         self._patience = Patience()
 
     def list_entries(self) -> tuple[SoftwareEntry, ...]:
         """All that can be read, in the order of their ids; a damaged one costs itself alone, and is logged."""
-        return tuple(entry for entry in map(self._read_or_none, self._entry_folders()) if entry is not None)
+        folders = self._shelf.list_folders()
+        return tuple(entry for entry in map(_read_or_none, folders) if entry is not None)
 
     def list_damaged(self) -> tuple[str, ...]:
         """The ids of the entries that cannot be read; remove() takes them."""
-        return tuple(folder.name for folder in self._entry_folders() if _damage_of(folder) is not None)
+        return tuple(folder.name for folder in self._shelf.list_folders() if _damage_of(folder) is not None)
 
     def find_entry(self, entry: str) -> SoftwareEntry:
         """One entry by its id. Raises EntryGoneError, EntryDamagedError."""
-        return read_entry(self._entry_folder(entry))
+        return read_entry(self._shelf.find(entry))
+
+    def uses_key(self, name: str) -> bool:
+        """Whether an entry has the key that was sealed under this name."""
+        return any(key_file(folder, name).exists() for folder in self._shelf.list_folders())
 
     def add(
         self, key: PrivateKey, certificate_der: bytes, chain_der: Sequence[bytes], passphrase: Passphrase | None
@@ -85,29 +81,31 @@ class SoftwareStore:
         """
         if read_key_certificate(certificate_der).public_key_der != key.public_der():
             raise KeyMismatchError
-        secure_folder(self._folder)
-        return self.adopt(self._vault.seal(key, passphrase), certificate_der, chain_der)
+        self._shelf.list_folders()  # before a secret is made for a folder that cannot be used
+        sealed = self.vault.seal(key, passphrase)
+        try:
+            return self.adopt(sealed, certificate_der, chain_der)
+        except BaseException:
+            with contextlib.suppress(WrappingUnavailableError):
+                self.vault.discard(sealed)
+            raise
 
     def adopt(self, sealed: SealedKey, certificate_der: bytes, chain_der: Sequence[bytes]) -> SoftwareEntry:
         """Keep a key that was sealed before, and was then shown to be the certificate's.
 
-        When it cannot be kept its secret is deleted. Raises StoreError, KeyFileError.
+        Nothing is decrypted, and no secret deleted when it fails. Raises StoreError, KeyFileError, KeyKindError.
         """
-        try:
-            read_key_certificate(certificate_der)
-            secure_folder(self._folder)
-            self.sweep()
-            self._require_room()
-            self._keep(sealed, certificate_der, tuple(chain_der)[:MAX_CHAIN])
-        except BaseException:
-            with contextlib.suppress(WrappingUnavailableError):
-                self._vault.discard(sealed)
-            raise
-        return self.find_entry(entry_id(certificate_der))
+        read_key_certificate(certificate_der)
+        self.sweep()
+        entry = entry_id(certificate_der)
+        files = _entry_files(sealed, certificate_der, tuple(chain_der)[:MAX_CHAIN])
+        if not self._shelf.put(entry, files):
+            self._keep_over(entry, sealed, files)
+        return self.find_entry(entry)
 
     def remove(self, entry: str) -> None:
         """Forget a key for good, damaged or not. Raises EntryGoneError, StoreError."""
-        self._throw_away(self._entry_folder(entry))
+        self._shelf.remove(entry)
 
     @contextlib.contextmanager
     def open_key(self, entry: str, code: Code | None, deadline: Deadline) -> Iterator[PrivateKey]:
@@ -118,7 +116,7 @@ class SoftwareStore:
         """
         require_code_of(self.find_entry(entry).protection, code)
         with self._patience.one_try(entry, deadline):
-            key = self._vault.open(self._read_sealed(entry), code)
+            key = self.vault.open(self._read_sealed(entry), code)
         with key:
             yield key
 
@@ -134,7 +132,7 @@ class SoftwareStore:
         for entry in entries:
             try:
                 with self.open_key(entry, old, deadline) as key:
-                    self._replace_key(self._entry_folder(entry), self._vault.seal(key, new))
+                    self._replace_key(self._shelf.find(entry), self.vault.seal(key, new))
             except PinWrongError as error:
                 wrong = error
             else:
@@ -144,66 +142,46 @@ class SoftwareStore:
         return tuple(changed)
 
     def sweep(self) -> None:
-        """Delete what killed processes have left: half-made entries with their secrets, half-removed ones."""
-        for pattern in (f"{WORKSHOP}*", f"{BIN}*"):
-            for folder in self._folder.glob(pattern):
-                with contextlib.suppress(OSError):
-                    if time.time() - folder.lstat().st_mtime > STALE_S and is_own_folder(folder):
-                        self._empty(folder)
+        """Delete what killed processes have left: half-made entries, half-removed ones, and keys in old protections."""
+        self._shelf.sweep()
+        for folder in self._shelf.list_folders():
+            with contextlib.suppress(DriverError, OSError):
+                index = read_index(folder)
+                for left in list_stale(folder, f"*{KEY_SUFFIX}"):
+                    if left != key_file(folder, index.key):
+                        left.unlink()
+                        self.vault.forget(left.stem)
 
-    def _throw_away(self, folder: Path) -> None:
-        """Take an entry out in one step, then delete it."""
-        gone = self._folder / f"{BIN}{fresh_name()}"
-        with explained(f"the software key {folder.name} cannot be removed"):
-            folder.rename(gone)
-            sync_folder(self._folder)
-        self._empty(gone)
-
-    def _empty(self, folder: Path) -> None:
-        """Delete a folder and its key's secret; one that stays in the key store opens nothing any more."""
+    def _forget_secret(self, folder: Path) -> None:
+        """One that stays in the key store opens nothing any more."""
         with contextlib.suppress(EntryDamagedError, WrappingUnavailableError):
             index = read_index(folder)
-            self._vault.forget(index.key, index.protection)
-        shutil.rmtree(folder, ignore_errors=True)
+            self.vault.discard(sealed_of(index, b""))
 
-    def _require_room(self) -> None:
-        if len(self._entry_folders()) >= MAX_ENTRIES:
-            raise StoreError(f"there are {MAX_ENTRIES} software keys already")
-
-    def _keep(self, sealed: SealedKey, certificate_der: bytes, chain_der: tuple[bytes, ...]) -> None:
-        folder = self._folder / entry_id(certificate_der)
-        workshop = self._folder / f"{WORKSHOP}{fresh_name()}"
-        with explained("the software key cannot be written"):
-            try:
-                workshop.mkdir(mode=0o700)
-                _write_entry(workshop, sealed, certificate_der, chain_der)
-                if not _moved(workshop, folder):
-                    self._keep_over(folder, workshop, sealed)
-                sync_folder(self._folder)
-            finally:
-                shutil.rmtree(workshop, ignore_errors=True)
-
-    def _keep_over(self, folder: Path, workshop: Path, sealed: SealedKey) -> None:
+    def _keep_over(self, entry: str, sealed: SealedKey, files: dict[str, bytes]) -> None:
         """There is an entry already: it gets the new key file, or gives way if it is damaged."""
+        folder = self._shelf.find(entry)
         if _damage_of(folder) is None:
             self._replace_key(folder, sealed)
         else:
-            self._throw_away(folder)
-            workshop.rename(folder)
+            self._shelf.remove(entry)
+            self._shelf.put(entry, files)
 
     def _replace_key(self, folder: Path, sealed: SealedKey) -> None:
         """Put another key file in the place of an entry's: the index, replaced in one step, says which one counts."""
         old = read_index(folder)
+        if old.key == sealed.name:
+            return
         with explained("the software key cannot be written"):
             write_new(key_file(folder, sealed.name), sealed.content)
             write_atomically(folder / INDEX, encode_index(_index(sealed, old.chain)))
             key_file(folder, old.key).unlink(missing_ok=True)
         with contextlib.suppress(WrappingUnavailableError):
-            self._vault.forget(old.key, old.protection)
+            self.vault.discard(sealed_of(old, b""))
 
     def _read_sealed(self, entry: str) -> SealedKey:
         """Read a key's file; once more if it was replaced while we looked."""
-        folder = self._entry_folder(entry)
+        folder = self._shelf.find(entry)
         index = read_index(folder)
         try:
             return sealed_of(index, read_key(folder, index))
@@ -212,27 +190,13 @@ class SoftwareStore:
                 raise
             return sealed_of(again, read_key(folder, again))
 
-    def _entry_folder(self, entry: str) -> Path:
-        folder = self._folder / entry
-        if not ENTRY_ID.fullmatch(entry) or not is_own_folder(folder):
-            raise EntryGoneError
-        return folder
 
-    def _entry_folders(self) -> list[Path]:
-        """The folders of entries, no more of them than may be; none where there is no folder yet."""
-        if not self._folder.exists():
-            return []
-        secure_folder(self._folder)
-        with explained(f"the folder {self._folder} cannot be read"):
-            names = sorted(path.name for path in self._folder.iterdir() if ENTRY_ID.fullmatch(path.name))
-        return [folder for name in names[:MAX_ENTRIES] if is_own_folder(folder := self._folder / name)]
-
-    def _read_or_none(self, folder: Path) -> SoftwareEntry | None:
-        damage = _damage_of(folder)
-        if damage is None:
-            return read_entry(folder)
-        _logger.warning("a software key is left out: %s", damage)
-        return None
+def _read_or_none(folder: Path) -> SoftwareEntry | None:
+    damage = _damage_of(folder)
+    if damage is None:
+        return read_entry(folder)
+    _logger.warning("a software key is left out: %s", damage)
+    return None
 
 
 def _damage_of(folder: Path) -> EntryDamagedError | None:
@@ -249,22 +213,9 @@ def _index(sealed: SealedKey, chain: tuple[str, ...]) -> Index:
     return Index(key=sealed.name, key_digest=sealed.digest, protection=sealed.protection, added_at=now(), chain=chain)
 
 
-def _write_entry(folder: Path, sealed: SealedKey, certificate_der: bytes, chain_der: tuple[bytes, ...]) -> None:
+def _entry_files(sealed: SealedKey, certificate_der: bytes, chain_der: tuple[bytes, ...]) -> dict[str, bytes]:
+    """In the order of writing; the index first, since it names the secret that a sweep deletes."""
     chain = {digest(der): der for der in chain_der}
-    write_new(folder / INDEX, encode_index(_index(sealed, tuple(chain))))  # first: it names the secret to sweep
-    write_new(key_file(folder, sealed.name), sealed.content)
-    for name, der in chain.items():
-        write_new(chain_file(folder, name), der)
-    write_new(folder / CERTIFICATE, certificate_der)
-    sync_folder(folder)
-
-
-def _moved(workshop: Path, folder: Path) -> bool:
-    """Give the new folder its name; False when there is an entry of that name."""
-    try:
-        workshop.rename(folder)
-    except OSError:
-        if not is_own_folder(folder):
-            raise
-        return False
-    return True
+    index = {INDEX: encode_index(_index(sealed, tuple(chain)))}
+    certificates = {chain_file(name): der for name, der in chain.items()} | {CERTIFICATE: certificate_der}
+    return index | {f"{sealed.name}{KEY_SUFFIX}": sealed.content} | certificates

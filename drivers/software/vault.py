@@ -90,14 +90,14 @@ class Vault:
             except WrongSecretError as error:
                 raise EntryDamagedError("the key store's secret does not open this key") from error
 
-    def forget(self, name: str, protection: Protection) -> None:
-        """Delete the secret of a key, where it has one. Raises WrappingUnavailableError."""
-        if protection is Protection.KEY_STORE:
-            self._wrapping.delete(SECRET_NAME.format(name))
+    def forget(self, name: str) -> None:
+        """Delete the secret of a key, if it has one. Raises WrappingUnavailableError."""
+        self._wrapping.delete(SECRET_NAME.format(name))
 
     def discard(self, sealed: SealedKey) -> None:
-        """Delete the secret of a key that was not kept after all. Raises WrappingUnavailableError."""
-        self.forget(sealed.name, sealed.protection)
+        """Delete the secret of a key that is not kept. Raises WrappingUnavailableError."""
+        if sealed.protection is Protection.KEY_STORE:
+            self.forget(sealed.name)
 
 
 def require_code_of(protection: Protection, code: Code | None) -> None:

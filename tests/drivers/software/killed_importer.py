@@ -75,11 +75,11 @@ def main(folder: Path) -> int:
     wrapping = FolderKeys(folder / "secrets")
     base = SoftwareStore(folder / "base", wrapping)
     kept = base.add(auth, auth_der, (), None).id
-    sealed = base._vault.seal(auth, Passphrase(bytearray(b"words")))  # once, since it takes a while
+    sealed = base.vault.seal(auth, Passphrase(bytearray(b"words")))  # once, since it takes a while
     operations: dict[str, Callable[[SoftwareStore], object]] = {
-        "add": lambda store: store.adopt(store._vault.seal(seal, None), seal_der, (auth_der,)),
-        "add again": lambda store: store.adopt(store._vault.seal(auth, None), auth_der, ()),
-        "change": lambda store: store._replace_key(store._entry_folder(kept), sealed),
+        "add": lambda store: store.adopt(store.vault.seal(seal, None), seal_der, (auth_der,)),
+        "add again": lambda store: store.adopt(store.vault.seal(auth, None), auth_der, ()),
+        "change": lambda store: store._replace_key(store._shelf.find(kept), sealed),
         "remove": lambda store: store.remove(kept),
     }
     return sum(survive(name, operation, base, kept) for name, operation in operations.items())
@@ -87,9 +87,9 @@ def main(folder: Path) -> int:
 
 def survive(name: str, operation: Callable[[SoftwareStore], object], base: SoftwareStore, kept: str) -> int:
     """Kill at each step in turn until the operation comes to its end."""
-    secrets = base._vault._wrapping
+    secrets = base.vault._wrapping
     for step in count():
-        copies = [shutil.copytree(path, path.with_suffix(".copy")) for path in (base._folder, secrets.folder)]
+        copies = [shutil.copytree(path, path.with_suffix(".copy")) for path in (base._shelf.path, secrets.folder)]
         store = SoftwareStore(copies[0], FolderKeys(copies[1]))
         child = os.fork()
         if not child:

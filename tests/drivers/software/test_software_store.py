@@ -29,7 +29,8 @@ from drivers.software.errors import (
     WrappingUnavailableError,
 )
 from drivers.software.keys import PrivateKey
-from drivers.software.store import MAX_ENTRIES, STALE_S, SoftwareStore
+from drivers.software.shelf import STALE_S
+from drivers.software.store import MAX_ENTRIES, SoftwareStore
 
 WORDS = "clé de la pharmacie 🔑"
 
@@ -354,6 +355,23 @@ def test_what_killed_processes_left_is_swept_away_later(store, store_folder, sec
     assert not left.exists()
     assert (store_folder / ".new-link").is_symlink()
     assert len(secrets.secrets) == 1
+
+
+def test_a_key_in_its_old_protection_does_not_stay(store, store_folder, secrets, auth, seal):
+    """A process was killed just after the new one counted."""
+    entry = add_key(store, auth, "old")
+    left = key_path(store_folder, entry)
+    content = left.read_bytes()
+    add_key(store, auth)
+    left.write_bytes(content)
+    store.sweep()
+    assert left.exists()
+    old = time.time() - STALE_S - 60
+    for path in (store_folder / entry.id).iterdir():
+        os.utime(path, (old, old))
+    store.sweep()
+    assert not left.exists()
+    assert opens(store, entry)
 
 
 def test_a_process_killed_at_any_step_of_an_import_loses_nothing(tmp_path, organisation_keys):
