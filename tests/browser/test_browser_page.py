@@ -19,6 +19,7 @@ ROUTES = (
     ("GET", "/v1/cards"),
     ("GET", "/v1/cards/99900001"),
     ("GET", "/v1/certificates"),
+    ("GET", "/v1/directory/99700002712"),
     ("GET", "/v1/events"),
     ("POST", "/v1/pin/verify"),
     ("POST", "/v1/pin/change"),
@@ -61,6 +62,8 @@ def test_page_gets_grant_token_and_signature(desk, web, page, tmp_path):
     (card,) = page.run(TRY, "return await agent.cards()")
     assert card["test"] is True
     assert card["holder"]["familyName"]
+    listed = page.run(TRY, "return await agent.directory((await agent.cards())[0].holder.rpps)")
+    assert (listed["name"], listed["code"], listed["layer"]) == ("CpsAgentError", "directory-off", "directory")
 
     token = page.run("nonce => agent.authenticate(nonce)", nonce)
     verify_token(token, web.public(), nonce, tmp_path)
