@@ -112,6 +112,19 @@ class Client:
         """DELETE /v1/certificates/cache: forget known cards and certificates. Gives how many of each."""
         return dict(self.request("DELETE", "/v1/certificates/cache")["forgotten"])
 
+    def software_certificates(self) -> Json:
+        """GET /v1/software-certificates: those that are kept, and the ids of damaged ones."""
+        return self.request("GET", "/v1/software-certificates")
+
+    def import_certificate(self, name: str, content: bytes, protection: str | None = None) -> list[Json]:
+        """POST /v1/software-certificates; the agent asks for the file's passphrase itself."""
+        body = _given(name=name, content=base64.b64encode(content).decode(), protection=protection)
+        return list(self.request("POST", "/v1/software-certificates", body)["certificates"])
+
+    def remove_certificate(self, target: str) -> None:
+        """DELETE /v1/software-certificates/{id}: an entry by its id, or all of a number."""
+        self.request("DELETE", f"/v1/software-certificates/{target}")
+
     def grants(self) -> list[Json]:
         """GET /v1/grants."""
         return list(self.request("GET", "/v1/grants")["grants"])

@@ -31,6 +31,8 @@ from agent.cards.opening import CardOpener
 from agent.cards.policy import CardPolicy
 from agent.cards.seen import SeenCards, SeenFollower
 from agent.cards.sessions import PinSessions, SessionEnd, SessionTerms
+from agent.cards.software import SoftwareCards, open_system_store
+from agent.cards.software_desk import SoftwareDesk
 from agent.cards.statejournal import StateJournal, note_reading
 from agent.cards.uses import CardUses
 from agent.certificates.cache import CardCache
@@ -110,11 +112,15 @@ class Daemon:
         directory = _open_directory(self.settings, database, stack)
         memories.add("directory", directory.forget)
         memories.add("revocations", trust.watch.forget)
+        cards.software = SoftwareCards(folder, open_system_store, policy)
         grants.subscribe(functools.partial(tell_grant_change, cards.events))
         token = LocalToken.create(folder)
         stack.callback(remove_token, folder)
         desk = Desk(self._prompt or self._choose_prompt())
         sessions = await self._make_sessions(cards, grants, stack)
+        software = SoftwareDesk.of(cards.software, desk, policy, self.settings.software_keys)
+        means = KnownMeans(cards, seen)
+        means.list_software = software.keeper.list_certificates
         await self._listen(
             Services(
                 token=token,
@@ -127,8 +133,9 @@ class Daemon:
                 uses=CardUses(cards, CardAsker(cards, desk), sessions, trust.states.is_revoked),
                 events=cards.events,
                 directory=directory,
-                means=KnownMeans(cards, seen),
+                means=means,
                 memories=memories,
+                software=software,
                 trust=trust,
                 ephemeral_grants=self.settings.unattended,
             ),

@@ -29,6 +29,7 @@ MAX_PATHS = 64
 MAX_HOSTS = 16
 HOST = re.compile(r"([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 REVOCATION_HOSTS = ("igc-sante.esante.gouv.fr", "ocsp.esante.gouv.fr")
+SOFTWARE_KEYS = ("auto", "key-store", "passphrase")
 
 
 class SettingsError(Exception):
@@ -45,6 +46,8 @@ class Settings:
     be offered when a code is typed, in time and in signatures; 0: no session is ever offered. `pin_pads` False: codes
     are typed in the agent's window though the reader announces keys of its own. `directory`: professionals may be
     looked up in the Annuaire Santé, at `directory_url`, once this user has given an API key.
+    `software_keys`: what protects the keys of software certificates where a caller names nothing: the system's key
+    store, a passphrase, or the key store where there is one (auto).
     `test_authorities`, `intermediate_authorities`: files, or folders of files, of certificates; see `TrustTerms`.
     `trust_test_cards`: the test root of the data folder counts as a root, as it does with `virtual` and `unattended`.
     `revocation` False: nobody is asked whether a certificate is revoked; `revocation_hosts`: who may be asked.
@@ -63,6 +66,7 @@ class Settings:
     pin_session_uses: int = 20
     pin_pads: bool = True
     directory: bool = False
+    software_keys: str = "auto"
     directory_url: str = "https://gateway.api.esante.gouv.fr/fhir/v2"
     test_authorities: tuple[Path, ...] = ()
     intermediate_authorities: tuple[Path, ...] = ()
@@ -230,6 +234,12 @@ def _service_url(value: Any) -> str:
     return text
 
 
+def _software_keys(value: Any) -> str:
+    if value not in SOFTWARE_KEYS:
+        raise ValueError(value)
+    return str(value)
+
+
 WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
 
@@ -250,6 +260,7 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "unattended": _boolean,
     "modules": _paths(MAX_MODULES),
     "card_access": _card_access,
+    "software_keys": _software_keys,
     "pin_session_minutes": _bounded(MAX_SESSION_MINUTES),
     "pin_session_uses": _bounded(MAX_SESSION_USES),
     "pin_pads": _boolean,

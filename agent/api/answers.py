@@ -103,20 +103,24 @@ EVENT = _record(
     {"type": {"enum": list(EventType)}, "reader": TEXT_OR_NULL},
     _texts("cardNumber", "code", "id", "caller") | {"condition": CONDITION, "kind": KIND},
 )
+STATE_OF_CERTIFICATE: Final[Schema] = {
+    "state": {"enum": list(StateName)},
+    "stateSince": TEXT_OR_NULL,
+    "stateReason": TEXT_OR_NULL,
+    "revocation": _record(
+        {"status": {"enum": list(Status)}, "source": {"enum": [*Source, None]}}
+        | dict.fromkeys(("producedAt", "nextUpdate"), TEXT_OR_NULL),
+        _texts("revokedAt", "reason"),
+    ),
+}
 CERTIFICATE = _record(
     _texts("cardNumber", "label", "keyId", "subject", "issuer", "serialNumber", "notBefore", "notAfter", "certificate")
     | {
+        "source": {"enum": ["card", "software"]},
         "role": {"enum": list(KeyRole)},
-        "state": {"enum": list(StateName)},
-        "stateSince": TEXT_OR_NULL,
-        "stateReason": TEXT_OR_NULL,
-        "revocation": _record(
-            {"status": {"enum": list(Status)}, "source": {"enum": [*Source, None]}}
-            | dict.fromkeys(("producedAt", "nextUpdate"), TEXT_OR_NULL),
-            _texts("revokedAt", "reason"),
-        ),
         "chain": _or_null(_list(TEXT)),
     }
+    | STATE_OF_CERTIFICATE
 )
 MEANS = _record(
     {"kind": {"enum": ["card", "e-cps", "software"]}, "state": CERTIFICATE_STATE, "present": BOOLEAN}
@@ -131,6 +135,21 @@ BEARER = _record(
     | {"verdict": {"enum": ["enough", "unknown", "missing"]}, "means": _list(_ref("Means"))}
     | {"missing": _list(_record(_texts("what", "reason") | {"errand": TEXT_OR_NULL}))}
 )
+ROLES: Final = ["AUTH_CLI", "SIGN", "CONF", "SSL_SERV", "S/MIME"]
+SOFTWARE_CERTIFICATE = _record(
+    _texts(
+        "id", "cardNumber", "label", "subject", "issuer", "serialNumber", "notBefore", "notAfter", "addedAt",
+        "certificate",
+    )
+    | {
+        "role": {"enum": [*ROLES, None]},
+        "lent": {"enum": [*KeyRole, None]},
+        "current": BOOLEAN,
+        "structure": _or_null(_record(dict.fromkeys(("name", "id"), TEXT_OR_NULL))),
+        "protection": {"enum": ["passphrase", "key-store"]},
+    }
+    | STATE_OF_CERTIFICATE
+)  # fmt: skip
 GRANT = _record(
     _texts("id", "caller", "createdAt", "expiresAt")
     | {"kind": KIND, "abilities": _list({"enum": list(Ability)}), "untilStop": BOOLEAN}
@@ -175,6 +194,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "Card": CARD,
     "Situation": SITUATION,
     "Certificate": CERTIFICATE,
+    "SoftwareCertificate": SOFTWARE_CERTIFICATE,
     "Session": SESSION,
     "Means": MEANS,
     "Bearer": BEARER,
@@ -196,6 +216,8 @@ ANSWERS: Final[dict[str, Schema]] = {
     "read-directory": _ref("DirectoryEntry"),
     "list-means": _record({"bearers": _list(_ref("Bearer"))}),
     "forget-certificates": _record({"forgotten": {"type": "object", "additionalProperties": NUMBER}}),
+    "list-software": _record({"certificates": _list(_ref("SoftwareCertificate")), "damaged": _list(TEXT)}),
+    "keep-certificate": _record({"certificates": _list(_ref("SoftwareCertificate"))}),
     "list-journal": _record({"entries": _list(_ref("JournalEntry"))}),
     "grant": _ref("Grant"),
     "list-grants": _record({"grants": _list(_ref("Grant"))}),

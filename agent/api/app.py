@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from agent.api import certificates, desk, directory, forgetting, granting, means, readings, situations, streaming, using
+from agent.api import (
+    certificates,
+    desk,
+    directory,
+    forgetting,
+    granting,
+    means,
+    readings,
+    situations,
+    software,
+    streaming,
+    using,
+)
 from agent.api.connections import STRANGERS, Strangers
 from agent.api.context import SERVICES, Services
 from agent.api.middleware import answer, gate
@@ -23,6 +35,9 @@ ROUTES = (
     web.delete("/v1/certificates/cache", forgetting.forget_certificates, name="forget-certificates"),
     web.get("/v1/directory/{rpps}", directory.read_directory, name="read-directory"),
     web.get("/v1/means", means.list_means, name="list-means"),
+    web.get("/v1/software-certificates", software.list_software, name="list-software"),
+    web.post("/v1/software-certificates", software.import_software, name="keep-certificate"),
+    web.delete("/v1/software-certificates/{id}", software.remove_software, name="remove-certificate"),
     web.get("/v1/journal", readings.list_journal, name="list-journal"),
     web.post("/v1/grants", granting.create_grant, name="grant"),
     web.get("/v1/grants", granting.list_grants, name="list-grants"),

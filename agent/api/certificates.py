@@ -20,10 +20,10 @@ from drivers.base import KeyInfo
 
 
 async def list_certificates(request: web.Request) -> web.Response:
-    """GET /v1/certificates: those of every card present, with chain and state."""
+    """GET /v1/certificates: those of every card present and those kept here, with chain and state."""
     await require(request, Ability.IDENTITY)
     served = services(request)
-    cards = await served.cards.list_cards()
+    cards = await served.cards.list_cards() + await served.software.cards.list_cards()
     views = [certificate_view(card, key, served.trust) for card in cards for key in card.token.keys]
     note_identity(request, [card.number for card in cards])
     return web.json_response({"certificates": views})
@@ -35,6 +35,7 @@ def certificate_view(card: Card, key: KeyInfo, trust: Trust) -> dict[str, Any]:
     chain = trust.chains.find(certificate)
     return {
         "cardNumber": card.number,
+        "source": "software" if card.is_software else "card",
         "role": str(key.role),
         "label": key.label,
         "keyId": key.key_id.hex(),

@@ -15,6 +15,7 @@ from agent.cards.cards import Cards
 from agent.cards.events import EventBus
 from agent.cards.means import KnownMeans
 from agent.cards.sessions import PinSessions
+from agent.cards.software_desk import SoftwareDesk
 from agent.cards.uses import CardUses, UseRecord
 from agent.certificates.forgetting import Memories
 from agent.certificates.trust import Trust
@@ -35,6 +36,7 @@ class Services:
     sessions: PinSessions
     desk: Desk
     events: EventBus
+    software: SoftwareDesk
     directory: Directory
     means: KnownMeans
     memories: Memories

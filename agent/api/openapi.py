@@ -11,7 +11,16 @@ from aiohttp import web
 from agent import __version__
 from agent.api import uploads
 from agent.api.answers import ANSWERS, COMPONENTS, MESSAGES
-from agent.api.schemas import AuthenticationBody, Body, GrantBody, LockBody, PinBody, SignatureBody, SituationsBody
+from agent.api.schemas import (
+    AuthenticationBody,
+    Body,
+    GrantBody,
+    ImportBody,
+    LockBody,
+    PinBody,
+    SignatureBody,
+    SituationsBody,
+)
 
 BODIES: dict[str, type[Body]] = {
     "grant": GrantBody,
@@ -22,6 +31,7 @@ BODIES: dict[str, type[Body]] = {
     "read-situations": SituationsBody,
     "authenticate": AuthenticationBody,
     "sign": SignatureBody,
+    "keep-certificate": ImportBody,
 }
 
 

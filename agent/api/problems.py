@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.access import errors as access
-from agent.api import foreign_cards
+from agent.api import foreign_cards, software_problems
 from agent.cards import errors as cards
 from agent.people import prompt
 from agent.services.directory import errors as directory
@@ -416,3 +416,4 @@ TABLE: dict[type[BaseException], Problem] = {
         "Une question est déjà posée à la personne. Attendez la réponse, puis réessayez.",
     ),
 }  # fmt: skip
+TABLE.update({kind: _row(*values) for kind, values in software_problems.ROWS.items()})

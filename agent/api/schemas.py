@@ -17,7 +17,7 @@ SMALL_BODY = 64 * 1024
 LARGE_BODY = 16 * 1024 * 1024
 UPLOAD_BODY = 1024 * 1024 * 1024
 MAX_DOCUMENTS = 50
-SECRET_MEMBERS = frozenset({"pin", "puk", "newPin", "oldPin", "code", "password"})
+SECRET_MEMBERS = frozenset({"pin", "puk", "newPin", "oldPin", "code", "password", "passphrase"})
 
 CardNumber = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[0-9A-Za-z]+\Z")]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -76,6 +76,14 @@ class SignatureBody(Body, frozen=True):
     level: Literal["B"] | None = None
     detached: bool = True
     card_number: CardNumber | None = None
+
+
+class ImportBody(Body, frozen=True):
+    """POST /v1/software-certificates: a file by its content; its passphrase is asked of the person."""
+
+    name: Name
+    content: bytes
+    protection: Literal["key-store", "passphrase"] | None = None
 
 
 B = TypeVar("B", bound=Body)

@@ -18,6 +18,7 @@ from agent.cards.opening import CardOpener
 from agent.cards.places import Failure, Place
 from agent.cards.policy import CardPolicy
 from agent.cards.slots import SlotQueue
+from agent.cards.software import SoftwareCards, is_software_number
 from agent.cards.states import DeskStates
 from drivers.base import Deadline, PinReader, PinStatus, Readers, ReaderState, Slot, Token
 from drivers.errors import (
@@ -59,6 +60,7 @@ class Cards:
         self.places: dict[str, Place] = {}
         self.service_failure: ServiceStoppedError | None = None
         self.on_read: Reading | None = None
+        self.software: SoftwareCards | None = None
         self._sources = tuple(sources)
         self._opener = opener
         self._policy = policy
@@ -85,6 +87,8 @@ class Cards:
             place.clear()
             place.queue.close()
         self.places.clear()
+        if self.software is not None:
+            self.software.close()
 
     async def list_cards(self) -> list[Card]:
         """The cards that can be used, once those just inserted have been read; one that modules show as well is one.
@@ -116,10 +120,12 @@ class Cards:
             await asyncio.wait_for(self._looked.wait(), LOOK_TIMEOUT_S)
 
     async def find(self, number: str | None = None) -> Card:
-        """The card of that number, or the only one there is.
+        """The card of that number, or the only one there is in a reader; software certificates by their number alone.
 
         Raises SeveralCardsError, CardNotFoundError, ReaderAbsentError, CardAbsentError, or what keeps the card shut.
         """
+        if self.software is not None and number is not None and is_software_number(number):
+            return await self.software.find(number)
         cards = await self.list_cards()
         chosen = [card for card in cards if number in (None, card.number)]
         if len(chosen) == 1:
@@ -186,6 +192,8 @@ class Cards:
             self.states.update()
 
     def _place_of(self, card: Card) -> Place | None:
+        if card.is_software:
+            return self.software.place_of(card) if self.software is not None else None
         place = self.places.get(card.reader)
         return place if place is not None and place.card is card else None
 

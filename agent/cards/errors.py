@@ -20,6 +20,10 @@ class CardNotFoundError(CardUseError):
     """No card of that number is in a reader."""
 
 
+class CertificateNotFoundError(CardUseError):
+    """No software certificate of that id or number is kept here."""
+
+
 class KeyRefusedError(CardUseError):
     """The key or the card is not lent for that."""
 

@@ -22,11 +22,12 @@ class _Pending(Protocol):
 class Place:
     """A reader: its queue, and the card in it once it is open, or what failed.
 
-    `source` is the driver that shows it. `pin` is what the card last said of its code. `trouble` is the last failure
-    that a person should know of: it stays while the card is tried again, and goes with the card.
+    `source` is the driver that shows it; software certificates have none. `pin` is what the card last said of its code.
+    `trouble` is the last failure that a person should know of: it stays while the card is tried again, and goes with
+    the card.
     """
 
-    def __init__(self, source: Readers, state: ReaderState, queue: SlotQueue) -> None:
+    def __init__(self, source: Readers | None, state: ReaderState, queue: SlotQueue) -> None:
         self.source = source
         self.state = state
         self.queue = queue

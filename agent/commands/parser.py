@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from agent import __version__
+from agent.commands.software_parser import add_software
 from agent.people.translations import DOMAIN, LOCALE_DIR, translator
 from agent.settings import CARD_ACCESSES, PROMPTS
 from drivers.virtual.kinds import DEFAULT_KIND, KINDS, PCSC_KINDS
@@ -43,6 +44,8 @@ def make_parser() -> ArgumentParser:
     _add_running(commands)
     _add_asking(commands)
     _add_using(commands)
+    software = _add(commands, "software", _("keep and use software certificates (.p12)"), "software:run_list")
+    add_software(software, _lazy)
     _add_desktop(commands)
     return parser
 
@@ -60,6 +63,7 @@ def _examples() -> str:
             "cps-agent errands lost",
             "cps-agent pin change",
             "cps-agent pin lock",
+            "cps-agent software import cabinet.p12",
             "cps-agent journal --limit 20",
             "cps-agent virtual-card --vpcd --trace",
             "cps-agent virtual-card --vpcd --kind cpe",

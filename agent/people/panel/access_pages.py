@@ -154,6 +154,9 @@ def _action_words(action: str, words: NullTranslations) -> str:
         "lift-denials": words.gettext("let those who were refused ask again"),
         "authenticate": words.gettext("log in"),
         "sign": words.gettext("sign"),
+        "list-software": words.gettext("look at the software certificates"),
+        "keep-certificate": words.gettext("keep a certificate here"),
+        "remove-certificate": words.gettext("remove a certificate"),
         "events": words.gettext("follow what happens"),
     }.get(action, shown(action, 60))
 
@@ -196,6 +199,8 @@ def outcome_words(outcome: str, words: NullTranslations) -> str:
         "body-too-large": words.gettext("the request was too large"),
         "unsupported-media": words.gettext("the request made no sense"),
         "not-found": words.gettext("what was asked for does not exist"),
+        "file-refused": words.gettext("the file holds no key and certificate that can be used"),
+        "key-store-unavailable": words.gettext("the key store was closed"),
         "directory-off": words.gettext("the Annuaire Santé is not consulted on this workstation"),
         "directory-key-absent": words.gettext("no API key for the Annuaire Santé"),
         "directory-key-unreadable": words.gettext("the key store was closed"),

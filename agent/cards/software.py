@@ -1,0 +1,169 @@
+"""Software certificates as cards: in no reader, and used by whoever names them by their number alone.
+
+They never make the desk ready, and no caller that names no card is given one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from agent.cards.card import Card
+from agent.cards.errors import CardNotFoundError, KeyRefusedError
+from agent.cards.places import Place
+from agent.cards.policy import CardPolicy
+from agent.cards.slots import SlotQueue
+from drivers.base import Deadline, ReaderState, Slot, Token
+from drivers.errors import CardError
+
+if TYPE_CHECKING:
+    from drivers.software.store import SoftwareStore
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FOLDER: Final = "software"
+NO_READER: Final = ""
+NUMBER: Final = re.compile(r"S[0-9A-F]{15}")
+STORE_TIMEOUT_S: Final = 90.0
+"""For the store: a locked key store asks the person for its own password meanwhile."""
+
+
+class NoSlot(Slot):
+    """Stand where nothing is plugged in: software keys exchange nothing."""
+
+    name = NO_READER
+
+
+class SoftwareCards:
+    """The tokens of the store. All methods run in the event loop; the store is read and used in threads.
+
+    A token whose keys were added to, removed or given another passphrase is another card: sessions and questions that
+    the old one was in end.
+    """
+
+    def __init__(self, folder: Path, open_store: Callable[[Path], SoftwareStore], policy: CardPolicy) -> None:
+        self._folder = folder / FOLDER
+        self._open_store = open_store
+        self._policy = policy
+        self._places: dict[str, Place] = {}
+        self._refused: dict[str, KeyRefusedError] = {}
+        self._store: SoftwareStore | None = None
+        self._work: SlotQueue | None = None
+        self._reading = asyncio.Lock()
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever kept; nothing of the store is imported before."""
+        return self._folder.is_dir()
+
+    def close(self) -> None:
+        """Let go of every thread; what waits for a card of these is told that it is gone."""
+        for place in self._places.values():
+            _drop(place)
+        self._places.clear()
+        if self._work is not None:
+            self._work.close()
+
+    async def list_cards(self) -> list[Card]:
+        """Those that are kept now and may be used. Raises StoreError."""
+        await self.refresh()
+        return [place.card for _, place in sorted(self._places.items()) if place.card is not None]
+
+    async def find(self, number: str) -> Card:
+        """The one of that number. Raises CardNotFoundError, KeyRefusedError in unattended mode, StoreError."""
+        await self.refresh()
+        if number in self._refused:
+            raise self._refused[number]
+        place = self._places.get(number)
+        if place is None or place.card is None:
+            raise CardNotFoundError(f"no software certificate {number} is kept here")
+        return place.card
+
+    def place_of(self, card: Card) -> Place | None:
+        """Where its work is queued, as long as it is the card that is kept."""
+        place = self._places.get(card.number)
+        return place if place is not None and place.card is card else None
+
+    async def refresh(self) -> None:
+        """Look at the store: another program of this user may have changed it."""
+        async with self._reading:
+            tokens = await self.use(_open_tokens) if self.exists else ()
+            present = {token.number: token for token in tokens}
+            for number in [number for number in self._places if number not in present]:
+                _drop(self._places.pop(number))
+            self._refused.clear()
+            for number, token in present.items():
+                self._take(number, token)
+
+    async def use(self, work: Callable[[SoftwareStore], T], timeout_s: float = STORE_TIMEOUT_S) -> T:
+        """Do something with the store, one after the other. Raises CardBusyError past the time, and its own errors."""
+        if self._work is None:
+            self._work = SlotQueue("software store", NoSlot, _nothing_to_replace)
+
+        def with_store(_slot: Slot, _deadline: Deadline) -> T:
+            if self._store is None:
+                self._store = self._open_store(self._folder)
+            return work(self._store)
+
+        return await self._work.run(with_store, timeout_s)
+
+    def _take(self, number: str, token: Token) -> None:
+        known = self._places.get(number)
+        if known is not None and known.card is not None and _is_same(known.card.token, token):
+            return
+        if known is not None:
+            _drop(self._places.pop(number))
+        try:
+            card = self._policy.describe(NO_READER, token)
+        except KeyRefusedError as error:
+            self._refused[number] = error
+        except CardError as error:
+            log.warning("the software certificate %s cannot be understood: %s", number, error)
+        else:
+            self._places[number] = _make_place(number, card)
+
+
+def open_system_store(folder: Path) -> SoftwareStore:
+    """The store of that folder, with the system's key store. Imports both."""
+    from agent.certificates.software_store import open_store  # noqa: PLC0415 - where certificates are kept
+
+    return open_store(folder)
+
+
+def is_software_number(number: str | None) -> bool:
+    """Whether this is the number of software certificates, not of a card."""
+    return number is not None and NUMBER.fullmatch(number) is not None
+
+
+def _open_tokens(store: SoftwareStore) -> tuple[Token, ...]:
+    from drivers.software.token import open_tokens  # noqa: PLC0415 - where certificates are kept
+
+    return open_tokens(store)
+
+
+def _is_same(known: Token, token: Token) -> bool:
+    """Whether nothing has changed of what is held under a number; dates tell of new passphrases."""
+    return getattr(known, "held", known.keys) == getattr(token, "held", token.keys)
+
+
+def _make_place(number: str, card: Card) -> Place:
+    """A place as a reader has one, with a thread of its own: a slow key keeps nobody else waiting."""
+    queue = SlotQueue(f"software {number}", NoSlot, _nothing_to_replace)
+    place = Place(None, ReaderState(NO_READER, None, 0), queue)
+    place.take(card)
+    return place
+
+
+def _drop(place: Place) -> None:
+    place.clear()
+    place.queue.close()
+
+
+def _nothing_to_replace() -> None:
+    """A thread that is left behind held nothing that others would miss."""
