@@ -32,8 +32,11 @@ def watch_cards(cards: Cards, watch: RevocationWatch) -> None:
 
 
 def list_watched(cards: Cards) -> Iterator[Watched]:
-    """Every certificate of every card that was read."""
+    """Every certificate of every card that was read, and of the software certificates that were looked at."""
     for name, place in cards.places.items():
         card = place.card
         if card is not None:
             yield from (Watched(key.certificate_der, card.number, name) for key in card.token.keys)
+    if cards.software is not None:
+        for card in cards.software.known:
+            yield from (Watched(key.certificate_der, card.number, card.reader) for key in card.token.keys)

@@ -62,6 +62,11 @@ class SoftwareCards:
         """Whether anything was ever kept; nothing of the store is imported before."""
         return self._folder.is_dir()
 
+    @property
+    def known(self) -> list[Card]:
+        """Those that were there when the store was last looked at."""
+        return [place.card for _, place in sorted(self._places.items()) if place.card is not None]
+
     def close(self) -> None:
         """Let go of every thread; what waits for a card of these is told that it is gone."""
         for place in self._places.values():
@@ -73,7 +78,7 @@ class SoftwareCards:
     async def list_cards(self) -> list[Card]:
         """Those that are kept now and may be used. Raises StoreError."""
         await self.refresh()
-        return [place.card for _, place in sorted(self._places.items()) if place.card is not None]
+        return self.known
 
     async def find(self, number: str) -> Card:
         """The one of that number. Raises CardNotFoundError, KeyRefusedError in unattended mode, StoreError."""
