@@ -48,14 +48,17 @@ def card_view(card: Card, pin: PinStatus | None, *, in_session: bool = False) ->
         "tokenId": card.holder.token_id,
         "test": card.test,
         "expiresAt": moment(card.expires_at),
-        "holder": holder_view(card.holder),
+        "holder": holder_view(card.holder, card.memory.speciality),
         "pin": pin_view(pin, in_session=in_session) if pin else None,
         "situations": list_situation_views(card.memory.situations),
     }
 
 
-def holder_view(holder: Holder) -> dict[str, Any]:
-    """The person on the card; one that names nobody tells its structure."""
+def holder_view(holder: Holder, told_speciality: str | None = None) -> dict[str, Any]:
+    """The person on the card; one that names nobody tells its structure.
+
+    `told_speciality`: of the card's data, for a certificate without one; a code that no table knows is not shown.
+    """
     return {
         "familyName": holder.family_name,
         "givenName": holder.given_name,
@@ -64,7 +67,7 @@ def holder_view(holder: Holder) -> dict[str, Any]:
         "rpps": holder.rpps,
         "profession": coded_view(holder.profession),
         "futureProfession": coded_view(holder.future_profession),
-        "speciality": coded_view(holder.speciality),
+        "speciality": coded_view(holder.speciality) or _speciality_view(told_speciality),
         "structure": structure_view(holder.structure) if holder.structure else None,
         "identifier": identifier_view(holder.identifier),
         "category": coded_view(holder.category),
@@ -98,6 +101,13 @@ def structure_id_view(structure_id: str | None) -> dict[str, str | None]:
 def coded_view(coded: Coded | None) -> dict[str, str | None] | None:
     """A code with its label."""
     return {"code": coded.code, "label": coded.label} if coded else None
+
+
+def _speciality_view(code: str | None) -> dict[str, str | None] | None:
+    from agent.certificates.nomenclature import SPECIALITIES, find_label  # noqa: PLC0415 - once a card was read
+
+    label = find_label(SPECIALITIES, code) if code is not None else None
+    return {"code": code, "label": label} if label is not None else None
 
 
 def list_situation_views(situations: tuple[Activity, ...] | None) -> list[dict[str, Any]] | None:

@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class CardMemory:
-    """What the card has told after a code, kept until it leaves its reader and written nowhere; None: not asked yet."""
+    """What the card has told after a code, kept until it leaves its reader and written nowhere; None: not asked yet.
+
+    `speciality`: the code (R01) of its public data, where that ends with one.
+    """
 
     situations: tuple[Activity, ...] | None = None
+    speciality: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from agent.cards.card import Card
 from agent.cards.cards import Cards
 from agent.cards.uses import CardUses, UseRequest
-from drivers.card.activity import Activity, activity_number, parse_activities
+from drivers.base import DataObject
+from drivers.card.activity import INFO_LABEL, Activity, activity_number, parse_activities, parse_speciality
 
 
 async def read_situations(cards: Cards, uses: CardUses, request: UseRequest) -> tuple[Activity, ...]:
@@ -17,11 +19,17 @@ async def read_situations(cards: Cards, uses: CardUses, request: UseRequest) -> 
     card = await cards.find(request.card_number)
     request.record.card_number = card.number
     if card.memory.situations is None:
-        card, objects = await uses.read_data(replace(request, card_number=card.number), is_situation)
-        card.memory.situations = parse_activities((item.label, item.value) for item in objects)
-    return card.memory.situations
+        card, objects = await uses.read_data(replace(request, card_number=card.number), is_wanted)
+        _remember(card, objects)
+    return card.memory.situations or ()
 
 
-def is_situation(label: str) -> bool:
-    """Whether a data object is a situation."""
-    return activity_number(label) is not None
+def is_wanted(label: str) -> bool:
+    """Whether a data object is a situation, or tells the speciality, which costs no code."""
+    return label == INFO_LABEL or activity_number(label) is not None
+
+
+def _remember(card: Card, objects: tuple[DataObject, ...]) -> None:
+    card.memory.situations = parse_activities((item.label, item.value) for item in objects)
+    told = (parse_speciality(item.value) for item in objects if item.label == INFO_LABEL)
+    card.memory.speciality = next(filter(None, told), None)

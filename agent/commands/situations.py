@@ -31,6 +31,7 @@ def say_situations(card: Json) -> None:
         sector = situation["sector"] or {}
         structure = structure_words(situation["structure"] or {}, words)
         told = (situation["name"], structure, sector.get("label") or sector.get("code"))
-        say("  " + _("Situation {number}").format(number=situation["number"]) + ": " + ", ".join(filter(None, told)))
+        text = ", ".join(filter(None, told))
+        say("  " + _("Situation {number}: {text}").format(number=situation["number"], text=text))
     if card["situations"] == []:
         say("  " + _("No activity situations on this card."))

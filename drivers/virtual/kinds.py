@@ -118,7 +118,7 @@ MANY_SITUATIONS = Personalisation(
         given_name="CLAUDE",
         rpps="99700002738",
         situations=(
-            Situation(1, "CABINET DU DR ITINERANT", "499700002738002", "SA07"),
+            Situation(1, "CABINET DU DR ITINERANT", "499700002738000", "SA07"),
             Situation(3, "HOPITAL D'ESSAI", "1990000010", "SA01"),
             Situation(4, "", "099123456780", "SA08"),
             Situation(7, "MAISON DE SANTÉ D'ESSAI", "399999999900009", "SA52"),

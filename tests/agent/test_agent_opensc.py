@@ -130,6 +130,15 @@ def test_the_authentication_key_works_and_the_card_is_closed_after_each_use(desk
         desk.require_closed()
 
 
+def test_situations_are_read_with_one_code_and_the_card_is_closed(desk: Desk) -> None:
+    with desk.inserted():
+        found = desk.client.situations(DEFAULT.serial)
+        assert [(each["number"], each["sector"]["code"]) for each in found] == [(1, "SA07"), (3, "SA05")]
+        desk.require_closed()
+        assert desk.client.situations(DEFAULT.serial) == found
+        assert desk.codes_sent() == 1
+
+
 def test_the_signature_key_is_out_of_reach_which_is_told_and_no_second_code_asked(desk: Desk) -> None:
     with desk.inserted():
         for sent in (1, 1):

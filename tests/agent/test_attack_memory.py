@@ -16,6 +16,8 @@ from support.pcscd import why_unavailable
 from support.waiting import wait_until
 from support.windows import Workstation, read_answer, workstation
 
+from drivers.virtual.personalisation import DEFAULT
+
 MISSING = [*find_missing_tools(), *filter(None, [why_unavailable()])]
 pytestmark = pytest.mark.skipif(bool(MISSING) and not os.environ.get("CI"), reason=f"needs {', '.join(MISSING)}")
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the memory of a process that forbids it")
@@ -62,7 +64,10 @@ def test_attack_a_used_code_is_nowhere_in_the_agent(desk: Workstation, code: str
     with desk.page("POST /v1/authentications", {"format": "web-eid:1.0", "challengeNonce": NONCE}, ORIGIN) as line:
         type_code(desk, code)
         assert read_answer(line)[0] == 200
-    wait_until(lambda: not desk.children, "the end of the dialog that had the code")
+    with desk.page(f"POST /v1/cards/{DEFAULT.serial}/situations", {}, ORIGIN) as line:
+        type_code(desk, code)
+        assert read_answer(line)[0] == 200
+    wait_until(lambda: not desk.children, "the end of the dialogs that had the code")
     assert search_memory(desk.daemon_pid, needles(code)) == []
 
 

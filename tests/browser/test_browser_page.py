@@ -65,6 +65,10 @@ def test_page_gets_grant_token_and_signature(desk, web, page, tmp_path):
     listed = page.run(TRY, "return await agent.directory((await agent.cards())[0].holder.rpps)")
     assert (listed["name"], listed["code"], listed["layer"]) == ("CpsAgentError", "directory-off", "directory")
 
+    situations = page.run("number => agent.situations(number)", card["number"])
+    assert [each["number"] for each in situations] == [1, 3]
+    assert page.run(TRY, "return await agent.cards()")[0]["situations"] == situations
+
     token = page.run("nonce => agent.authenticate(nonce)", nonce)
     verify_token(token, web.public(), nonce, tmp_path)
 

@@ -10,6 +10,8 @@ import pytest
 from support.agent import PAGE, Answer, DeskPresence, Person, RunningAgent, running_agent
 from support.lines import DEADLINE_S
 
+from agent.api.views import holder_view
+from agent.certificates.holder import Coded, Holder
 from agent.people.prompt import Action, NoticeKind, PinRequest, PromptRefusedError
 from drivers.virtual.chip import Chip
 from drivers.virtual.kinds import CPS3_CONTACTLESS, CPS4, MANY_SITUATIONS, open_card_of_kind
@@ -85,11 +87,11 @@ async def test_they_are_read_with_a_code_and_remembered_while_the_card_stays(
 
 
 async def test_how_much_is_said_to_the_card_is_in_the_journal(granted: RunningAgent, readers: VirtualReaders) -> None:
-    """Tries left: 2; the card's directory, once: 4; MF and VERIFY: 2; three for each of two situations."""
+    """Tries left: 2; once, the card's directory (4) and CPS_INFO_PS (3); MF and VERIFY: 2; three for each of two."""
     assert (await read(granted)).status == 200
     assert (await read(granted)).status == 200
     memorised, first = await journal(granted)
-    assert (first["exchanges"], first["caller"], first["cardNumber"]) == (14, PAGE, DEFAULT.serial)
+    assert (first["exchanges"], first["caller"], first["cardNumber"]) == (17, PAGE, DEFAULT.serial)
     assert memorised["exchanges"] is None
     card = readers._readers[0]._card
     assert card is not None
@@ -172,6 +174,19 @@ async def test_a_cps4_has_them_too(tmp_path: Path, desk_of, person: Person) -> N
     async with running_agent(tmp_path / "data", person, desk_of("cps4"), DeskPresence()) as agent:
         found = await agent.ask(lambda client: client.situations(CPS4.serial))
     assert [each["sector"]["code"] for each in found] == ["SA07", "SA05"]
+
+
+@pytest.mark.parametrize(
+    ("certified", "told", "shown"),
+    [(None, "SM54", "SM54"), ("SM26", "SM54", "SM26"), (None, "XX99", None), (None, None, None)],
+)
+def test_the_speciality_of_the_cards_data_stands_in_where_its_certificate_tells_none(
+    certified: str | None, told: str | None, shown: str | None
+) -> None:
+    speciality = Coded(certified, None) if certified else None
+    holder = Holder("CPS", True, "DUPONT", "MARIE", None, None, None, speciality)
+    view = holder_view(holder, told)
+    assert (view["speciality"] or {}).get("code") == shown
 
 
 async def test_a_contactless_card_is_refused_before_anybody_is_asked(
