@@ -141,7 +141,7 @@ class Daemon:
             ),
             stack,
         )
-        watch_cards(cards, trust.watch)
+        watch_cards(cards, trust)
         stack.push_async_callback(trust.watch.stop)
         cards.start()
         self._spawn(_prune(grants))

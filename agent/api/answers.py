@@ -89,7 +89,8 @@ READER = _record(
         "condition": CONDITION,
         "trouble": _or_null(_record(_texts("code", "detail", "detailFr"), {"card": FOREIGN_CARD})),
     },
-    dict.fromkeys(("cardNumber", "kind", "holderName", "expiresAt"), TEXT_OR_NULL) | {"pin": _or_null(PIN)},
+    dict.fromkeys(("cardNumber", "kind", "holderName", "expiresAt"), TEXT_OR_NULL)
+    | {"revoked": _or_null(BOOLEAN), "pin": _or_null(PIN)},
 )
 SESSION = _record(_texts("id", "caller", "endsAt") | {"kind": KIND, "usesLeft": NUMBER}, _texts("cardNumber"))
 DESK: Final[Schema] = {

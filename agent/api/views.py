@@ -173,6 +173,7 @@ def _holder_in_brief(place: Place, *, in_session: bool) -> dict[str, Any]:
         "kind": (card.holder.kind or "CPS") if card else None,
         "holderName": card.holder.display_name if card else None,
         "expiresAt": moment(card.expires_at) if card else None,
+        "revoked": card.memory.revoked if card else None,
         "pin": pin_view(pin, in_session=in_session) if pin else None,
     }
 

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class CardMemory:
-    """What the card has told after a code, kept until it leaves its reader and written nowhere; None: not asked yet.
+    """What was learned of the card since it was read, kept until it leaves its reader and written nowhere.
 
-    `speciality`: the code (R01) of its public data, where that ends with one.
+    `situations`: told after a code, None when not asked yet. `speciality`: the code (R01) of its public data, where
+    that ends with one. `revoked`: one of its certificates is known to be.
     """
 
     situations: tuple[Activity, ...] | None = None
     speciality: str | None = None
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from agent.cards.card import Card
 from agent.cards.cards import Cards
 from agent.cards.events import Event, EventType
-from agent.certificates.revocation.watch import RevocationWatch, Watched
+from agent.certificates.revocation.watch import Watched
 from agent.certificates.states import CertificateState
+from agent.certificates.trust import Trust
 
 
-def watch_cards(cards: Cards, watch: RevocationWatch) -> None:
+def watch_cards(cards: Cards, trust: Trust) -> None:
     """Begin to watch the certificates of the cards in readers, those that come later as well."""
+    watch = trust.watch
 
     def tell(watched: Watched, state: CertificateState) -> None:
+        for place in cards.places.values():
+            _note_revocation(place.card, trust)
         event = Event(EventType.CERTIFICATE_STATE, watched.reader, watched.card_number, code=state.name)
         cards.events.publish(event)
 
@@ -23,6 +27,7 @@ def watch_cards(cards: Cards, watch: RevocationWatch) -> None:
     def note(card: Card, exchanges: int) -> None:
         if noted is not None:
             noted(card, exchanges)
+        _note_revocation(card, trust)
         watch.look()
 
     watch.sources.append(lambda: list_watched(cards))
@@ -40,3 +45,8 @@ def list_watched(cards: Cards) -> Iterator[Watched]:
     if cards.software is not None:
         for card in cards.software.known:
             yield from (Watched(key.certificate_der, card.number, card.reader) for key in card.token.keys)
+
+
+def _note_revocation(card: Card | None, trust: Trust) -> None:
+    if card is not None:
+        card.memory.revoked = any(trust.states.is_revoked(key.certificate_der) for key in card.token.keys)

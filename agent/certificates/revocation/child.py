@@ -34,11 +34,12 @@ TELLING: Final = tuple(Reason)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request to one address, and who judges the answer. `asked`: what the answer is kept by."""
+    """One request to one address, and who judges the answer; `asked`: what that is kept by."""
 
     request: Request
     asked: tuple[bytes, ...]
     judge: Callable[[bytes, datetime], Verdict]
+    renew_after: float
 
 
 def main() -> int:
@@ -68,16 +69,16 @@ def _list_questions(request: CheckRequest, subject: Subject) -> Iterator[Questio
     for url in request.ocsp:
         body, headers = subject.ocsp_request(), (("Content-Type", "application/ocsp-request"),)
         post = Request(url, "POST", headers, body, max_size=MAX_OCSP, timeout_s=FETCH_S)
-        yield Question(post, (url.encode(), body), subject.judge_ocsp)
+        yield Question(post, (url.encode(), body), subject.judge_ocsp, request.renew_after)
     for url in request.crl:
         get = Request(url, max_size=MAX_ANSWER, timeout_s=FETCH_S)
-        yield Question(get, (url.encode(), *request.chain[:1]), subject.judge_crl)
+        yield Question(get, (url.encode(), *request.chain[:1]), subject.judge_crl, request.renew_after)
 
 
 def _ask(question: Question, fetcher: Fetcher, files: AnswerFiles, now: datetime) -> Verdict:
     """Use the kept answer while it is fresh, else fetch; it serves until it runs out. Raises AnswerError."""
     kept = _judge_kept(question, files, now)
-    if kept is not None and (kept.is_final or now < (kept.renew_at() or now)):
+    if kept is not None and (kept.is_final or now < (kept.renew_at(question.renew_after) or now)):
         return kept
     try:
         answer = _fetch(question.request, fetcher)

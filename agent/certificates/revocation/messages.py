@@ -18,7 +18,10 @@ Url = Annotated[str, Meta(max_length=1024)]
 
 
 class CheckRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Ask about a certificate. `chain`: its issuers up to the root. `folder`: where raw answers are kept."""
+    """Ask about a certificate. `chain`: its issuers up to the root. `folder`: where raw answers are kept.
+
+    `renew_after`: the part of its time after which a kept answer is not enough.
+    """
 
     certificate: Der
     chain: Annotated[list[Der], Meta(min_length=1, max_length=MAX_CHAIN)]
@@ -26,6 +29,7 @@ class CheckRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crl: list[Url]
     hosts: list[str]
     folder: str
+    renew_after: float
 
 
 def write_request(request: CheckRequest) -> bytes:

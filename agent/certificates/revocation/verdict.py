@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-RENEW_AFTER: Final = 0.9
-"""Of the time that an answer holds: the next one is fetched before it has run out."""
+RENEW_EARLIEST, RENEW_AFTER = 0.7, 0.9
+"""Of the time that an answer holds: the next one is fetched before it has run out, not by all workstations at once."""
 LONGEST: Final = timedelta(days=7)
 """An answer that holds for years is asked for anew after this."""
 WITHOUT_NEXT: Final = timedelta(minutes=30)
@@ -73,12 +73,12 @@ class Verdict:
         """The moment from which the answer says nothing any more; None for no answer."""
         return None if self.produced_at is None else self.next_update or self.produced_at + WITHOUT_NEXT
 
-    def renew_at(self) -> datetime | None:
-        """When to ask anew; None for no answer, which others decide about."""
+    def renew_at(self, after: float = RENEW_AFTER) -> datetime | None:
+        """When to ask anew, after this part of its time; None for no answer, which others decide about."""
         end = self.holds_until()
         if end is None or self.produced_at is None:
             return None
-        return self.produced_at + min((end - self.produced_at) * RENEW_AFTER, LONGEST)
+        return self.produced_at + min((end - self.produced_at) * after, LONGEST * after)
 
     def at(self, now: datetime) -> Verdict:
         """What it still says now: a revocation stays, a good word runs out."""

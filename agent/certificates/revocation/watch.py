@@ -20,7 +20,15 @@ from agent.certificates.revocation.addresses import Addresses, read_addresses
 from agent.certificates.revocation.checker import Checker, CheckFailedError
 from agent.certificates.revocation.memory import Verdicts
 from agent.certificates.revocation.messages import CheckRequest
-from agent.certificates.revocation.verdict import Reason, Status, Verdict, merge, unknown
+from agent.certificates.revocation.verdict import (
+    RENEW_AFTER,
+    RENEW_EARLIEST,
+    Reason,
+    Status,
+    Verdict,
+    merge,
+    unknown,
+)
 from agent.certificates.states import CertificateState, CertificateStates
 from drivers.card.certificate import Certificate, parse_certificate
 from drivers.errors import CardUnknownError
@@ -72,6 +80,7 @@ class RevocationWatch:
         self._verdicts = verdicts
         self._checker = checker
         self._terms = terms
+        self._renew_after = random.uniform(RENEW_EARLIEST, RENEW_AFTER)  # noqa: S311 - no secret
         self._stirred = asyncio.Event()
         self._retries: dict[bytes, _Retry] = {}
         self._told: dict[bytes, CertificateState] = {}
@@ -135,7 +144,7 @@ class RevocationWatch:
         verdict = self._verdicts.find(der)
         if verdict.is_final:
             return False
-        renew_at = verdict.renew_at()
+        renew_at = verdict.renew_at(self._renew_after)
         # A clock that was set back behind the answer makes it no fresher.
         return renew_at is None or not (verdict.produced_at or renew_at) - timedelta(days=1) <= self.clock() < renew_at
 
@@ -185,6 +194,7 @@ class RevocationWatch:
             crl=list(addresses.crl),
             hosts=list(self._terms.hosts),
             folder=str(self._terms.folder),
+            renew_after=self._renew_after,
         )
 
     async def _check(self, request: CheckRequest) -> Verdict:
@@ -196,7 +206,7 @@ class RevocationWatch:
 
     def _plan(self, der: bytes, verdict: Verdict, *, asked: bool) -> None:
         """A good answer says itself when it runs out; without one, again later, and later still."""
-        renew_at = verdict.renew_at()
+        renew_at = verdict.renew_at(self._renew_after)
         if verdict.is_final or (renew_at is not None and self.clock() < renew_at):
             self._retries.pop(der, None)
             return
@@ -224,7 +234,7 @@ class RevocationWatch:
         for each in watched:
             retry = self._retries.get(each.certificate_der)
             verdict = self._verdicts.find(each.certificate_der)
-            waits += [retry.at - loop_now] if retry else _until(verdict.renew_at(), now)
+            waits += [retry.at - loop_now] if retry else _until(verdict.renew_at(self._renew_after), now)
             waits += _until(verdict.holds_until() if verdict.status is Status.GOOD else None, now)
         return max(min(waits), 1.0)
 

@@ -29,6 +29,7 @@ class AlertKind(StrEnum):
     EXPIRED = "expired"
     LAST_TRY = "last-try"
     BLOCKED = "blocked"
+    REVOKED = "revoked"
     NO_AGENT = "no-agent"
     SERVICE_STOPPED = "service-stopped"
 
@@ -98,6 +99,8 @@ def _reader_changes(before: Reader | None, after: Reader) -> Iterator[Alert]:
         yield Alert(AlertKind.WRONG_CARD, after)
     if after.card_number is None:
         return
+    if after.revoked and not (before and before.revoked):
+        yield Alert(AlertKind.REVOKED, after)
     if after.blocked and not (before and before.blocked):
         yield Alert(AlertKind.BLOCKED, after)
     elif after.tries_left == 1 and not (before and before.tries_left == 1):

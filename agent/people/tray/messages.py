@@ -30,7 +30,7 @@ def write_message(alert: Alert, words: NullTranslations, language: str) -> Messa
     return Message(alert.key, title, plain_text(body, BODY_LIMIT), urgent=alert.kind in _URGENT)
 
 
-_URGENT = frozenset({AlertKind.LAST_TRY, AlertKind.BLOCKED, AlertKind.EXPIRED})
+_URGENT = frozenset({AlertKind.LAST_TRY, AlertKind.BLOCKED, AlertKind.EXPIRED, AlertKind.REVOKED})
 
 
 def _wrong_card(alert: Alert, words: NullTranslations, language: str) -> tuple[str, str]:
@@ -62,6 +62,13 @@ def _blocked(alert: Alert, words: NullTranslations, _language: str) -> tuple[str
     return words.gettext("The code of the card is blocked"), body.format(card=_card_words(alert.reader, words))
 
 
+def _revoked(alert: Alert, words: NullTranslations, _language: str) -> tuple[str, str]:
+    body = words.gettext(
+        "{card}: its authority has revoked a certificate. It can no longer log in or sign; have the card replaced."
+    )
+    return words.gettext("Your certificate has been revoked"), body.format(card=_card_words(alert.reader, words))
+
+
 def _no_agent(_alert: Alert, words: NullTranslations, _language: str) -> tuple[str, str]:
     body = words.gettext("No site and no program can use the card. The menu of this icon starts the agent again.")
     return words.gettext("The CPS agent has stopped"), body
@@ -78,6 +85,7 @@ _WRITERS = {
     AlertKind.EXPIRED: _expired,
     AlertKind.LAST_TRY: _last_try,
     AlertKind.BLOCKED: _blocked,
+    AlertKind.REVOKED: _revoked,
     AlertKind.NO_AGENT: _no_agent,
     AlertKind.SERVICE_STOPPED: _service_stopped,
 }

@@ -54,6 +54,7 @@ class Reader:
     expires_at: datetime | None = None
     tries_left: int | None = None
     blocked: bool = False
+    revoked: bool = False
     trouble: Trouble | None = None
 
 
@@ -144,6 +145,7 @@ def parse_reader(reader: Json) -> Reader:
         expires_at=parse_moment(reader.get("expiresAt")),
         tries_left=pin.get("triesLeft"),
         blocked=pin.get("state") == "blocked",
+        revoked=reader.get("revoked") is True,
         trouble=trouble,
     )
 

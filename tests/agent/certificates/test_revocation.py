@@ -47,6 +47,7 @@ def question(pki: Pki, folder: Path, label: str, **details: object) -> CheckRequ
         "crl": list(addresses.crl),
         "hosts": [pki.host],
         "folder": str(folder),
+        "renew_after": 0.9,
     }
     return CheckRequest(**(members | details))
 

@@ -124,6 +124,7 @@ async def test_every_fate_has_its_state(pki: Pki, tmp_path: Path) -> None:
     assert certificates["good"]["stateSince"] == certificates["good"]["revocation"]["producedAt"]
     conditions = {reader["name"]: reader["condition"] for reader in status["readers"]}
     assert {conditions[number(label)] for label in STATES if label != "expired"} == {"card-ready"}  # no alarm of it
+    assert {reader["name"] for reader in status["readers"] if reader["revoked"]} == {"revoked", "revokedlist"}
 
 
 async def test_nothing_known_refuses_nothing(pki: Pki, tmp_path: Path) -> None:

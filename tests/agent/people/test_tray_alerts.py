@@ -56,6 +56,19 @@ def test_what_stands_so_at_the_start_is_told_too(memory):
     assert kinds(Alerts(memory).review(None, desk("pin-blocked"), NOW, 0)) == [AlertKind.BLOCKED]
 
 
+def test_a_revocation_is_told_when_it_is_learned(memory):
+    alerts = Alerts(memory)
+    assert kinds(alerts.review(desk(), desk(revoked=False), NOW, 0)) == []
+    learned = alerts.review(desk(), desk(revoked=True), NOW, 1)
+    assert kinds(learned) == [AlertKind.REVOKED]
+    assert kinds(alerts.review(desk(revoked=True), desk(revoked=True), NOW, 400)) == []
+    assert kinds(alerts.review(None, desk(revoked=True), NOW, 800)) == [AlertKind.REVOKED]
+    message = write_message(learned[0], load_words("fr"), "fr")
+    assert message.urgent
+    assert "Marie DUPONT" in message.body
+    assert "révoqué" in message.title
+
+
 def test_agent_trouble_is_told_once(memory):
     alerts = Alerts(memory)
     assert alerts.review(None, NO_AGENT, NOW, 0) == []  # at login nothing is wrong yet
@@ -161,7 +174,13 @@ def test_words_name_the_holder_and_no_number(kind, language):
     assert message.title
     assert message.body
     assert "99213845" not in message.title + message.body
-    about_card = kind in (AlertKind.EXPIRES, AlertKind.EXPIRED, AlertKind.LAST_TRY, AlertKind.BLOCKED)
+    about_card = kind in (
+        AlertKind.EXPIRES,
+        AlertKind.EXPIRED,
+        AlertKind.LAST_TRY,
+        AlertKind.BLOCKED,
+        AlertKind.REVOKED,
+    )
     assert ("Marie DUPONT" in message.body) == about_card
 
 
