@@ -9,7 +9,7 @@ from typing import Self
 
 from asn1crypto.cms import ContentInfo
 
-from drivers.card.certificate import parse_certificate
+from drivers.card.certificate import Certificate, parse_certificate
 from drivers.card.der import (
     TAG_BIT_STRING,
     TAG_INTEGER,
@@ -87,22 +87,25 @@ def read_certificates(content: bytes) -> tuple[bytes, ...]:
 
 
 def find_chain(certificate_der: bytes, others: Iterable[bytes]) -> tuple[bytes, ...]:
-    """Those of the others that lead upwards by their names, issuer first."""
-    by_subject: dict[bytes, bytes] = {}
-    for der in others:
-        try:
-            by_subject.setdefault(parse_certificate(der).subject.der, der)
-        except CardUnknownError:
-            continue
-    chain: list[bytes] = []
+    """Those of the others that lead upwards by their names, issuer first; nothing is verified."""
+    candidates = [parsed for der in others if (parsed := _parse(der)) is not None]
+    chain: list[Certificate] = []
     here = parse_certificate(certificate_der)
-    while len(chain) < MAX_CHAIN and here.issuer.der != here.subject.der:
-        found = by_subject.get(here.issuer.der)
-        if found is None or found in chain:
+    while len(chain) < MAX_CHAIN and not here.issuer.matches(here.subject):
+        above = (each for each in candidates if each not in chain and each.subject.matches(here.issuer))
+        found = next(above, None)
+        if found is None:
             break
         chain.append(found)
-        here = parse_certificate(found)
-    return tuple(chain)
+        here = found
+    return tuple(each.der for each in chain)
+
+
+def _parse(der: bytes) -> Certificate | None:
+    try:
+        return parse_certificate(der)
+    except CardUnknownError:
+        return None
 
 
 def _read_all(files: Sequence[bytes], passphrase: Passphrase | None) -> Contents:
