@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drivers.virtual.pki import TestPki
+    from drivers.virtual.authorities import TestAuthorities
 
 FOLDER = Path("virtual") / "pki"
 
@@ -29,9 +29,9 @@ class TestRoot:
         pki = self._load()
         return pki.chain_der() if pki is not None else ()
 
-    def _load(self) -> TestPki | None:
+    def _load(self) -> TestAuthorities | None:
         if not self._folder.is_dir():
             return None
-        from drivers.virtual.pki import TestPki  # noqa: PLC0415 - only where test cards were made
+        from drivers.virtual.authorities import TestAuthorities  # noqa: PLC0415 - only where test cards were made
 
-        return TestPki.load(self._folder)
+        return TestAuthorities.load(self._folder)

@@ -13,13 +13,14 @@ from drivers.atomic import make_private_folder, write_atomically
 from drivers.base import KeyRole
 from drivers.errors import DriverError
 from drivers.folder_lock import FolderLock
+from drivers.virtual.authorities import load_key
 from drivers.virtual.card_os import VirtualCard
 from drivers.virtual.certificates import Subject
 from drivers.virtual.chip import ApduCard
 from drivers.virtual.memory import Code, Codes, Memory
 from drivers.virtual.personalisation import DEFAULT, Personalisation
 from drivers.virtual.pkcs15 import MODULUS_BITS
-from drivers.virtual.pki import TestPki, dump_key, load_key
+from drivers.virtual.pki import TestPki, dump_key
 
 C = TypeVar("C", bound=ApduCard)
 Make = Callable[[Personalisation, dict[KeyRole, bytes], Memory, bytes | None], C]

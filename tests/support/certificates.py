@@ -11,7 +11,7 @@ from drivers.card import encoding as der
 from drivers.card.certificate import parse_certificate
 from drivers.card.der import TAG_SEQUENCE, TAG_SET, Elements
 from drivers.card.tlv import encode_tlv
-from drivers.virtual.pki import load_key
+from drivers.virtual.authorities import load_key
 from drivers.virtual.store import pki_folder
 
 SHA256_RSA = der.sequence(der.oid("1.2.840.113549.1.1.11"), der.null())

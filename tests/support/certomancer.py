@@ -14,7 +14,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from agent.certificates.pem import read_pem
-from drivers.virtual.pki import dump_key, load_key
+from drivers.virtual.authorities import load_key
+from drivers.virtual.pki import dump_key
 
 KEYS = ("root", "issuing", "stranger", "responder", "card")
 TESTS = Path(__file__).parents[1]
