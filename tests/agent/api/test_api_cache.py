@@ -104,7 +104,8 @@ async def test_forgetting_empties_it_and_a_card_is_read_anew_when_it_is_next_ins
             while held[-100:] not in on_disk(folder):  # kept as one seen at this desk, by a follower of the events
                 await asyncio.sleep(0.005)
         answer = await agent.program(*FORGET)
-        assert (answer.status, answer.body["forgotten"]) == (200, {"cards": 1, "seenCards": 1, "directory": 0})
+        assert answer.status == 200
+        assert answer.body["forgotten"].items() >= {"cards": 1, "seenCards": 1, "directory": 0}.items()
         assert needle not in on_disk(folder)
         assert held[-100:] not in on_disk(folder)
         assert b'"certificate_der"' not in on_disk(folder)
