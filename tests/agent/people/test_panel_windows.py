@@ -116,6 +116,26 @@ def test_revoking_asks_first_and_no_is_the_default(agent, panel):
     assert deletes() == [("DELETE", "/v1/grants/1", None)]
 
 
+def test_what_is_missing_leads_to_whom_to_turn_to_and_back(panel):
+    """By keyboard: a button that changes the page goes away with it, in the middle of its own click."""
+    panel.process.stdin.write("means\n")
+    panel.process.stdin.flush()
+    panel.display.focus(panel.wait_for("Means of identification"))
+    wait_until(lambda: press_until_titled(panel, "Whom to turn to"), "the page")
+    for page, title in (("errands#self", "Whom to turn to"), ("errands", "Whom to turn to"), ("card", "Card")):
+        panel.process.stdin.write(f"{page}\n")
+        panel.process.stdin.flush()
+        panel.wait_for(title)
+    assert panel.process.poll() is None
+
+
+def press_until_titled(panel, title: str) -> bool:
+    """Tab wanders to the first button, once the page is there."""
+    panel.display.press("Tab", "space")
+    names = ("xdotool", "search", "--onlyvisible", "--name", f"^{title} — CPS agent$")
+    return subprocess.run(names, env=panel.environment, capture_output=True, check=False).returncode == 0
+
+
 def windows(panel) -> list[str]:
     command = ("xdotool", "search", "--onlyvisible", "--name", "CPS agent")
     done = subprocess.run(command, env=panel.environment, capture_output=True, text=True, check=False)
