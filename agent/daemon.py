@@ -119,7 +119,7 @@ class Daemon:
         desk = Desk(self._prompt or self._choose_prompt())
         sessions = await self._make_sessions(cards, grants, stack)
         software = SoftwareDesk.of(cards.software, desk, policy, self.settings.software_keys)
-        means = KnownMeans(cards, seen)
+        means = KnownMeans(cards, seen, trust.states.find)
         means.list_software = software.keeper.list_certificates
         await self._listen(
             Services(

@@ -22,7 +22,6 @@ NUMBER: Final[Schema] = {"type": "integer"}
 BOOLEAN: Final[Schema] = {"type": "boolean"}
 TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 NUMBER_OR_NULL: Final[Schema] = {"type": ["integer", "null"]}
-CERTIFICATE_STATE: Final[Schema] = {"enum": ["valid", "expiring", "expired", "not-yet-valid", "revoked", "unknown"]}
 CONDITION: Final[Schema] = {"enum": list(Condition)}
 KIND: Final[Schema] = {"enum": list(CallerKind)}
 FOREIGN_CARD: Final[Schema] = {"enum": [family.lower() for family in (*foreign_cards.NAMES, CardFamily.UNKNOWN)]}
@@ -124,7 +123,7 @@ CERTIFICATE = _record(
     | STATE_OF_CERTIFICATE
 )
 MEANS = _record(
-    {"kind": {"enum": ["card", "e-cps", "software"]}, "state": CERTIFICATE_STATE, "present": BOOLEAN}
+    {"kind": {"enum": ["card", "e-cps", "software"]}, "state": {"enum": list(StateName)}, "present": BOOLEAN}
     | {"roles": _list(TEXT), "profession": _or_null(CODED)}
     | dict.fromkeys(
         ("number", "cardKind", "nationalId", "stateSince", "stateReason", "expiresAt", "seenAt", "errand"), TEXT_OR_NULL

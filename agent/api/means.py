@@ -50,7 +50,7 @@ def _means_view(means: Means) -> dict[str, Any]:
         "nationalId": holder.national_id if holder is not None else None,
         "profession": coded_view(holder.profession or holder.future_profession) if holder is not None else None,
         "roles": list(means.roles),
-        "state": means.state,
+        "state": str(means.state),
         "stateSince": _moment_or_null(means.state_since),
         "stateReason": means.state_reason,
         "expiresAt": _moment_or_null(means.expires_at),

@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING, Final
 from agent.cards.card import Card, load_certificate
 from agent.cards.cards import Cards
 from agent.cards.seen import SeenCard, SeenCards
+from agent.certificates.states import CertificateState, StateName
 from drivers.errors import CardUnknownError, DriverError, ServiceStoppedError
 
 if TYPE_CHECKING:
-    from agent.certificates.means import Bearer, CardRecord, ECpsRecord, SoftwareRecord, State
+    from agent.certificates.means import Bearer, CardRecord, ECpsRecord, SoftwareRecord
 
 log = logging.getLogger(__name__)
 
-SEVERITY: Final = ("revoked", "expired", "not-yet-valid", "unknown", "expiring", "valid")
+SEVERITY: Final = (
+    StateName.REVOKED,
+    StateName.EXPIRED,
+    StateName.NOT_YET_VALID,
+    StateName.UNKNOWN,
+    StateName.EXPIRING,
+    StateName.VALID,
+)
 """Of a card's certificates the worst decides."""
 
 
@@ -29,12 +37,12 @@ async def _nothing() -> tuple[bytes, ...]:
 class KnownMeans:
     """Who has which means: the cards in readers, those that were, software certificates, and e-CPS used here.
 
-    `find_state` tells the state of a certificate from memory; without it the dates decide. `list_software` gives the
-    certificates that are kept with a key here, in DER.
+    `find_state` tells the state of a certificate from memory. `list_software` gives those that are kept with a key
+    here, in DER.
     """
 
-    def __init__(self, cards: Cards, seen: SeenCards) -> None:
-        self.find_state: Callable[[bytes], State] | None = None
+    def __init__(self, cards: Cards, seen: SeenCards, find_state: Callable[[bytes], CertificateState]) -> None:
+        self._find_state = find_state
         self.list_software: Callable[[], Awaitable[Sequence[bytes]]] = _nothing
         self.e_cps: Callable[[], Iterable[ECpsRecord]] = tuple
         self._cards = cards
@@ -67,18 +75,18 @@ class KnownMeans:
         now = datetime.now(UTC)
         cards = [card for card in cards if not card.is_contactless]
         present = {card.number for card in cards}
-        records = [self._record(card, now) for card in cards]
-        records += [record for one in seen if one.number not in present for record in self._remembered(one, now)]
-        software = [record for der in software_der for record in self._software_record(der, now)]
+        records = [self._record(card) for card in cards]
+        records += [record for one in seen if one.number not in present for record in self._remembered(one)]
+        software = [record for der in software_der for record in self._software_record(der)]
         return list_bearers(Records(records, software, e_cps), now)
 
-    def _record(self, card: Card, now: datetime) -> CardRecord:
+    def _record(self, card: Card) -> CardRecord:
         from agent.certificates.means import CardRecord  # noqa: PLC0415
 
-        state = self._state([key.certificate_der for key in card.token.keys], now)
+        state = self._state([key.certificate_der for key in card.token.keys])
         return CardRecord(card.number, card.holder, state, card.expires_at, card.test, present=True)
 
-    def _remembered(self, seen: SeenCard, now: datetime) -> Iterable[CardRecord]:
+    def _remembered(self, seen: SeenCard) -> Iterable[CardRecord]:
         """One record; none for a row that was damaged."""
         from agent.certificates.holder import read_holder  # noqa: PLC0415
         from agent.certificates.means import CardRecord  # noqa: PLC0415
@@ -88,10 +96,10 @@ class KnownMeans:
         except CardUnknownError:
             return
         expires_at = min(certificate.not_after for certificate in certificates)
-        state, holder = self._state(seen.certificates_der, now), read_holder(certificates[0])
+        state, holder = self._state(seen.certificates_der), read_holder(certificates[0])
         yield CardRecord(seen.number, holder, state, expires_at, seen.test, seen_at=seen.seen_at)
 
-    def _software_record(self, certificate_der: bytes, now: datetime) -> Iterable[SoftwareRecord]:
+    def _software_record(self, certificate_der: bytes) -> Iterable[SoftwareRecord]:
         """One record; none for a certificate that this agent would not have taken."""
         from agent.certificates.holder import read_holder  # noqa: PLC0415
         from agent.certificates.means import SoftwareRecord  # noqa: PLC0415
@@ -103,17 +111,8 @@ class KnownMeans:
             log.warning("a software certificate cannot be read: %s", error)
             return
         holder, roles = read_holder(kept.parsed), frozenset({str(kept.role)} if kept.role else ())
-        state, expires_at = self._state_of(certificate_der, now), kept.parsed.not_after
+        state, expires_at = self._find_state(certificate_der), kept.parsed.not_after
         yield SoftwareRecord(kept.group, holder, roles, state, expires_at, holder.test)
 
-    def _state(self, certificates_der: Sequence[bytes], now: datetime) -> State:
-        states = [self._state_of(der, now) for der in certificates_der]
-        return min(states, key=lambda state: SEVERITY.index(state.name))
-
-    def _state_of(self, certificate_der: bytes, now: datetime) -> State:
-        from agent.certificates.means import state_by_dates  # noqa: PLC0415
-
-        if self.find_state is not None:
-            return self.find_state(certificate_der)
-        certificate = load_certificate(certificate_der)
-        return state_by_dates(certificate.not_before, certificate.not_after, now)
+    def _state(self, certificates_der: Sequence[bytes]) -> CertificateState:
+        return min(map(self._find_state, certificates_der), key=lambda state: SEVERITY.index(state.name))

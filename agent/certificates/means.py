@@ -6,34 +6,34 @@ Values in, a table out; nothing is looked up. What somebody has to do is named b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
+
+from agent.certificates.states import CertificateState, StateName
 
 if TYPE_CHECKING:
     from agent.certificates.holder import Holder
 
-GOOD: Final = frozenset({"valid", "expiring"})
-UNSURE: Final = "unknown"
-EXPIRED: Final = "expired"
+GOOD: Final = frozenset({StateName.VALID, StateName.EXPIRING})
 NOT_SEEN: Final = "not-seen-here"
 PAIR: Final = ("AUTH_CLI", "SIGN")
 """The two software certificates of a structure that are of use together only: to authenticate, and to sign."""
 
 STAFF_KINDS: Final = frozenset({"CPE", "CPA", "CDE", "CDA"})
 E_CPS_ERRAND: Final = "e-cps-activate"
-CARD_ERRANDS: Final = {
-    "expiring": "card-renewal",
-    EXPIRED: "card-renewal",
-    "revoked": "card-revoked",
+CARD_ERRANDS: Final[Mapping[str, str]] = {
+    StateName.EXPIRING: "card-renewal",
+    StateName.EXPIRED: "card-renewal",
+    StateName.REVOKED: "card-revoked",
     NOT_SEEN: "card-order",
 }
-SOFTWARE_ERRANDS: Final = {
-    "expiring": "certificate-renewal",
-    EXPIRED: "certificate-renewal",
-    "revoked": "certificate-order",
+SOFTWARE_ERRANDS: Final[Mapping[str, str]] = {
+    StateName.EXPIRING: "certificate-renewal",
+    StateName.EXPIRED: "certificate-renewal",
+    StateName.REVOKED: "certificate-order",
     NOT_SEEN: "certificate-order",
 }
 STAFF_ERRAND: Final = "employee-card"
@@ -42,22 +42,6 @@ ERRANDS: Final = frozenset(
     {*CARD_ERRANDS.values(), *SOFTWARE_ERRANDS.values(), STAFF_ERRAND, STRUCTURE_ERRAND, E_CPS_ERRAND}
 )
 """Every errand that this table may name. Not yet valid has none: it is the clock of the workstation that is wrong."""
-
-
-class State(Protocol):
-    """The state of a certificate, in the words of `agent.certificates.states.StateName`."""
-
-    @property
-    def name(self) -> str:
-        """One of valid, expiring, expired, not-yet-valid, revoked, unknown."""
-
-    @property
-    def since(self) -> datetime | None:
-        """Since when that is known."""
-
-    @property
-    def reason(self) -> str | None:
-        """Why it is not known, or why it was revoked."""
 
 
 class Kind(StrEnum):
@@ -77,21 +61,12 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class DatedState:
-    """A state by the dates of a certificate alone."""
-
-    name: str
-    since: datetime | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class CardRecord:
     """A card that is in a reader, or was seen here at `seen_at` (None: not known when)."""
 
     number: str
     holder: Holder
-    state: State
+    state: CertificateState
     expires_at: datetime
     test: bool
     present: bool = False
@@ -105,7 +80,7 @@ class SoftwareRecord:
     number: str
     holder: Holder
     roles: frozenset[str]
-    state: State
+    state: CertificateState
     expires_at: datetime
     test: bool
 
@@ -115,7 +90,7 @@ class ECpsRecord:
     """An e-CPS that was used on this workstation, by the national id that it told."""
 
     national_id: str
-    state: State
+    state: CertificateState
     used_at: datetime
     test: bool = False
 
@@ -128,7 +103,7 @@ class Means:
     """
 
     kind: Kind
-    state: str
+    state: StateName
     state_since: datetime | None = None
     state_reason: str | None = None
     expires_at: datetime | None = None
@@ -185,13 +160,6 @@ class _Key:
     id: str
     is_person: bool
     test: bool
-
-
-def state_by_dates(not_before: datetime, not_after: datetime, now: datetime) -> DatedState:
-    """What the dates alone tell."""
-    if now < not_before:
-        return DatedState("not-yet-valid", not_before)
-    return DatedState("valid", not_before) if now <= not_after else DatedState(EXPIRED, not_after)
 
 
 def list_bearers(records: Records, now: datetime) -> tuple[Bearer, ...]:
@@ -291,15 +259,15 @@ def _software_means(one: SoftwareRecord, now: datetime) -> Means:
 def _e_cps_means(found: Sequence[ECpsRecord]) -> Iterable[Means]:
     """One entry for whoever may have an e-CPS: it has an RPPS number for its name."""
     if not found:
-        return (Means(Kind.E_CPS, UNSURE, state_reason="not-used-here"),)
+        return (Means(Kind.E_CPS, StateName.UNKNOWN, state_reason="not-used-here"),)
     last = max(found, key=lambda one: one.used_at)
     state = last.state
     return (Means(Kind.E_CPS, state.name, state.since, state.reason, seen_at=last.used_at),)
 
 
-def _state_now(state: State, expires_at: datetime, now: datetime) -> str:
+def _state_now(state: CertificateState, expires_at: datetime, now: datetime) -> StateName:
     """What was learned before the clock moved on, or was set, is judged by the date again."""
-    return EXPIRED if expires_at < now and state.name in (*GOOD, UNSURE) else state.name
+    return StateName.EXPIRED if expires_at < now and state.name in (*GOOD, StateName.UNKNOWN) else state.name
 
 
 def _past(seen_at: datetime | None, now: datetime) -> datetime | None:
@@ -336,7 +304,7 @@ def _card_lack(cards: Sequence[Means], holder: Holder, key: _Key) -> Lack:
     return Lack(lack.what, lack.reason, _card_errand(lack.reason, holder, key))
 
 
-def _make_lack(what: str, having: Sequence[Means], errands: dict[str, str]) -> Lack:
+def _make_lack(what: str, having: Sequence[Means], errands: Mapping[str, str]) -> Lack:
     """The reason is that of the newest one."""
     reason = having[0].state if having else NOT_SEEN
     return Lack(what, reason, errands.get(reason))
@@ -344,12 +312,12 @@ def _make_lack(what: str, having: Sequence[Means], errands: dict[str, str]) -> L
 
 def _usable(means: Iterable[Means]) -> bool:
     """Whether one is good, or cannot be told to be bad."""
-    return any(one.state in GOOD or one.state == UNSURE for one in means)
+    return any(one.state in GOOD or one.state == StateName.UNKNOWN for one in means)
 
 
 def _judge(means: Sequence[Means], missing: Sequence[Lack], key: _Key) -> Verdict:
     if missing:
-        can_tell = not key.is_person or all(lack.reason not in (UNSURE, NOT_SEEN) for lack in missing)
+        can_tell = not key.is_person or all(lack.reason not in (StateName.UNKNOWN, NOT_SEEN) for lack in missing)
         return Verdict.MISSING if can_tell else Verdict.UNKNOWN
     if key.is_person:
         personal = [one for one in means if one.kind is not Kind.SOFTWARE]

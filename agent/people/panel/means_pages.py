@@ -7,11 +7,14 @@ from gettext import NullTranslations
 from typing import Final
 
 from agent.client import Client, Json
+from agent.people.certificate_words import reason_words
 from agent.people.errands.errands import Errands, load_errands
 from agent.people.panel.errand_pages import errands_target
 from agent.people.panel.sections import Button, Context, Deed, Line, Section, coded, moment_words, only_told, shown
 
 GOOD, BAD, UNKNOWN = "✓", "✗", "?"
+OVER: Final = ("expired", "revoked")
+REASONED: Final = ("unknown", "revoked")
 SIGNS: Final = {"valid": GOOD, "expiring": GOOD, "unknown": UNKNOWN}
 
 
@@ -60,15 +63,15 @@ def verdict_words(bearer: Json, words: NullTranslations) -> str:
     return {
         "enough": f"{GOOD} " + words.gettext("complete"),
         "missing": f"{BAD} " + words.gettext("incomplete: all of these are needed"),
-        "unknown": f"{UNKNOWN} " + words.gettext("complete; whether something was revoked is not known"),
+        "unknown": f"{UNKNOWN} " + words.gettext("complete; whether all of it is valid is not known"),
     }.get(verdict, shown(verdict, 40))
 
 
 def _doubt_words(bearer: Json, words: NullTranslations) -> str:
-    """What this workstation cannot know: whether there is an e-CPS, or whether a card was revoked."""
+    """What this workstation cannot know: whether there is an e-CPS, or whether a card is valid."""
     if bearer.get("missing"):
         return words.gettext("no valid card is known here; whether there is an e-CPS is not known")
-    return words.gettext("has a card; whether it was revoked is not known")
+    return words.gettext("has a card; whether it is valid is not known")
 
 
 def means_name(means: Json, words: NullTranslations) -> str:
@@ -93,25 +96,33 @@ def means_words(means: Json, words: NullTranslations) -> str:
 
 
 def state_words(means: Json, words: NullTranslations) -> str:
-    """The state of a means; a word of a later agent is shown as it is."""
-    state = str(means.get("state"))
+    """The state of a means, and why it was revoked or is not known."""
+    state, reason = str(means.get("state")), str(means.get("stateReason") or "")
     if state == "unknown" and means.get("kind") == "e-cps":
         return words.gettext("not known: not used here yet")
+    text = _plain_state_words(state, words)
+    why = reason_words(reason, words) if state in REASONED else ""
+    return f"{text} ({why})" if why else text
+
+
+def _plain_state_words(state: str, words: NullTranslations) -> str:
+    """A word of a later agent is shown as it is."""
     return {
         "valid": words.gettext("valid"),
         "expiring": words.gettext("expires soon"),
         "expired": words.gettext("has expired"),
         "not-yet-valid": words.gettext("not valid yet (is the date of this workstation right?)"),
         "revoked": words.gettext("has been revoked"),
-        "unknown": words.gettext("valid by its dates; whether it was revoked is not known"),
+        "unknown": words.gettext("valid by its dates, no more is known"),
     }.get(state, shown(state, 40))
 
 
 def _until(means: Json, words: NullTranslations) -> str:
-    if not means.get("expiresAt"):
-        return ""
-    text = words.gettext("on {date}") if means.get("state") == "expired" else words.gettext("until {date}")
-    return text.format(date=moment_words(means.get("expiresAt"), words))
+    """When its state began, for what is over; else when it ends."""
+    state = means.get("state")
+    moment = means.get("stateSince" if state == "revoked" else "expiresAt")
+    text = words.gettext("on {date}") if state in OVER else words.gettext("until {date}")
+    return text.format(date=moment_words(moment, words)) if moment else ""
 
 
 def _place(means: Json, words: NullTranslations) -> str:

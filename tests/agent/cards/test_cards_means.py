@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,13 +19,18 @@ from agent.cards.means import KnownMeans
 from agent.cards.opening import CardOpener
 from agent.cards.policy import CardPolicy
 from agent.cards.seen import SeenCards
-from agent.certificates.means import Bearer, DatedState
+from agent.certificates.means import Bearer
+from agent.certificates.states import CertificateState, StateName
 from drivers.base import Deadline, Token
 from drivers.card.family import open_card as open_token
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.store import open_card
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+VALID = CertificateState(StateName.VALID)
+FindState = Callable[[bytes], CertificateState]
 
 
 class NoStore:
@@ -62,12 +67,12 @@ async def seen(tmp_path: Path) -> AsyncIterator[SeenCards]:
 
 
 @asynccontextmanager
-async def known_means(seen: SeenCards) -> AsyncIterator[KnownMeans]:
+async def known_means(seen: SeenCards, find_state: FindState = lambda _: VALID) -> AsyncIterator[KnownMeans]:
     """With readers that hold nothing."""
     policy = CardPolicy(lambda _: False, lambda _: False)
     cards = Cards([VirtualReaders([])], CardOpener(NoStore(), lambda: None), policy, EventBus())
     cards.start()
-    yield KnownMeans(cards, seen)
+    yield KnownMeans(cards, seen, find_state)
     cards.stop()
 
 
@@ -117,13 +122,14 @@ async def test_attack_readers_that_show_a_new_card_each_time_fill_no_disk(
 async def test_the_worst_certificate_of_a_card_decides(seen: SeenCards, card: Card, worse: str, better: str) -> None:
     await seen.note(card, NOW)
     first = card.token.keys[0].certificate_der
-    async with known_means(seen) as known:
-        for found, other in ((worse, better), (better, worse)):
-            known.find_state = lambda der, found=found, other=other: DatedState(
-                found if der == first else other, NOW, "r"
-            )
+    for found, other in ((worse, better), (better, worse)):
+        states = {
+            True: CertificateState(StateName(found), NOW, "r"),
+            False: CertificateState(StateName(other), NOW, "r"),
+        }
+        async with known_means(seen, lambda der, states=states: states[der == first]) as known:
             bearer = await only(known)
-            assert (bearer.means[0].state, bearer.means[0].state_reason) == (worse, "r")
+        assert (bearer.means[0].state, bearer.means[0].state_reason) == (worse, "r")
 
 
 async def test_software_certificates_of_a_structure(

@@ -13,7 +13,6 @@ from agent.certificates.holder import Coded, Holder
 from agent.certificates.means import (
     ERRANDS,
     CardRecord,
-    DatedState,
     ECpsRecord,
     Kind,
     Lack,
@@ -21,14 +20,14 @@ from agent.certificates.means import (
     SoftwareRecord,
     Verdict,
     list_bearers,
-    state_by_dates,
 )
+from agent.certificates.states import CertificateState, StateName
 from agent.certificates.structure import Structure
 from agent.people.errands.errands import load_errands
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LATER, BEFORE = NOW + timedelta(days=400), NOW - timedelta(days=400)
-STATES = ("valid", "expiring", "expired", "not-yet-valid", "revoked", "unknown")
+STATES = tuple(StateName)
 HOSPITAL = Structure("HOPITAL D'ESSAI", "1990000010")
 DOCTOR = Holder("CPS", False, "DUPONT", "MARIE", "899700002712", "Médecin", Coded("10", "Médecin"), None)
 NURSE = replace(DOCTOR, national_id="0599999999", profession=Coded("60", "Infirmier"))
@@ -40,13 +39,17 @@ ORGANISATION = Holder(None, False, None, None, "INSI-AUTO", None, None, None, st
 
 def card(holder=DOCTOR, state="valid", number="99900001", **members):
     expires_at = BEFORE if state == "expired" else LATER
-    return CardRecord(number, holder, DatedState(state), **{"expires_at": expires_at, "test": False} | members)
+    return CardRecord(
+        number, holder, CertificateState(StateName(state)), **{"expires_at": expires_at, "test": False} | members
+    )
 
 
 def software(*roles, state="valid", **members):
     expires_at = BEFORE if state == "expired" else LATER
     given = {"expires_at": expires_at, "test": False} | members
-    return SoftwareRecord("S0123456789ABCDE", ORGANISATION, frozenset(roles), DatedState(state), **given)
+    return SoftwareRecord(
+        "S0123456789ABCDE", ORGANISATION, frozenset(roles), CertificateState(StateName(state)), **given
+    )
 
 
 def only(*records, **others):
@@ -130,9 +133,9 @@ def test_a_student_with_an_rpps_number_may_have_an_e_cps():
 )  # fmt: skip
 def test_an_e_cps_that_was_used_here_makes_up_for_a_card(state, verdict, missing):
     used = [
-        ECpsRecord("899700002712", DatedState("revoked"), NOW - timedelta(days=9)),
-        ECpsRecord("899700002712", DatedState(state), NOW - timedelta(days=1)),
-        ECpsRecord("899700099999", DatedState("valid"), NOW),
+        ECpsRecord("899700002712", CertificateState(StateName.REVOKED), NOW - timedelta(days=9)),
+        ECpsRecord("899700002712", CertificateState(StateName(state)), NOW - timedelta(days=1)),
+        ECpsRecord("899700099999", CertificateState(StateName.VALID), NOW),
     ]
     bearer = only(card(state="expired"), e_cps=used)
     assert (bearer.verdict, set(lacks(bearer))) == (verdict, missing)
@@ -141,7 +144,7 @@ def test_an_e_cps_that_was_used_here_makes_up_for_a_card(state, verdict, missing
 
 def test_the_test_means_of_a_person_are_those_of_another_bearer():
     records = Records([card(state="expired"), card(number="2", test=True)], e_cps=[
-        ECpsRecord("899700002712", DatedState("valid"), NOW, test=True)])  # fmt: skip
+        ECpsRecord("899700002712", CertificateState(StateName.VALID), NOW, test=True)])  # fmt: skip
     real, test = sorted(list_bearers(records, NOW), key=lambda bearer: bearer.test)
     assert (real.test, real.verdict) == (False, Verdict.UNKNOWN)
     assert (test.test, test.verdict, test.means[1].state) == (True, Verdict.ENOUGH, "valid")
@@ -235,14 +238,6 @@ def test_what_was_seen_in_the_future_was_seen_by_a_wrong_clock():
     assert only(card(seen_at=NOW + timedelta(hours=1))).means[0].seen_at is None
     assert only(card(seen_at=BEFORE)).means[0].seen_at == BEFORE
     assert only(card(seen_at=BEFORE, present=True)).means[0].seen_at is None
-
-
-def test_state_by_dates():
-    start, end = NOW, NOW + timedelta(days=1)
-    assert state_by_dates(start, end, NOW - timedelta(seconds=1)).name == "not-yet-valid"
-    assert state_by_dates(start, end, start).name == "valid"
-    assert state_by_dates(start, end, end).name == "valid"
-    assert state_by_dates(start, end, end + timedelta(seconds=1)) == DatedState("expired", end)
 
 
 def test_every_errand_is_in_our_data():

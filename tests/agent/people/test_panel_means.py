@@ -114,3 +114,19 @@ def test_page_is_loaded(tmp_path):
         agent.answers["GET", "/v1/means"] = {"bearers": []}
         (nobody,) = load_page("means", context(tmp_path / "data"))
     assert "Nobody's card" in nobody.title
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"state": "revoked", "stateSince": "2026-11-20T12:00:00Z", "stateReason": "key-compromise"},
+         "✗ has been revoked (its key was exposed), on 2026-11-20, Médecin, in a reader now"),
+        ({"state": "revoked", "stateReason": "unspecified"}, "✗ has been revoked, Médecin, in a reader now"),
+        ({"state": "unknown", "stateReason": "offline"},
+         "? valid by its dates, no more is known (its authority could not be reached), until 2029-11-23, Médecin, in a reader now"),
+        ({"state": "expired"}, "✗ has expired, on 2029-11-23, Médecin, in a reader now"),
+        ({"state": "valid", "stateReason": "off"}, "✓ valid, until 2029-11-23, Médecin, in a reader now"),
+    ],
+)  # fmt: skip
+def test_why_and_since_when(members, words):
+    assert means_words({**CARD_MEANS, **members}, ENGLISH) == words
