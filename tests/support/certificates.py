@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
@@ -35,18 +36,26 @@ def unsorted_subject(certificate_der: bytes) -> tuple[bytes, bytes]:
     return name, der.sequence(*(encode_tlv(TAG_SET, *reversed(part)) for part in parts))
 
 
+def exchange(certificate_der: bytes, issuer_key: rsa.RSAPrivateKey, old: bytes, new: bytes) -> bytes:
+    """A certificate with a part of what is certified exchanged that stands at its outermost level, signed again."""
+    content = Elements(parse_certificate(certificate_der).tbs_der, "tbs").take(TAG_SEQUENCE).value
+    assert content.count(old) == 1
+    return sign_again(der.sequence(content.replace(old, new)), issuer_key)
+
+
 def unsort(certificate_der: bytes, issuer_key: rsa.RSAPrivateKey) -> bytes:
     """The same certificate with the unsorted subject, signed again."""
-    return sign_again(
-        parse_certificate(certificate_der).tbs_der.replace(*unsorted_subject(certificate_der)), issuer_key
-    )
+    return exchange(certificate_der, issuer_key, *unsorted_subject(certificate_der))
 
 
-def unsort_card(data_dir: Path) -> list[bytes]:
-    """Do so to the certificates of the virtual cards of a data folder, of professionals, while they are closed."""
+def change_card(data_dir: Path, change: Callable[[bytes, rsa.RSAPrivateKey], bytes]) -> list[bytes]:
+    """Change the certificates of the virtual cards of a data folder, of professionals, while they are closed.
+
+    `change` is given a certificate and the key of its issuer.
+    """
     issuing_key = load_key(pki_folder(data_dir) / "issuing.key.pem")
     made = []
     for path in sorted((data_dir / "virtual" / "cards").glob("*/*.der")):
-        path.write_bytes(unsort(path.read_bytes(), issuing_key))
+        path.write_bytes(change(path.read_bytes(), issuing_key))
         made.append(path.read_bytes())
     return made

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from support.agent import NONCE, PAGE, RunningAgent
-from support.certificates import unsort_card
+from support.certificates import change_card, unsort
 from support.openssl import verify_cms, verify_token, write_chain
 
 from drivers.virtual.link import VirtualReaders
@@ -20,7 +20,7 @@ CONTENT = "Prescription : éàç".encode()
 
 @pytest.fixture
 def unsorted_der(folder: Path) -> list[bytes]:
-    return unsort_card(folder)
+    return change_card(folder, unsort)
 
 
 @pytest.fixture
