@@ -1,0 +1,55 @@
+"""A directory that was broken into: what it may cost the agent, and what is kept of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import msgspec
+from support.fhir_directory import bundle, mailbox, organization, practitioner, role
+
+RPPS = "99700002712"
+LONGEST_PAUSE_S = 0.5
+MOST_KEPT = 512 * 1024
+
+
+async def longest_pause(done: asyncio.Event) -> float:
+    """For how long the loop did nothing else, at worst."""
+    longest, last = 0.0, time.monotonic()
+    while not done.is_set():
+        await asyncio.sleep(0.01)
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    return longest
+
+
+def swollen(kind: str) -> list[dict[str, object]]:
+    """As much as a page holds, each part naming the same place with as many mailboxes as are read."""
+    if kind == "Practitioner":
+        return [practitioner(RPPS)]
+    boxes = [mailbox(f"{number}@{'x' * 200}.fr", "ORG") for number in range(64)]
+    place = organization("001-1", "x" * 300, telecom=boxes)
+    return [place, *(role(f"005-{number}", "003-1-1", "001-1", telecom=boxes[:3]) for number in range(499))]
+
+
+async def test_an_answer_that_swells_neither_stops_the_agent_nor_fills_its_memory(directory, ask):
+    pages = {kind: bundle(swollen(kind), []) for kind in ("Practitioner", "PractitionerRole")}
+    directory.always = lambda _, handler: pages[handler.path.partition("?")[0].rpartition("/")[2]]
+    done = asyncio.Event()
+    watch = asyncio.create_task(longest_pause(done))
+    found = await ask().find(RPPS)
+    done.set()
+    assert await watch < LONGEST_PAUSE_S
+    assert found is not None
+    assert found.mailboxes
+    assert len(msgspec.json.encode(found)) < MOST_KEPT
+
+
+async def test_situations_without_number_are_cut(directory, ask):
+    directory.resources = [practitioner(RPPS)]
+    directory.resources += [organization(f"001-{number}", f"{number}{'x' * 290}") for number in range(200)]
+    directory.resources += [role(f"005-{number}", "003-1-1", f"001-{number}") for number in range(200)]
+    directory.page_size = 100
+    found = await ask().find(RPPS)
+    assert found is not None
+    assert 16 <= len(found.situations) <= 100
+    assert len(msgspec.json.encode(found)) < MOST_KEPT
