@@ -123,6 +123,7 @@ class _Exchange:
         self._anchors_der = anchors_der
         self._end = time.monotonic() + request.timeout_s
         self._connection: http.client.HTTPConnection | None = None
+        self._opened: socket.socket | None = None
 
     def run(self) -> Response:
         request, parts = self._request, self._parts
@@ -134,6 +135,7 @@ class _Exchange:
             path, headers = parts._replace(fragment="").geturl(), headers | _credentials(proxy)
         try:
             self._connection.request(request.method, path, request.body, headers)
+            self._opened = self._connection.sock  # which the connection lets go of once a body begins
             with self._connection.getresponse() as response:
                 body = self._read(response)
                 names = {name.lower(): value for name, value in response.getheaders()}
@@ -143,6 +145,7 @@ class _Exchange:
 
     def close(self) -> None:
         opened = self._connection.sock if self._connection is not None else None
+        opened = opened or self._opened
         if opened is not None:
             with suppress(OSError):
                 opened.shutdown(socket.SHUT_RDWR)
