@@ -13,7 +13,9 @@ from agent.fetching import Fetcher, FetchTimeoutError, Request
 HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 
 
-@pytest.mark.parametrize("start", [HEAD + b"Transfer-Encoding: chunked\r\n\r\n", HEAD + b"Content-Length: 9999\r\n\r\n"])
+@pytest.mark.parametrize(
+    "start", [HEAD + b"Transfer-Encoding: chunked\r\n\r\n", HEAD + b"Content-Length: 9999\r\n\r\n"]
+)
 def test_a_body_that_drips_leaves_no_thread_behind(start, monkeypatch):
     """A chunk's size may be written for hours, one blank after the other."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
