@@ -27,7 +27,7 @@ class Tlv:
         return here
 
 
-def read_header(data: bytes, offset: int = 0) -> tuple[int, int, int]:
+def read_header(data: bytes | memoryview, offset: int = 0) -> tuple[int, int, int]:
     """Tag, header length and value length of the object at `offset`. Raises CardUnknownError when cut short."""
     try:
         tag, at = data[offset], offset + 1

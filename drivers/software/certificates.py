@@ -16,7 +16,7 @@ from drivers.card.extensions import read_authority, read_key_usage, read_purpose
 from drivers.card.names import OID_COMMON_NAME, OID_ORGANIZATION, OID_UNIT
 from drivers.errors import CardUnknownError
 from drivers.software.errors import KeyFileError, KeyKindError
-from drivers.software.keys import MAX_BITS, MIN_BITS
+from drivers.software.numbers import MAX_BITS, MIN_BITS
 from drivers.software.roles import Role, find_role
 
 
