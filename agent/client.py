@@ -6,7 +6,7 @@ import base64
 import http.client
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +123,32 @@ class Client:
 
     def remove_certificate(self, target: str) -> None:
         """DELETE /v1/software-certificates/{id}: an entry by its id, or all of a number."""
-        self.request("DELETE", f"/v1/software-certificates/{target}")
+        self.request("DELETE", f"/v1/software-certificates/{quote(target, safe='')}")
+
+    def certificate_products(self) -> list[Json]:
+        """GET /v1/certificate-products."""
+        return list(self.request("GET", "/v1/certificate-products")["products"])
+
+    def certificate_orders(self) -> Json:
+        """GET /v1/certificate-orders: orders, damaged ones, and renewals."""
+        return self.request("GET", "/v1/certificate-orders")
+
+    def order_certificate(
+        self, product: str, subject: Mapping[str, str], protection: str | None = None, replaces: str | None = None
+    ) -> Json:
+        """POST /v1/certificate-orders; the order with its request."""
+        body = _given(product=product, subject=dict(subject), protection=protection, replaces=replaces)
+        return self.request("POST", "/v1/certificate-orders", body)
+
+    def deliver_certificate(self, order_id: str, name: str, content: bytes) -> list[Json]:
+        """POST /v1/certificate-orders/{id}/certificate."""
+        body = {"name": name, "content": base64.b64encode(content).decode()}
+        path = f"/v1/certificate-orders/{quote(order_id, safe='')}/certificate"
+        return list(self.request("POST", path, body)["certificates"])
+
+    def cancel_order(self, order_id: str) -> None:
+        """DELETE /v1/certificate-orders/{id}."""
+        self.request("DELETE", f"/v1/certificate-orders/{quote(order_id, safe='')}")
 
     def grants(self) -> list[Json]:
         """GET /v1/grants."""

@@ -150,6 +150,20 @@ SOFTWARE_CERTIFICATE = _record(
     }
     | STATE_OF_CERTIFICATE
 )  # fmt: skip
+PAIR = _record(_texts("authentication", "signature") | {"sameName": BOOLEAN})
+PRODUCT = _record(
+    _texts("id", "range", "family", "role", "label", "labelFr", "name")
+    | {"names": _list(TEXT), "usage": _list(TEXT), "purposes": _list(TEXT), "checked": BOOLEAN}
+)
+SUBJECT = _record(_texts("place", "organisation", "structureId", "commonName"))
+ORDER = _record(
+    _texts("id", "product", "protection", "createdAt", "request")
+    | {"label": TEXT_OR_NULL, "labelFr": TEXT_OR_NULL, "subject": SUBJECT, "replaces": TEXT_OR_NULL}
+)
+RENEWAL = _record(
+    _texts("certificate", "cardNumber", "expiresAt", "role")
+    | {"product": TEXT_OR_NULL, "subject": SUBJECT, "ordered": TEXT_OR_NULL}
+)
 GRANT = _record(
     _texts("id", "caller", "createdAt", "expiresAt")
     | {"kind": KIND, "abilities": _list({"enum": list(Ability)}), "untilStop": BOOLEAN}
@@ -195,6 +209,9 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "Situation": SITUATION,
     "Certificate": CERTIFICATE,
     "SoftwareCertificate": SOFTWARE_CERTIFICATE,
+    "Product": PRODUCT,
+    "Order": ORDER,
+    "Renewal": RENEWAL,
     "Session": SESSION,
     "Means": MEANS,
     "Bearer": BEARER,
@@ -216,7 +233,15 @@ ANSWERS: Final[dict[str, Schema]] = {
     "read-directory": _ref("DirectoryEntry"),
     "list-means": _record({"bearers": _list(_ref("Bearer"))}),
     "forget-certificates": _record({"forgotten": {"type": "object", "additionalProperties": NUMBER}}),
-    "list-software": _record({"certificates": _list(_ref("SoftwareCertificate")), "damaged": _list(TEXT)}),
+    "list-software": _record(
+        {"certificates": _list(_ref("SoftwareCertificate")), "damaged": _list(TEXT), "pairs": _list(PAIR)}
+    ),
+    "list-products": _record({"products": _list(_ref("Product"))}),
+    "list-orders": _record(
+        {"orders": _list(_ref("Order")), "damaged": _list(TEXT), "renewals": _list(_ref("Renewal"))}
+    ),
+    "order-certificate": _ref("Order"),
+    "deliver-certificate": _record({"certificates": _list(_ref("SoftwareCertificate"))}),
     "keep-certificate": _record({"certificates": _list(_ref("SoftwareCertificate"))}),
     "list-journal": _record({"entries": _list(_ref("JournalEntry"))}),
     "grant": _ref("Grant"),

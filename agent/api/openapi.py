@@ -14,9 +14,11 @@ from agent.api.answers import ANSWERS, COMPONENTS, MESSAGES
 from agent.api.schemas import (
     AuthenticationBody,
     Body,
+    DeliveryBody,
     GrantBody,
     ImportBody,
     LockBody,
+    OrderBody,
     PinBody,
     SignatureBody,
     SituationsBody,
@@ -32,6 +34,8 @@ BODIES: dict[str, type[Body]] = {
     "authenticate": AuthenticationBody,
     "sign": SignatureBody,
     "keep-certificate": ImportBody,
+    "order-certificate": OrderBody,
+    "deliver-certificate": DeliveryBody,
 }
 
 

@@ -86,6 +86,34 @@ class ImportBody(Body, frozen=True):
     protection: Literal["key-store", "passphrase"] | None = None
 
 
+Part = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class SubjectBody(Body, frozen=True):
+    """Whom a certificate is to be for: ST (a department and its number), O, OU (IdNat_Struct) and CN."""
+
+    place: Part
+    organisation: Part
+    structure_id: Part
+    common_name: Part
+
+
+class OrderBody(Body, frozen=True):
+    """POST /v1/certificate-orders: the passphrase of the new key is asked of the person."""
+
+    product: Annotated[str, Meta(min_length=1, max_length=64)]
+    subject: SubjectBody
+    protection: Literal["key-store", "passphrase"] | None = None
+    replaces: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")] | None = None
+
+
+class DeliveryBody(Body, frozen=True):
+    """POST /v1/certificate-orders/{id}/certificate: the file as the authority sends it."""
+
+    name: Name
+    content: bytes
+
+
 B = TypeVar("B", bound=Body)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -14,11 +15,12 @@ from agent.api.context import Call, call, services
 from agent.api.schemas import LARGE_BODY, ImportBody, read_body
 from agent.api.views import base64_text, moment
 from agent.cards.errors import CertificateNotFoundError
-from agent.cards.keeping import is_target
+from agent.cards.keeping import Kept, is_target
 from agent.certificates.structure import read_structure
 from agent.certificates.trust import Trust
 
 if TYPE_CHECKING:
+    from drivers.software.pairs import Pair
     from drivers.software.token import SoftwareKey
 
 
@@ -27,7 +29,8 @@ async def list_software(request: web.Request) -> web.Response:
     await require_program(request)
     kept = await services(request).software.keeper.list_kept()
     keys = [key_view(key, services(request).trust) for key in kept.keys]
-    return web.json_response({"certificates": keys, "damaged": list(kept.damaged)})
+    pairs = [pair_view(pair) for pair in kept.pairs]
+    return web.json_response({"certificates": keys, "damaged": list(kept.damaged), "pairs": pairs})
 
 
 async def import_software(request: web.Request) -> web.Response:
@@ -40,6 +43,11 @@ async def import_software(request: web.Request) -> web.Response:
     state.record.code_given = True
     added = {entry.id for entry in entries}
     kept = await desk.keeper.list_kept()
+    return answer_with_keys(request, added, kept)
+
+
+def answer_with_keys(request: web.Request, added: Collection[str], kept: Kept) -> web.Response:
+    """What has been added, as it is kept now."""
     views = [key_view(key, services(request).trust) for key in kept.keys if key.entry.id in added]
     return web.json_response({"certificates": views}, status=201)
 
@@ -69,6 +77,15 @@ async def require_program(request: web.Request) -> Caller:
     if caller.kind is not CallerKind.PROGRAM:
         raise TokenRefusedError
     return caller
+
+
+def pair_view(pair: Pair) -> dict[str, Any]:
+    """The two keys of a structure, by the ids of their entries."""
+    return {
+        "authentication": pair.authentication.entry.id,
+        "signature": pair.signature.entry.id,
+        "sameName": pair.same_name,
+    }
 
 
 def key_view(key: SoftwareKey, trust: Trust) -> dict[str, Any]:

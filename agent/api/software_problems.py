@@ -75,5 +75,21 @@ ROWS: Final[dict[type[Exception], Row]] = {
         "No software certificate of that number is kept here; `cps-agent software list` shows them.",
         "Aucun certificat logiciel de ce numéro n'est gardé ici ; « cps-agent software list » les montre.",
     ),
+    cards.OrderNotFoundError: _row(
+        404, "not-found", "certificate", "No such order",
+        "There is no such order: it was given up, or its certificate has come. `cps-agent software orders` shows them.",
+        "Cette commande n'existe pas : elle a été abandonnée, ou son certificat est arrivé. « cps-agent software "
+        "orders » les montre.",
+    ),
+    cards.OrderRefusedError: _row(
+        400, "bad-request", "call", "Order not possible",
+        "No certificate of this product can be for such a subject: the hint says which member is wrong.",
+        "Aucun certificat de ce produit ne peut avoir un tel titulaire : l'indication dit quel champ est en cause.",
+    ),
+    cards.CertificateMismatchError: _row(
+        422, "file-refused", "certificate", "Certificate of another key",
+        "This file holds no certificate for the key of this order. Take the file that was delivered for it.",
+        "Ce fichier ne contient pas de certificat pour la clé de cette commande. Prenez le fichier délivré pour elle.",
+    ),
 }  # fmt: skip
 """Status, code, layer, title, and what is at fault and what to do in English and in French."""

@@ -33,6 +33,8 @@ def watch_cards(cards: Cards, trust: Trust) -> None:
     watch.sources.append(lambda: list_watched(cards))
     watch.on_change = tell
     cards.on_read = note
+    if cards.software is not None:
+        cards.software.on_change = watch.look
     watch.start()
 
 
@@ -44,7 +46,7 @@ def list_watched(cards: Cards) -> Iterator[Watched]:
             yield from (Watched(key.certificate_der, card.number, name) for key in card.token.keys)
     if cards.software is not None:
         for card in cards.software.known:
-            yield from (Watched(key.certificate_der, card.number, card.reader) for key in card.token.keys)
+            yield from (Watched(key.certificate_der, card.number) for key in card.token.keys)
 
 
 def _note_revocation(card: Card | None, trust: Trust) -> None:

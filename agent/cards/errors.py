@@ -24,6 +24,18 @@ class CertificateNotFoundError(CardUseError):
     """No software certificate of that id or number is kept here."""
 
 
+class OrderNotFoundError(CardUseError):
+    """There is no such order: it was given up, or its certificate has come."""
+
+
+class OrderRefusedError(CardUseError):
+    """No certificate of that product can be for such a subject."""
+
+
+class CertificateMismatchError(CardUseError):
+    """The file holds no certificate of the order's key."""
+
+
 class KeyRefusedError(CardUseError):
     """The key or the card is not lent for that."""
 

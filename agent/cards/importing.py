@@ -65,7 +65,7 @@ class Importer:
             self._keeper.require_taken(ders)
             question = DeedRequest(
                 Deed.IMPORT, asker, file.name, adding.describe(), test=self._keeper.is_test(ders),
-                protects=await _wants_passphrase(file.protection),
+                protects=await wants_passphrase(file.protection),
             )  # fmt: skip
             adding.passphrase = await self._prompt.agree(question)
             entries = await self._software.use(adding)
@@ -180,7 +180,8 @@ class _Reading:
                 pass
 
 
-async def _wants_passphrase(protection: str) -> bool:
+async def wants_passphrase(protection: str) -> bool:
+    """Whether a passphrase is to be chosen; AUTO: where no key store answers."""
     if protection != AUTO:
         return protection == PASSPHRASE
     return not await asyncio.to_thread(_has_key_store)

@@ -14,16 +14,18 @@ from drivers.card.certificate import Certificate
 from drivers.card.names import OID_COMMON_NAME, OID_COUNTRY
 
 if TYPE_CHECKING:
+    from drivers.software.pairs import Pair
     from drivers.software.store import SoftwareStore
     from drivers.software.token import SoftwareKey
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """All that is kept: keys with their certificates, and the ids of entries that cannot be read."""
+    """All that is kept: keys with their certificates, the ids of entries that cannot be read, a structure's pairs."""
 
     keys: tuple[SoftwareKey, ...] = ()
     damaged: tuple[str, ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
 
 class SoftwareKeeper:
@@ -36,7 +38,7 @@ class SoftwareKeeper:
 
     async def list_kept(self) -> Kept:
         """What is kept, lent or not. Raises StoreError."""
-        return await self._software.use(_list_kept) if self._software.exists else Kept()
+        return await self._software.use(list_kept) if self._software.exists else Kept()
 
     async def list_certificates(self) -> tuple[bytes, ...]:
         """The certificates in use, in DER: one for each subject and role. Raises StoreError."""
@@ -89,10 +91,13 @@ def is_target(text: str) -> bool:
     return is_software_number(text) or (len(text) == 32 and set(text) <= set("0123456789abcdef"))
 
 
-def _list_kept(store: SoftwareStore) -> Kept:
-    from drivers.software.token import list_keys  # noqa: PLC0415 - where certificates are kept
+def list_kept(store: SoftwareStore) -> Kept:
+    """Look at the store, in its thread."""
+    from drivers.software.pairs import list_pairs  # noqa: PLC0415 - where certificates are kept
+    from drivers.software.token import list_keys  # noqa: PLC0415
 
-    return Kept(list_keys(store.list_entries()), store.list_damaged())
+    keys = list_keys(store.list_entries())
+    return Kept(keys, store.list_damaged(), list_pairs(keys))
 
 
 def _remove(store: SoftwareStore, ids: tuple[str, ...]) -> None:

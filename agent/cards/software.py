@@ -44,11 +44,12 @@ class SoftwareCards:
     """The tokens of the store. All methods run in the event loop; the store is read and used in threads.
 
     A token whose keys were added to, removed or given another passphrase is another card: sessions and questions that
-    the old one was in end.
+    the old one was in end. `on_change` is told of each that is new.
     """
 
     def __init__(self, folder: Path, open_store: Callable[[Path], SoftwareStore], policy: CardPolicy) -> None:
         self._folder = folder / FOLDER
+        self.on_change: Callable[[], None] | None = None
         self._open_store = open_store
         self._policy = policy
         self._places: dict[str, Place] = {}
@@ -61,6 +62,10 @@ class SoftwareCards:
     def exists(self) -> bool:
         """Whether anything was ever kept; nothing of the store is imported before."""
         return self._folder.is_dir()
+
+    def beside(self, name: str) -> Path:
+        """A folder of that name beside the store's."""
+        return self._folder.with_name(name)
 
     @property
     def known(self) -> list[Card]:
@@ -132,6 +137,8 @@ class SoftwareCards:
             log.warning("the software certificate %s cannot be understood: %s", number, error)
         else:
             self._places[number] = _make_place(number, card)
+            if self.on_change is not None:
+                self.on_change()
 
 
 def open_system_store(folder: Path) -> SoftwareStore:

@@ -44,7 +44,7 @@ def make_parser() -> ArgumentParser:
     _add_running(commands)
     _add_asking(commands)
     _add_using(commands)
-    software = _add(commands, "software", _("keep and use software certificates (.p12)"), "software:run_list")
+    software = _add(commands, "software", _("keep, use and order software certificates (.p12)"), "software:run_list")
     add_software(software, _lazy)
     _add_desktop(commands)
     return parser

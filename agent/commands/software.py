@@ -27,6 +27,7 @@ def run_list(arguments: Namespace) -> int:
         kept = client.software_certificates()
         if not arguments.json:
             _show_kept(kept)
+            _say_what_is_due(client.certificate_orders()["renewals"])
         return kept
 
     return ask(arguments, show)
@@ -42,6 +43,20 @@ def _show_kept(kept: Json) -> None:
         say(_("No software certificate is kept here. Import one: cps-agent software import FILE.p12"))
 
 
+def _say_what_is_due(renewals: Iterable[Json]) -> None:
+    words = load_words()
+    due = sum(one["ordered"] is None for one in renewals)
+    if due:
+        say(
+            words.ngettext(
+                "%d certificate is to be renewed: cps-agent software renewals",
+                "%d certificates are to be renewed: cps-agent software renewals",
+                due,
+            )
+            % due
+        )
+
+
 def show_certificate(one: Json) -> None:
     """Print what is kept of one key."""
     words = load_words()
@@ -51,7 +66,7 @@ def show_certificate(one: Json) -> None:
     if structure is not None and structure["id"]:
         say("  " + _("Structure: {name}").format(name=structure["id"]))
     say("  " + _("Issued by {name}").format(name=one["issuer"]))
-    say("  " + _("Valid until {date}").format(date=_day(one["notAfter"], words)) + f" ({one['state']})")
+    say("  " + _("Valid until {date}").format(date=day_words(one["notAfter"], words)) + f" ({one['state']})")
     say("  " + _protection_words(one, words))
     if not one["current"]:
         say("  " + _("A newer certificate is used instead of this one."))
@@ -66,7 +81,8 @@ def _protection_words(one: Json, words: NullTranslations) -> str:
     return words.gettext("The key is opened by this workstation's key store; you confirm each use.")
 
 
-def _day(moment: str, words: NullTranslations) -> str:
+def day_words(moment: str, words: NullTranslations) -> str:
+    """A date of the API as the person writes it."""
     return write_date(datetime.fromisoformat(moment), words)
 
 
@@ -84,16 +100,22 @@ def run_import(arguments: Namespace) -> int:
         if not arguments.json:
             for one in added:
                 show_certificate(one)
-            _say_what_next(added)
+            say_what_next(added)
+            _say_where_the_key_is()
         return added
 
     return ask(arguments, take)
 
 
-def _say_what_next(added: Iterable[Json]) -> None:
+def say_what_next(added: Iterable[Json]) -> None:
+    """Print how to use what is kept now."""
     _ = translator()
     for number in sorted({one["cardNumber"] for one in added if one["lent"] == "signature"}):
         say(_("Sign with it: cps-agent sign FILE --card {number}").format(number=number))
+
+
+def _say_where_the_key_is() -> None:
+    _ = translator()
     say(_("The file that you imported still holds the key: keep it in a safe place, or delete it."))
 
 

@@ -28,7 +28,39 @@ def add_software(parser: ArgumentParser, lazy: Lazy) -> None:
     _add_verb(verbs, "list", _("show the certificates that are kept here"), lazy("software:run_list"))
     take = _add_verb(verbs, "import", _("keep a certificate with its key"), lazy("software:run_import"))
     take.add_argument("files", nargs="+", metavar="FILE", help=_("one PKCS#12 file (.p12, .pfx), or PEM files"))
-    how = take.add_mutually_exclusive_group()
+    _add_protection(take)
+    remove = _add_verb(verbs, "remove", _("delete a certificate and its key"), lazy("software:run_remove"))
+    remove.add_argument("target", metavar="NUMBER", help=_("the number S…, or the id of a single certificate"))
+    _add_orders(verbs, lazy)
+
+
+def _add_orders(verbs: Verbs, lazy: Lazy) -> None:
+    _ = translator()
+    _add_verb(verbs, "products", _("show what can be ordered from IGC-Santé"), lazy("ordering:run_products"))
+    order = _add_verb(verbs, "order", _("make a key and the request for a certificate"), lazy("ordering:run_order"))
+    order.add_argument("product", metavar="PRODUCT", help=_("such as elementaire-org-sign: see products"))
+    order.add_argument("--place", help=_("department and number, such as: Rhône (69)"))
+    order.add_argument("--organisation", metavar="NAME", help=_("name of the structure, as it is registered"))
+    order.add_argument(
+        "--structure", metavar="ID", help=_("its identifier: 1 and the FINESS, 2 and the SIREN, 3 and the SIRET")
+    )
+    order.add_argument("--name", help=_("what the certificate is called (CN): the software, or the server"))
+    order.add_argument("--renew", metavar="ID", help=_("take all this from a certificate that ends: see renewals"))
+    order.add_argument("--request", metavar="FILE", help=_("where to write the request (default: PRODUCT.csr.pem)"))
+    order.add_argument("--force", action="store_true", help=_("replace an existing file"))
+    _add_protection(order)
+    _add_verb(verbs, "orders", _("show the orders that wait for their certificate"), lazy("ordering:run_orders"))
+    deliver = _add_verb(verbs, "deliver", _("take in the certificate of an order"), lazy("ordering:run_deliver"))
+    deliver.add_argument("id", metavar="ID", help=_("the order"))
+    deliver.add_argument("file", metavar="FILE", help=_("the file that was delivered (.cer, .pem, .p7b, .p12)"))
+    cancel = _add_verb(verbs, "cancel", _("give up an order and delete its key"), lazy("ordering:run_cancel"))
+    cancel.add_argument("id", metavar="ID", help=_("the order"))
+    _add_verb(verbs, "renewals", _("show which certificates are to be ordered again"), lazy("ordering:run_renewals"))
+
+
+def _add_protection(parser: ArgumentParser) -> None:
+    _ = translator()
+    how = parser.add_mutually_exclusive_group()
     how.add_argument(
         "--passphrase",
         dest="protection",
@@ -43,8 +75,6 @@ def add_software(parser: ArgumentParser, lazy: Lazy) -> None:
         const="key-store",
         help=_("have this workstation's key store keep what opens the key"),
     )
-    remove = _add_verb(verbs, "remove", _("delete a certificate and its key"), lazy("software:run_remove"))
-    remove.add_argument("target", metavar="NUMBER", help=_("the number S…, or the id of a single certificate"))
 
 
 def _add_verb(verbs: Verbs, name: str, description: str, run: Callable[[Namespace], int]) -> ArgumentParser:
@@ -67,5 +97,8 @@ def _examples() -> str:
             "cps-agent sign lettre.pdf --card S0A1B2C3D4E5F607",
             "cps-agent pin change --card S0A1B2C3D4E5F607",
             "cps-agent software remove S0A1B2C3D4E5F607",
+            "cps-agent software order elementaire-org-sign --place 'Rhône (69)' \\",
+            "    --organisation 'CABINET DES TILLEULS' --structure 1690000001 --name LOGICIEL",
+            "cps-agent software deliver 0123456789abcdef certificat.p7b",
         )
     )
