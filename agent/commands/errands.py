@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from argparse import Namespace
 from collections.abc import Iterable
 from gettext import NullTranslations
@@ -19,7 +20,7 @@ REGISTER: Final = "register"
 
 
 def run_errands(arguments: Namespace) -> int:
-    """What can be done in a situation, under a heading, or by the name of one errand; everything without a word."""
+    """What can be done in a situation, under a heading, by the name of one errand, or wherever the word stands."""
     words, errands = load_words(), load_errands()
     for failure in errands.failures:
         complain(failure)
@@ -42,7 +43,19 @@ def _choose(errands: Errands, word: str | None) -> tuple[Errand, ...]:
     one = errands.find(word)
     if one is not None:
         return (one,)
-    return tuple(errand for errand in errands.errands if word in (*errand.situations, errand.group))
+    named = tuple(errand for errand in errands.errands if word in (*errand.situations, errand.group))
+    return named or tuple(errand for errand in errands.errands if _plain(word) in _all_words(errand))
+
+
+def _all_words(errand: Errand) -> str:
+    """What it says in both languages, as somebody may type a part of it."""
+    return _plain(" ".join((errand.name.fr, errand.text.fr, errand.name.en, errand.text.en)))
+
+
+def _plain(text: str) -> str:
+    """Without accents and capitals."""
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def _view(errand: Errand) -> Json:

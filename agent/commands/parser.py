@@ -227,7 +227,7 @@ def _add_errands(commands: Commands) -> None:
         "situation",
         nargs="?",
         metavar=_("SITUATION"),
-        help=_("such as lost, codes-lost, order or staff (default: all)"),
+        help=_("such as lost, codes-lost, order or staff, or any word (default: all)"),
     )
     errands.add_argument("--for", dest="audience", choices=AUDIENCES, help=_("for yourself, or for whose staff"))
 

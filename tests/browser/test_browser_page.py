@@ -72,6 +72,8 @@ def test_page_gets_grant_token_and_signature(desk, web, page, tmp_path):
     token = page.run("nonce => agent.authenticate(nonce)", nonce)
     verify_token(token, web.public(), nonce, tmp_path)
 
+    (bearer,) = page.run(TRY, "return await agent.means()")
+    assert (bearer["kind"], bearer["verdict"]) == ("person", "enough")
     certificates = page.run(TRY, "return await agent.certificates()")
     (signing,) = [each for each in certificates if each["role"] == "signature"]
     (signed,) = page.run(

@@ -140,6 +140,11 @@ export class CpsAgent {
     return (await this.#call("POST", path, options, {})).situations;
   }
 
+  /** The means of identification of these holders. @param {CallOptions} [options] @returns {Promise<object[]>} */
+  async means(options) {
+    return (await this.#call("GET", "/v1/means", options)).bearers;
+  }
+
   /** The certificates of these cards, with chains. @param {CallOptions} [options] @returns {Promise<object[]>} */
   async certificates(options) {
     return (await this.#call("GET", "/v1/certificates", options)).certificates;

@@ -72,6 +72,12 @@ def test_errands_by_heading_by_name_and_for_an_audience() -> None:
     assert len(json.loads(run("errands", "--json").stdout)) == len(load_errands(()).errands)
 
 
+@pytest.mark.parametrize("word", ["PERDUE", "report the card lost"])
+def test_errands_by_any_word_in_either_language(word: str) -> None:
+    found = json.loads(run("errands", word, "--json").stdout)
+    assert "block-lost" in [errand["id"] for errand in found]
+
+
 def test_errands_say_who_registers_which_profession() -> None:
     told = run("errands", "register", env=FRENCH).stdout
     assert "Ordre de votre profession : Médecin, Pharmacien, Chirurgien-Dentiste" in told.replace("\u00a0", " ")
