@@ -49,7 +49,7 @@ def _choose(errands: Errands, word: str | None) -> tuple[Errand, ...]:
 
 def _all_words(errand: Errand) -> str:
     """What it says in both languages, as somebody may type a part of it."""
-    return _plain(" ".join((errand.name.fr, errand.text.fr, errand.name.en, errand.text.en)))
+    return _plain(f"{errand.name.fr} {errand.text.fr} {errand.name.en} {errand.text.en}")
 
 
 def _plain(text: str) -> str:
