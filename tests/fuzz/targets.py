@@ -14,6 +14,7 @@ from datetime import timedelta, timezone
 
 from agent.certificates.damage import is_damaged
 from agent.certificates.holder import read_holder
+from agent.certificates.issuers import is_self_issued, may_have_issued, may_issue
 from drivers.card import activity, atr, pkcs15
 from drivers.card.certificate import Certificate, parse_certificate
 from drivers.card.extensions import (
@@ -102,6 +103,8 @@ def _look_at(certificate: Certificate) -> None:
         assert all(moment.astimezone(zone) == moment for zone in ZONES)
     assert is_issued(certificate, certificate) <= certificate.subject.matches(certificate.issuer)
     is_damaged(certificate.der, [certificate])
+    assert may_have_issued(certificate, certificate) <= is_self_issued(certificate)
+    may_issue(certificate, 0, certificate.not_before)
     holder = read_holder(certificate)
     holder.display_name.encode()
     if holder.identifier is not None:

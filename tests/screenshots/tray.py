@@ -154,7 +154,8 @@ CARD = {
     "reader": "ACS ACR38U", "expiresAt": "2029-11-23T18:35:42Z", "pin": {"state": "ready", "triesLeft": 3},
     "holder": {
         "familyName": "DUPONT", "givenName": "Marie", "title": "Docteur", "nationalId": "899213845021",
-        "rpps": "99213845021", "profession": {"code": "10", "label": "Médecin"},
+        "rpps": "99213845021", "identifier": {"kind": "rpps", "value": "99213845021", "key": "wrong"},
+        "category": {"code": "80", "label": "Carte de PS ou de Personnel de Santé de TEST"}, "profession": {"code": "10", "label": "Médecin"},
         "speciality": {"code": "SM26", "label": "Qualifié en Médecine Générale (SM)"}, "structure": None,
     },
 }  # fmt: skip
@@ -163,7 +164,10 @@ STRUCTURE_CARD = {
     "reader": "Gemalto PC Twin Reader", "expiresAt": "2027-01-10T00:00:00Z", "pin": {"state": "blocked", "triesLeft": 0},
     "holder": {
         "familyName": None, "givenName": None, "title": None, "nationalId": None, "rpps": None, "profession": None,
-        "speciality": None, "structure": {"name": "Maison de santé pluriprofessionnelle du Vieux-Port", "id": "130012345"},
+        "speciality": None, "structure": {
+            "name": "Maison de santé pluriprofessionnelle du Vieux-Port", "id": "1130012345", "kind": "finess",
+            "number": "130012345", "key": "wrong",
+        },
     },
 }  # fmt: skip
 _CENTRE = "Centre de santé Marie-Louise-Lachapelle, antenne du Vieux-Port"

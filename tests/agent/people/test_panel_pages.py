@@ -46,13 +46,15 @@ def test_card_of_a_person():
     assert (section.title, section.mark) == ("Docteur Marie DUPONT", "TEST CARD")
     told = texts(section)
     assert (told["Card"], told["Code"], told["Valid until"]) == ("CPS 99213845", "3 tries left", "2029-11-23")
+    assert told["National identifier"] == "899213845021 (RPPS, check digit wrong)"
+    assert told["Category"] == "Carte de PS ou de Personnel de Santé de TEST"
     assert "Structure" not in told
 
 
 def test_card_that_names_nobody_shows_its_structure():
     section = card_section(STRUCTURE_CARD, FRENCH)
     assert (section.title, section.mark) == ("Maison de santé pluriprofessionnelle du Vieux-Port", None)
-    assert texts(section)["Structure"].endswith("130012345")
+    assert texts(section)["Structure"].endswith(", FINESS 130012345 (clé de contrôle fausse)")
     assert "bloqué" in texts(section)["Code"]
     assert card_section({}, ENGLISH).title == "Card that names nobody"
 
