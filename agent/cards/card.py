@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,11 +26,13 @@ class CardMemory:
     """What was learned of the card since it was read, kept until it leaves its reader and written nowhere.
 
     `situations`: told after a code, None when not asked yet. `speciality`: the code (R01) of its public data, where
-    that ends with one. `revoked`: one of its certificates is known to be.
+    that ends with one. `asking`: held while somebody is asked for them. `revoked`: one of its certificates is known to
+    be.
     """
 
     situations: tuple[Activity, ...] | None = None
     speciality: str | None = None
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     revoked: bool = False
 
 

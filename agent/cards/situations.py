@@ -14,13 +14,16 @@ from drivers.card.activity import INFO_LABEL, Activity, activity_number, parse_a
 async def read_situations(cards: Cards, uses: CardUses, request: UseRequest) -> tuple[Activity, ...]:
     """What the card tells, by their numbers. The person is asked for the code unless it was read since it is there.
 
+    Whoever wants them at the same time waits for the first one's answer.
+
     Raises what Cards.find and CardUses.read_data raise.
     """
     card = await cards.find(request.card_number)
     request.record.card_number = card.number
-    if card.memory.situations is None:
-        card, objects = await uses.read_data(replace(request, card_number=card.number), is_wanted)
-        _remember(card, objects)
+    async with card.memory.asking:
+        if card.memory.situations is None:
+            card, objects = await uses.read_data(replace(request, card_number=card.number), is_wanted)
+            _remember(card, objects)
     return card.memory.situations or ()
 
 

@@ -84,6 +84,7 @@ QUESTIONS: dict[str, Question] = {
     "pad-change-last-try": replace(CHANGE, on_pad=True, tries_left=1),
     "consent-page": ConfirmRequest(PAGE, ("identity", "authenticate"), datetime(2027, 2, 23, 18, tzinfo=UTC)),
     "consent-program": ConfirmRequest(PROGRAM, ABILITIES, remembered=True),
+    "situations": PinRequest(PinKind.USE, PAGE, Action.READ_SITUATIONS, CARD, tries_left=3),
     "choose": CardChoice(PAGE, Action.SIGN, (CARD, STRUCTURE, replace(CARD, number="0077120033", reader=None))),
     "software-sign": replace(SOFTWARE_SIGN, session_minutes=15, session_uses=20),
     "software-sign-no-code": replace(SOFTWARE_SIGN, passphrase=False, no_code=True),

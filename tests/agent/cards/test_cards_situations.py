@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,16 @@ from support.agent import PAGE, Answer, DeskPresence, Person, RunningAgent, runn
 from support.lines import DEADLINE_S
 
 from agent.api.views import holder_view
-from agent.certificates.holder import Coded, Holder
+from agent.certificates.holder import Coded
+from agent.certificates.holder import Holder as CertifiedHolder
 from agent.people.prompt import Action, NoticeKind, PinRequest, PromptRefusedError
+from drivers.card.activity import MAX_NAME
+from drivers.card.objects import MAX_CODED_EXCHANGES
 from drivers.virtual.chip import Chip
 from drivers.virtual.kinds import CPS3_CONTACTLESS, CPS4, MANY_SITUATIONS, open_card_of_kind
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.pad import VirtualPad
-from drivers.virtual.personalisation import DEFAULT
+from drivers.virtual.personalisation import DEFAULT, Holder, Situation
 from drivers.virtual.store import open_card
 
 PRACTICE = {
@@ -104,9 +108,28 @@ async def test_they_go_with_the_card(granted: RunningAgent, readers: VirtualRead
     card = readers._readers[0]._card
     assert card is not None
     readers.remove()
-    assert (await granted.page("GET", "/v1/cards")).body["cards"] == []
+    async with asyncio.timeout(DEADLINE_S):
+        while (await granted.page("GET", "/v1/cards")).body["cards"]:
+            await asyncio.sleep(0.005)
     readers.insert(card)
     assert await shown(granted) is None
+
+
+async def test_two_callers_at_once_cost_one_code(granted: RunningAgent, person: Person) -> None:
+    other = "https://other.example"
+    assert (await granted.page("POST", "/v1/grants", {"abilities": ["identity"]}, other)).status == 201
+    answers = await asyncio.gather(read(granted), read(granted, origin=other), read(granted))
+    assert [len(answer.body["situations"]) for answer in answers] == [2, 2, 2]
+    assert codes_asked(person) == 1
+
+
+async def test_after_a_no_the_next_caller_is_asked(granted: RunningAgent, person: Person) -> None:
+    other = "https://other.example"
+    assert (await granted.page("POST", "/v1/grants", {"abilities": ["identity"]}, other)).status == 201
+    person.refuses = PromptRefusedError()
+    assert (await read(granted)).code == "pin-refused"
+    person.refuses = None
+    assert (await read(granted, origin=other)).status == 200
 
 
 async def test_a_session_serves_them(granted: RunningAgent, person: Person) -> None:
@@ -170,6 +193,20 @@ async def test_gaps_and_what_no_table_knows(tmp_path: Path, desk_of, person: Per
     assert found[4]["sector"] == {"code": "SA99", "label": None}
 
 
+async def test_sixteen_situations_of_sixty_kilobytes_are_cut(tmp_path: Path, person: Person) -> None:
+    """A card that wants to fill memory, take over a terminal, and keep the reader."""
+    flood = tuple(Situation(number, "\x1b[2J" + "A" * 60_000, "9" * 3000, "SA07") for number in range(1, 17))
+    hostile = replace(DEFAULT, serial="99900099", holder=Holder(situations=flood))
+    with open_card(tmp_path / "data", hostile) as card:
+        async with running_agent(tmp_path / "data", person, VirtualReaders([card])) as agent:
+            found = await agent.ask(lambda client: client.situations("99900099"))
+            (entry,) = await journal(agent)
+    assert [each["number"] for each in found] == list(range(1, 17))
+    assert {len(each["name"]) for each in found} == {MAX_NAME}
+    assert isinstance(entry["exchanges"], int)
+    assert entry["exchanges"] < MAX_CODED_EXCHANGES
+
+
 async def test_a_cps4_has_them_too(tmp_path: Path, desk_of, person: Person) -> None:  # type: ignore[no-untyped-def]
     async with running_agent(tmp_path / "data", person, desk_of("cps4"), DeskPresence()) as agent:
         found = await agent.ask(lambda client: client.situations(CPS4.serial))
@@ -184,7 +221,7 @@ def test_the_speciality_of_the_cards_data_stands_in_where_its_certificate_tells_
     certified: str | None, told: str | None, shown: str | None
 ) -> None:
     speciality = Coded(certified, None) if certified else None
-    holder = Holder("CPS", True, "DUPONT", "MARIE", None, None, None, speciality)
+    holder = CertifiedHolder("CPS", True, "DUPONT", "MARIE", None, None, None, speciality)
     view = holder_view(holder, told)
     assert (view["speciality"] or {}).get("code") == shown
 

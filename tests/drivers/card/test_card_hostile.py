@@ -299,7 +299,7 @@ def test_any_bytes_as_data_objects(content):
         lambda content: [list(item.children()) for item in read_tlvs(content)],
         lambda content: find_tlv(content, 0x30, 0x30, 0x04),
         pkcs15.parse_dir, pkcs15.parse_odf, pkcs15.parse_token_info, pkcs15.parse_pins, pkcs15.parse_private_keys,
-        pkcs15.parse_certificates, certificate_role,
+        pkcs15.parse_certificates, pkcs15.parse_data_objects, certificate_role,
     ):  # fmt: skip
         with contextlib.suppress(CardError):
             parse(content)
@@ -320,6 +320,8 @@ def test_any_json_as_a_profile(value):
 CHANGES = [
     ("keys", []), ("keys", {}), ("keys", None), ("keys", [1]), ("pin", None), ("pin", {}), ("pin", {"reference": 1}),
     ("application_path", 5), ("application_path", "*"), ("number", ...), ("puk", 7),
+    ("objects", 1), ("objects", [1]), ("objects", [{}]), ("object_directories", None), ("object_directories", [1]),
+    ("objects", [{"label": "CPS_ACTIVITY_01_PS", "application": "CPS", "path": "PwA=", "private": True, "modifiable": False, "value": "AA=="}]),
 ]  # fmt: skip
 
 
