@@ -224,7 +224,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "WebEidToken": WEB_EID_TOKEN,
 }
 ANSWERS: Final[dict[str, Schema]] = {
-    "read-status": _record(_texts("name", "version"), DESK),
+    "read-status": _record(_texts("name", "version"), DESK | {"refusedAuthorities": _list(TEXT)}),
     "list-readers": _record({"readers": _list(_ref("Reader"))}),
     "read-cards": _record({"cards": _list(_ref("Card"))}),
     "read-card": _ref("Card"),

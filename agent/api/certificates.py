@@ -20,11 +20,15 @@ from drivers.base import KeyInfo
 
 
 async def list_certificates(request: web.Request) -> web.Response:
-    """GET /v1/certificates: those of every card present and those kept here, with chain and state."""
+    """GET /v1/certificates: those of every card present and those kept here, with chain and state.
+
+    What is known is told at once; what was not asked about yet is asked about soon.
+    """
     await require(request, Ability.IDENTITY)
     served = services(request)
     cards = await served.cards.list_cards() + await served.software.cards.list_cards()
     views = [certificate_view(card, key, served.trust) for card in cards for key in card.token.keys]
+    served.trust.watch.look()
     note_identity(request, [card.number for card in cards])
     return web.json_response({"certificates": views})
 

@@ -23,6 +23,7 @@ from agent.api.views import (
     list_session_views,
 )
 from agent.cards.card import Card
+from agent.certificates.anchors import igc_sante
 from drivers.base import PinStatus
 from drivers.errors import (
     CardBusyError,
@@ -48,6 +49,7 @@ async def read_status(request: web.Request) -> web.Response:
         await served.cards.look_for_service()
         body |= desk_view(served.cards)
         body["sessions"] = list_session_views(served.sessions, caller)
+        body["refusedAuthorities"] = list(igc_sante().refused)
     return web.json_response(body)
 
 

@@ -13,7 +13,7 @@ from agent.commands.forgetting import forget_certificates
 from agent.commands.identity import show_identity
 from agent.commands.output import in_language, report, say, say_json
 from agent.commands.situations import read_situations, say_situations
-from agent.people.certificate_words import revocation_words, state_words
+from agent.people.certificate_words import refused_authority_words, revocation_words, state_words
 from agent.people.translations import load_words, translator
 from agent.settings import load_settings
 
@@ -30,6 +30,8 @@ def run_status(arguments: Namespace) -> int:
                 say(_("The smart card service of this workstation is stopped."))
             for reader in status.get("readers", ()):
                 say(f"  {reader['name']}: {_reader_words(reader)}")
+            for name in status.get("refusedAuthorities", ()):
+                say("  " + refused_authority_words(name, load_words()))
             for session in status.get("sessions", ()):
                 say("  " + _session_words(session))
         return status

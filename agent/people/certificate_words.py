@@ -64,6 +64,12 @@ def reason_words(reason: str, words: NullTranslations) -> str:
     }.get(reason, plain_text(reason, 40))
 
 
+def refused_authority_words(name: object, words: NullTranslations) -> str:
+    """A shipped authority whose file is not what it should be."""
+    text = words.gettext("{file} is damaged: nothing that it issued is trusted. Install the agent again.")
+    return text.format(file=plain_text(str(name), 60))
+
+
 def _date(text: object, words: NullTranslations) -> str:
     moment = parse_moment(text)
     return write_date(moment, words) if moment is not None else "?"

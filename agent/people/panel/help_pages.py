@@ -8,7 +8,7 @@ from gettext import NullTranslations
 from pathlib import Path
 
 from agent.client import AgentUnreachableError, Client, Json
-from agent.people.certificate_words import state_words
+from agent.people.certificate_words import refused_authority_words, state_words
 from agent.people.panel.card_pages import pin_words
 from agent.people.panel.sections import Button, Context, Deed, Line, Section, shown
 from agent.settings import Settings, policy_file, user_file
@@ -31,6 +31,10 @@ def diagnosis_page(client: Client, context: Context) -> tuple[Section, ...]:
         lines.append(_line(words.gettext("Smart card service"), GOOD, words.gettext("runs")))
         lines += _reader_lines(status.get("readers") or (), context)
         lines += _card_lines(client, words)
+    lines += [
+        _line(words.gettext("Authority"), BAD, refused_authority_words(name, words))
+        for name in status.get("refusedAuthorities") or ()
+    ]
     return (Section(words.gettext("What works, layer by layer"), tuple(lines)),)
 
 

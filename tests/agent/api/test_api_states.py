@@ -117,11 +117,14 @@ async def test_an_ungranted_page_learns_no_condition(agent: RunningAgent) -> Non
     assert (await agent.page("GET", "/v1/status")).body.keys() == {"name", "version"}
 
 
+OF_THE_AGENT = {"name", "version", "refusedAuthorities"}
+
+
 async def test_the_first_message_is_the_present_state(granted: RunningAgent, readers: VirtualReaders) -> None:
     status = await settled(granted, "card-ready")
     chip = chip_of(readers)
     async with listening(granted) as first:
-        assert first.state == {"type": "state", **{key: status[key] for key in status.keys() - {"name", "version"}}}
+        assert first.state == {"type": "state", **{key: status[key] for key in status.keys() - OF_THE_AGENT}}
         readers.remove()
         await first.hear("state-changed", reader=None, condition="no-card")
     async with listening(granted) as again:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
 import os
 import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from asn1crypto import ocsp
+from asn1crypto import ocsp, tsp
+from cryptography import x509
+from support.certificates import sign_again
 from support.certomancer import Pki
 from support.web import Answer, reply, say, web
 
@@ -26,6 +30,11 @@ from agent.certificates.revocation.validation import Subject
 from agent.certificates.revocation.verdict import Reason, Source, Status, Verdict
 from agent.children import child_command
 from drivers.card.certificate import parse_certificate
+from drivers.card.der import TAG_SEQUENCE, TAG_SET, Elements
+from drivers.card.encoding import oid as encode_oid
+from drivers.card.encoding import sequence, utf8
+from drivers.card.tlv import encode_tlv
+from drivers.virtual.authorities import load_key
 
 REVOKED_AT = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
 MOODY, LIST = "ocsp/moody", "crls/moody/latest.crl"
@@ -62,9 +71,13 @@ def ask(pki: Pki, tmp_path: Path) -> Ask:
     return ask
 
 
-@pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "FETCH_S", 0.5)
+@contextlib.contextmanager
+def patience(mood: str) -> Iterator[None]:
+    """Not long with those who never end."""
+    with pytest.MonkeyPatch.context() as patch:
+        if mood in ("hang", "drip"):
+            patch.setattr(child, "FETCH_S", 0.5)
+        yield
 
 
 @pytest.mark.parametrize(("label", "source"), [("good", Source.OCSP), ("good-list", Source.CRL)])
@@ -106,11 +119,11 @@ def test_unknown(ask: Ask, label: str, reason: Reason) -> None:
         ("nonsense", Reason.RESPONDER_WRONG),
     ],
 )
-def test_attack_a_responder_that_misbehaves(soon: None, pki: Pki, ask: Ask, mood: str, reason: Reason) -> None:
-    began = time.monotonic()
-    with pki.mood(MOODY, mood):
+def test_attack_a_responder_that_misbehaves(pki: Pki, ask: Ask, mood: str, reason: Reason) -> None:
+    with pki.mood(MOODY, mood), patience(mood):
+        began = time.monotonic()
         assert ask("moody") == Verdict(Status.UNKNOWN, reason=reason)
-    assert time.monotonic() - began < 3
+        assert time.monotonic() - began < child.FETCH_S + 5
     assert ask("moody").status is Status.GOOD
 
 
@@ -124,8 +137,8 @@ def test_attack_a_responder_that_misbehaves(soon: None, pki: Pki, ask: Ask, mood
         ("hang", Reason.OFFLINE),
     ],
 )
-def test_attack_a_list_that_is_none(soon: None, pki: Pki, ask: Ask, mood: str, reason: Reason) -> None:
-    with pki.mood(LIST, mood):
+def test_attack_a_list_that_is_none(pki: Pki, ask: Ask, mood: str, reason: Reason) -> None:
+    with pki.mood(LIST, mood), patience(mood):
         assert ask("moody-list") == Verdict(Status.UNKNOWN, reason=reason)
     assert ask("moody-list").status is Status.GOOD
 
@@ -295,6 +308,30 @@ def test_kept_answers_survive_a_kill_at_any_moment(pki: Pki, ask: Ask, tmp_path:
     kept.with_name(f".{kept.name}-0123").write_bytes(kept.read_bytes()[:100])
     with pki.mood(MOODY, "failing"):
         assert ask("moody") == good
+
+
+@pytest.mark.parametrize(("label", "status"), [("good-list", Status.GOOD), ("revoked", Status.REVOKED)])
+def test_a_certificate_whose_name_is_not_sorted(pki: Pki, ask: Ask, label: str, status: Status) -> None:
+    """As genuine cards of 2016 have them; the serial number stays, and so does what the PKI says about it."""
+    name = encode_tlv(TAG_SET, *(attribute(oid, "X") for oid in ("2.5.4.42", "2.5.4.4", "2.5.4.3")))
+    parsed = parse_certificate(pki.der(label))
+    tbs = Elements(parsed.tbs_der, "tbs").take(TAG_SEQUENCE).value
+    changed = sequence(tbs.replace(parsed.subject.der, sequence(name)))
+    unsorted = sign_again(changed, load_key(pki.folder / "keys" / "issuing.pem"))
+    with pytest.raises(ValueError):
+        x509.load_der_x509_certificate(unsorted).subject  # noqa: B018
+    assert ask(label, certificate=unsorted).status is status
+
+
+def attribute(oid: str, text: str) -> bytes:
+    return sequence(encode_oid(oid), utf8(text))
+
+
+def test_time_stamps_are_served_for_what_comes(pki: Pki) -> None:
+    imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": hashlib.sha256(b"content").digest()}
+    request = tsp.TimeStampReq({"version": 1, "message_imprint": imprint, "cert_req": True}).dump()
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(pki.url("tsa/tsa"), request) as answer:
+        assert tsp.TimeStampResp.load(answer.read())["status"]["status"].native == "granted"
 
 
 def test_ldap_is_left_aside(pki: Pki) -> None:

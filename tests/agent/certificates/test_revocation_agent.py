@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,9 +17,12 @@ import pytest
 from support.agent import Person, RunningAgent, running_agent
 from support.certomancer import Pki, served_pki
 from support.openssl import verify_cms, write_pem
+from support.processes import command
 from support.soft_tokens import SoftReaders, SoftToken
 from support.waiting import wait_until
 
+from agent.api import readings
+from agent.certificates.anchors import Anchors, igc_sante
 from agent.certificates.revocation import watch
 from agent.client import AgentProblemError
 from agent.people.prompt import PinRequest
@@ -196,6 +200,33 @@ async def test_known_again_at_once_and_without_any_network(pki: Pki, tmp_path: P
             await agent.ask(lambda client: client.sign([("a.txt", b"content")], card_number="revoked"))
         assert refused.value.code == "certificate-revoked"
         await agent.ask(lambda client: client.sign([("a.txt", b"content")], card_number="good"))
+
+
+async def test_the_command_line_says_it_in_words(pki: Pki, tmp_path: Path) -> None:
+    async with agent_at(pki, tmp_path / "data", "good", "revoked", "unknown-issuer") as agent:
+        await settled(agent, "good", "revoked", "unknown-issuer")
+        said = {}
+        for language in ("fr", "en"):
+            words = ["certificates", "--data-dir", str(agent.folder)]
+            env = {**os.environ, "LC_ALL": f"{language}_FR.UTF-8", "PYTHONUTF8": "1"}
+            said[language] = await asyncio.to_thread(subprocess.check_output, command(*words), env=env, text=True)
+    assert "révoqué le 02/01/2025 (sa clé a été exposée)" in said["fr"]
+    assert "(révoqué)" in said["fr"]
+    assert "aucune, selon son autorité le" in said["fr"]
+    assert "aucune autorité connue ici ne l\N{RIGHT SINGLE QUOTATION MARK}a émis" in said["fr"]
+    assert "no authority known here issued it" in said["en"]
+
+
+async def test_a_damaged_authority_is_said(pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = igc_sante()
+    monkeypatch.setattr(readings, "igc_sante", lambda: Anchors(whole.authorities[1:], ("acr-fort.pem",)))
+    async with agent_at(pki, tmp_path / "data", "good") as agent:
+        status = await agent.ask(lambda client: client.status())
+        assert status["refusedAuthorities"] == ["acr-fort.pem"]
+        said = await asyncio.to_thread(
+            subprocess.check_output, command("status", "--data-dir", str(agent.folder)), text=True
+        )
+    assert "acr-fort.pem" in said
 
 
 async def test_switched_off_nobody_is_asked(pki: Pki, tmp_path: Path) -> None:

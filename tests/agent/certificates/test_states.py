@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -293,3 +295,30 @@ def test_attack_another_users_folder(tmp_path: Path, caplog: pytest.LogCaptureFi
     kept.save()
     assert "another user" in caplog.text
     assert list(folder.iterdir()) == []
+
+
+KILLED_WRITER = """
+import sys
+from pathlib import Path
+from agent.certificates.revocation.memory import Verdicts
+from agent.certificates.revocation.verdict import Status, Verdict
+kept = Verdicts(Path(sys.argv[1]))
+kept.load()
+for number in range(100_000):
+    kept.put(str(number).encode(), Verdict(Status.GOOD))
+    kept.save()
+    print(number, flush=True)
+"""
+
+
+def test_a_kill_at_any_moment_loses_nothing_that_was_kept(tmp_path: Path) -> None:
+    for _ in range(10):
+        with subprocess.Popen(
+            [sys.executable, "-c", KILLED_WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        ) as writer:
+            assert writer.stdout
+            last = [writer.stdout.readline() for _ in range(5)][-1].strip()
+            writer.kill()
+        kept = Verdicts(tmp_path)
+        kept.load()
+        assert kept.find(last.encode()).status is Status.GOOD
