@@ -15,6 +15,8 @@ from agent.access.grants import DEFAULT_LIFETIME, GrantTerms
 from agent.access.granttable import Grant
 from agent.access.peer import Endpoint
 from agent.api.context import Connection, call, services
+from agent.cards.errors import CardNotFoundError
+from agent.cards.software import is_software_number
 from agent.people.prompt import Asker, ConfirmRequest, DeskBusyError, PromptError
 
 _connections: weakref.WeakKeyDictionary[Transport, Connection] = weakref.WeakKeyDictionary()
@@ -51,6 +53,12 @@ async def require_program(request: web.Request) -> None:
     """Raise TokenRefusedError for a page."""
     if is_page(await name_caller(request)):
         raise TokenRefusedError
+
+
+def require_card_in_reader(caller: Caller, number: str | None) -> None:
+    """A page learns of no software certificate, nor whether there is one. Raises CardNotFoundError."""
+    if is_page(caller) and is_software_number(number):
+        raise CardNotFoundError
 
 
 def caller_text(request: web.Request) -> str:

@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
 from agent.access.callers import Ability
-from agent.api.callers import require
+from agent.api.callers import is_page, require
 from agent.api.context import services
 from agent.api.readings import note_identity
 from agent.api.views import base64_text, moment
 from agent.cards.card import Card, load_certificate
+from agent.cards.software import SoftwareCards
 from agent.certificates.revocation.verdict import Verdict
 from agent.certificates.states import CertificateState
 from agent.certificates.trust import Trust
 from drivers.base import KeyInfo
+from drivers.errors import DriverError
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S: Final = 3.0
+"""For the store: a key store that waits to be unlocked keeps nobody from the certificates of the cards."""
 
 
 async def list_certificates(request: web.Request) -> web.Response:
-    """GET /v1/certificates: those of every card present and those kept here, with chain and state.
+    """GET /v1/certificates: those of every card present, and for programs those kept here, with chain and state.
 
     What is known is told at once; what was not asked about yet is asked about soon.
     """
-    await require(request, Ability.IDENTITY)
+    caller = await require(request, Ability.IDENTITY)
     served = services(request)
-    cards = await served.cards.list_cards() + await served.software.cards.list_cards()
+    cards = await served.cards.list_cards()
+    if not is_page(caller):
+        cards += await list_kept(served.software.cards)
     views = [certificate_view(card, key, served.trust) for card in cards for key in card.token.keys]
     served.trust.watch.look()
     note_identity(request, [card.number for card in cards])
     return web.json_response({"certificates": views})
+
+
+async def list_kept(kept: SoftwareCards) -> list[Card]:
+    """Software certificates, as they were last seen where the store fails or waits for the person."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await kept.list_cards()
+    except (DriverError, TimeoutError) as error:
+        log.warning("the software certificates cannot be looked at now: %s", error or "the store is in use")
+        return kept.known
 
 
 def certificate_view(card: Card, key: KeyInfo, trust: Trust) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from aiohttp import web
 from agent import __version__
 from agent.access.callers import Ability, Caller, CallerKind
 from agent.access.errors import TokenRefusedError
-from agent.api.callers import caller_text, name_caller, require
+from agent.api.callers import caller_text, name_caller, require, require_card_in_reader
 from agent.api.context import Services, call, services
 from agent.api.problems import CallError
 from agent.api.views import (
@@ -84,9 +84,10 @@ async def list_cards(request: web.Request) -> web.Response:
 
 async def read_card(request: web.Request) -> web.Response:
     """GET /v1/cards/{number}."""
-    await require(request, Ability.IDENTITY)
+    caller, number = await require(request, Ability.IDENTITY), request.match_info["number"]
+    require_card_in_reader(caller, number)
     served = services(request)
-    card = await served.cards.find(request.match_info["number"])
+    card = await served.cards.find(number)
     view = _view(served, card, await _pin_status(served, card))
     note_identity(request, [card.number])
     return web.json_response(view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from agent.access.callers import Ability
-from agent.api.callers import asker, refuse_ungranted_page, require
+from agent.api.callers import asker, refuse_ungranted_page, require, require_card_in_reader
 from agent.api.context import call, services
 from agent.api.schemas import SituationsBody, read_body
 from agent.api.views import list_situation_views
@@ -22,6 +22,7 @@ async def use_situations(request: web.Request) -> web.Response:
     await read_body(request, SituationsBody)
     caller = await require(request, Ability.IDENTITY)
     number = request.match_info["number"]
+    require_card_in_reader(caller, number)
     use = UseRequest(asker(caller), Action.READ_SITUATIONS, state.record, card_number=number)
     found = await read_situations(served.cards, served.uses, use)
     served.grants.require(caller, Ability.IDENTITY)  # taken back while the person was asked

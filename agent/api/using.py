@@ -10,7 +10,7 @@ from aiohttp import web
 
 from agent.access.callers import Ability, Caller, CallerKind
 from agent.access.origin import parse_origin
-from agent.api.callers import asker, is_page, name_caller, refuse_ungranted_page, require
+from agent.api.callers import asker, is_page, name_caller, refuse_ungranted_page, require, require_card_in_reader
 from agent.api.context import Call, call, services
 from agent.api.problems import CallError
 from agent.api.schemas import (
@@ -40,6 +40,7 @@ async def use_pin(request: web.Request) -> web.Response:
     state = _begin(request, Ability.IDENTITY)
     body = await read_body(request, PinBody)
     caller = await require(request, Ability.IDENTITY)
+    require_card_in_reader(caller, body.card_number)
     uses, verb = services(request).uses, request.path.rsplit("/", 1)[1]
     use = UseRequest(asker(caller), PIN_ACTIONS[verb], state.record, card_number=body.card_number)
     status = await {"verify": uses.verify_pin, "change": uses.change_pin, "unblock": uses.unblock_pin}[verb](use)

@@ -16,6 +16,7 @@ from agent.cards.conditions import Condition
 from agent.cards.events import Event
 from agent.cards.places import Place
 from agent.cards.sessions import PinSession, PinSessions
+from agent.cards.software import is_software_number
 from agent.signing.documents import Signature
 from drivers.base import PinStatus
 
@@ -251,8 +252,15 @@ def _session_view(session: PinSession, *, with_identity: bool) -> dict[str, Any]
 
 
 def may_hear(caller: Caller, event: Event) -> bool:
-    """Whether an event is this caller's business: a page hears of sessions and grants only if they are its own."""
-    return event.caller is None or caller.kind is CallerKind.PROGRAM or event.caller.key == caller.key
+    """Whether an event is this caller's business: of sessions and grants a page hears only if they are its own.
+
+    And of software certificates nothing else.
+    """
+    if caller.kind is CallerKind.PROGRAM:
+        return True
+    if event.caller is None:
+        return not is_software_number(event.card_number)
+    return event.caller.key == caller.key
 
 
 def event_view(event: Event, *, with_identity: bool) -> dict[str, Any]:
