@@ -369,6 +369,17 @@ def test_attack_large_files_end_soon(attack):
     assert time.monotonic() - began < 5
 
 
+def test_attack_numbers_too_large_to_check_are_refused_at_once(folder_of):
+    """Whether such numbers are prime OpenSSL would compute for hours."""
+    prime = (1 << 400_000) + 1
+    numbers = (der.integer(number) for number in (0, prime, 65537, 1, prime, prime, 1, 1, 1))
+    certificate = (folder_of / "auth.pem").read_bytes()
+    began = time.monotonic()
+    with pytest.raises(KeyKindError):
+        read_key_files([der.sequence(*numbers), certificate], None)
+    assert time.monotonic() - began < 2
+
+
 def test_attack_bags_in_bags_have_an_end(auth):
     from asn1crypto.pkcs12 import Pfx  # noqa: PLC0415
 
