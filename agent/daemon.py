@@ -120,6 +120,7 @@ class Daemon:
         sessions = await self._make_sessions(cards, grants, stack)
         software = SoftwareDesk.of(cards.software, desk, policy, self.settings.software_keys)
         means = KnownMeans(cards, seen, trust.states.find)
+        seen.issuer_is_known = trust.knows_issuer
         means.list_software = software.keeper.list_certificates
         await self._listen(
             Services(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -23,6 +23,7 @@ MAX_CARDS = 500
 
 MAX_WAITING = 10_000
 FINISH_S = 2.0
+FIND = "SELECT 1 FROM seen_certificates WHERE number = ? AND position = 0 AND certificate <> ?"
 INSERT = "INSERT INTO seen_certificates (number, position, certificate, test, seen_at) VALUES (?, ?, ?, ?, ?)"
 PRUNE = """
     DELETE FROM seen_certificates WHERE number NOT IN
@@ -44,17 +45,27 @@ class SeenCard:
 
 
 class SeenCards:
-    """The memory, in the agent's database: cards of every way, those of PKCS#11 modules too."""
+    """The memory, in the agent's database: cards of every way, those of PKCS#11 modules too.
+
+    `issuer_is_known` tells of a certificate whether its chain leads to a known root.
+    """
 
     def __init__(self, database: Database) -> None:
+        self.issuer_is_known: Callable[[bytes], bool] = lambda _: True
         self._database = database
 
     async def note(self, card: Card, at: datetime) -> None:
-        """Remember a card as it was read now. Raises StoreError."""
+        """Remember a card as it was read now. Raises StoreError.
+
+        A number is what a card says of itself: one of an unknown issuer takes no other card's place.
+        """
         ders = [key.certificate_der for key in card.token.keys]
+        may_replace = all(map(self.issuer_is_known, ders))
         rows = [(card.number, position, der, card.test, _milliseconds(at)) for position, der in enumerate(ders)]
 
         def write(connection: sqlite3.Connection) -> None:
+            if not may_replace and connection.execute(FIND, (card.number, ders[0])).fetchone():
+                return
             connection.execute("DELETE FROM seen_certificates WHERE number = ?", (card.number,))
             connection.executemany(INSERT, rows)
             connection.execute(PRUNE, (MAX_CARDS,))

@@ -9,6 +9,7 @@ from typing import Final
 from agent.certificates.chains import Chains, TrustTerms
 from agent.certificates.revocation.checker import Checker
 from agent.certificates.revocation.memory import Verdicts
+from agent.certificates.revocation.verdict import Reason
 from agent.certificates.revocation.watch import RevocationTerms, RevocationWatch
 from agent.certificates.states import CertificateStates
 from agent.children import child_command
@@ -24,6 +25,10 @@ class Trust:
     chains: Chains
     states: CertificateStates
     watch: RevocationWatch
+
+    def knows_issuer(self, certificate_der: bytes) -> bool:
+        """Whether a certificate leads to a known root; one that cannot be read leads nowhere."""
+        return self.states.find(certificate_der).revocation.reason not in (Reason.ISSUER_UNKNOWN, Reason.UNREADABLE)
 
 
 def open_trust(settings: Settings, test_root_der: Callable[[], Iterable[bytes]]) -> Trust:

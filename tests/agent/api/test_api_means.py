@@ -96,6 +96,25 @@ async def test_attack_ungranted_page_learns_nothing(agent: RunningAgent) -> None
     assert (answer.status, answer.code) == (403, "grant-required")
 
 
+async def test_attack_forged_card_is_never_a_valid_means(tmp_path: Path, folder: Path, person: Person) -> None:
+    """Made by somebody else's authority, with the name and the numbers of a real one that was here before.
+
+    Nor does it take that one's place in the memory.
+    """
+    shown = {}
+    for name, maker in (("genuine", folder), ("forged", tmp_path / "another"), ("none", None)):
+        cards = [open_card_of_kind(maker, "cps3")] if maker else []
+        async with running_agent(folder, person, VirtualReaders(cards), virtual=True) as agent:
+            await agent.ask(Client.cards) if cards else None
+            shown[name] = (await means_of(agent, page=False))[DOCTOR]
+        for card in cards:
+            card.close()
+    assert [shown[name]["verdict"] for name in ("genuine", "forged")] == ["enough", "unknown"]
+    assert shown["none"]["verdict"] == "enough"
+    (forged,) = [means for means in shown["forged"]["means"] if means["present"]]
+    assert (forged["state"], forged["stateReason"]) == ("unknown", "issuer-unknown")
+
+
 async def test_reading_means_is_a_use_and_one_entry(granted: RunningAgent) -> None:
     await all_noted(granted)
     for _ in range(3):

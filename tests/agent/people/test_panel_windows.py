@@ -43,7 +43,8 @@ def test_no_text_is_cut(agent, tmp_path, language, scale):
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert set(report) == set(PAGES)
+    assert report.keys() - PAGES == {"errands#staff-order,certificate-order,unblock"}
+    assert report.keys() >= set(PAGES)
     assert all(page["labels"] > 5 for page in report.values())
     assert {name: page["cut"] for name, page in report.items() if page["cut"]} == {}
     assert {name: page["nameless"] for name, page in report.items() if page["nameless"]} == {}
