@@ -15,5 +15,5 @@ async def forget_certificates(request: web.Request) -> web.Response:
     served = services(request)
     for place in served.cards.places.values():
         if place.card is not None:
-            place.card.memory.situations = None
+            place.card.memory.forget()
     return web.json_response({"forgotten": await served.memories.forget_all()})

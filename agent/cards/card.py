@@ -35,6 +35,10 @@ class CardMemory:
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     revoked: bool = False
 
+    def forget(self) -> None:
+        """Drop what the card itself has told."""
+        self.situations = self.speciality = None
+
 
 @dataclass(frozen=True, slots=True)
 class Card:

@@ -52,10 +52,15 @@ class CodedReading(CardReading):
 
 
 def read_public(
-    reading: CardReading, profile: CardProfile, wanted: Wanted
+    reading: CardReading, profile: CardProfile, wanted: Wanted, *, anew: bool
 ) -> tuple[CardProfile, tuple[DataObject, ...]]:
-    """Read of the public objects that are wanted what the profile does not tell. Gives it with that, and them."""
-    listed = _read_directories(reading, profile) if profile.objects is None else profile.objects
+    """Read of the public objects that are wanted what the profile does not tell. Gives it with that, and them.
+
+    `anew`: the directory is read though it is known, since an update of the card may have changed it.
+    """
+    listed = profile.objects
+    if listed is None or anew:
+        listed = _keep_values(_read_directories(reading, profile), listed or ())
     public = [item for item in listed if not item.private and wanted(item.label)]
     read = {item.path: value for item, value in _read(reading, (item for item in public if item.value is None))}
     known = tuple(item if item.modifiable else _with_value(item, read) for item in listed)
@@ -73,6 +78,11 @@ def read_private(reading: CodedReading, objects: Iterable[CardObject]) -> tuple[
     return tuple(
         DataObject(item.label, item.application, value, private=True) for item, value in _read(reading, objects)
     )
+
+
+def _keep_values(listed: tuple[CardObject, ...], known: tuple[CardObject, ...]) -> tuple[CardObject, ...]:
+    """What is known of the objects, if they are the same ones still: else nothing of it is trusted."""
+    return known if tuple(replace(item, value=None) for item in known) == listed else listed
 
 
 def _with_value(item: CardObject, read: dict[bytes, bytes]) -> CardObject:

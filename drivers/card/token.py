@@ -144,14 +144,17 @@ class CodedToken(CpsToken, PinReader, PinKeeper, DataReader):
     def read_data_objects(
         self, code: Code | None, deadline: Deadline, wanted: Wanted = any_label
     ) -> tuple[DataObject, ...]:
-        """The card's directory and its public objects are asked for once; private ones each time. See DataReader."""
+        """Public objects are read once, until the card's directory changes; that and private ones are with each code.
+
+        See DataReader.
+        """
         if code is not None:
             self._require_code(code)
         if self._events is None:
             raise CardRemovedError
         sight, before = Sight(self._events, self.on_pad), self.profile
         with CardReading(self.slot, self.dialect, deadline, sight=sight) as reading:
-            self.profile, found = read_public(reading, before, wanted)
+            self.profile, found = read_public(reading, before, wanted, anew=code is not None)
         self._remember(before)
         private = list_private(self.profile, wanted)
         if code is None or not private:

@@ -88,19 +88,32 @@ def open_object_card(layout, keys, store):
 
 
 @pytest.mark.parametrize(
-    ("kind", "numbers", "first", "again"),
-    [("cps3", [1, 3], 12, 8), ("cps3-situations", [1, 3, 4, 7, 16], 21, 17), ("cps4", [1, 3], 13, 8)],
+    ("kind", "numbers", "exchanges"),
+    [("cps3", [1, 3], 12), ("cps3-situations", [1, 3, 4, 7, 16], 21), ("cps4", [1, 3], 13)],
 )
-def test_how_much_is_said_to_hear_of_situations(cps4_folder, store, kind, numbers, first, again):
-    """The directory: 4 to 6; then MF and VERIFY: 2; and three for each situation, whose length is not known."""
+def test_how_much_is_said_to_hear_of_situations(cps4_folder, store, kind, numbers, exchanges):
+    """The directory: 4 or 5; then MF and VERIFY: 2; and three for each situation, whose length is not known."""
     with open_card_of_kind(cps4_folder, kind) as card:
         slot = VirtualReaders([card]).open_slot("CPS virtuel 00 00")
         token = (open_cps4 if kind == "cps4" else open_cps3)(slot, store, Deadline(10))
-        found = []
-        read = lambda: found.extend(token.read_data_objects(pin(), Deadline(10), is_activity))  # noqa: E731
-        assert count(slot, read) == first
-        assert [each.number for each in situations(found)] == numbers
-        assert count(slot, read) == again
+        for _ in range(2):
+            found = []
+            read = lambda: found.extend(token.read_data_objects(pin(), Deadline(10), is_activity))  # noqa: E731, B023
+            assert count(slot, read) == exchanges
+            assert [each.number for each in situations(found)] == numbers
+
+
+def test_an_update_that_adds_a_situation_is_noticed_and_nothing_older_is_trusted(open_object_card):
+    contents = {"CPS_ACTIVITY_01_PS": make_activity(1), "CPS_NAME_PS": b"\xe9\x03\x80\x01A"}
+    token, card, _ = open_object_card(contents, public=("CPS_NAME_PS",))
+    everything = lambda: {item.label: item.value for item in token.read_data_objects(pin(), Deadline(10))}  # noqa: E731
+    assert everything() == contents
+    card.files[bytes.fromhex("3F000001D101")] = b"\xe9\x03\x80\x01B"
+    assert everything() == contents, "a public object is read once"
+    updated = ObjectCard(card.layout, {"sign": None, "authenticate": None}, contents | {"CPS_ACTIVITY_05_PS": make_activity(5)}, ("CPS_NAME_PS",))  # fmt: skip
+    card.files |= updated.files | {bytes.fromhex("3F000001D101"): b"\xe9\x03\x80\x01B"}
+    card.private |= updated.private
+    assert everything() == contents | {"CPS_ACTIVITY_05_PS": make_activity(5), "CPS_NAME_PS": b"\xe9\x03\x80\x01B"}
 
 
 def test_the_directory_and_public_objects_are_asked_for_once(slot, token, store):
