@@ -101,11 +101,11 @@ def is_seen_again(card: Card, other: Card) -> bool:
 
 def describe_card(reader: str, token: Token, *, test_token: bool) -> Card:
     """Read holder and expiry from the certificates. Raises CardUnknownError when they cannot be parsed."""
-    from agent.certificates.holder import read_holder  # noqa: PLC0415 - at the first card
+    from agent.certificates.holder import read_card_holder  # noqa: PLC0415 - at the first card
 
     certificates = [load_certificate(key.certificate_der) for key in token.keys]
     expires_at = min(certificate.not_after for certificate in certificates)
-    return Card(reader, token, read_holder(certificates[0]), expires_at, test_token)
+    return Card(reader, token, read_card_holder(certificates), expires_at, test_token)
 
 
 @functools.lru_cache(maxsize=64)

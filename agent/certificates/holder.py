@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from agent.certificates.identifiers import Identifier, IdentifierKind, read_person_id
 from agent.certificates.nomenclature import (
@@ -93,6 +93,12 @@ class Holder:
         if self.structure is None:
             return number
         return f"{self.structure.display_name} ({number})" if number else self.structure.display_name
+
+
+def read_card_holder(certificates: Sequence[Certificate]) -> Holder:
+    """Read who a card is about: the first certificate tells all but the name that only the one to log in has."""
+    names = filter(None, map(read_principal_name, certificates))
+    return replace(read_holder(certificates[0]), principal_name=_first(names))
 
 
 def read_holder(certificate: Certificate) -> Holder:

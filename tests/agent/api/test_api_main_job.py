@@ -24,6 +24,9 @@ async def test_a_page_reads_the_card_and_its_holder(granted: RunningAgent) -> No
     assert card["test"] is True
     assert card["pin"] == {"state": "ready", "triesLeft": 3}
     assert card["holder"]["nationalId"] == "8" + card["holder"]["rpps"]
+    assert card["holder"]["identifier"] == {"kind": "rpps", "value": card["holder"]["rpps"], "key": "right"}
+    assert card["holder"]["principalName"] == f"8.{card['holder']['rpps']}@carte-cps.fr"
+    assert card["holder"]["category"]["code"] == "80"
     assert card["holder"]["profession"] == {"code": "10", "label": "Médecin"}
     assert card["holder"]["speciality"]["code"] == "SM26"
     assert (await granted.page("GET", f"/v1/cards/{card['number']}")).body == card
