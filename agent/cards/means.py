@@ -61,7 +61,8 @@ class KnownMeans:
     async def list_present(self) -> tuple[Bearer, ...]:
         """Those whose card is in a reader, by that card and their e-CPS alone. Raises ServiceStoppedError."""
         cards = await self._cards.list_cards()
-        return await asyncio.to_thread(self._tabulate, cards, (), (), tuple(self.e_cps()))
+        bearers = await asyncio.to_thread(self._tabulate, cards, (), (), tuple(self.e_cps()))
+        return tuple(bearer for bearer in bearers if bearer.is_present)
 
     def _tabulate(
         self,

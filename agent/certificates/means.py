@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from agent.certificates.states import CertificateState, StateName
 
@@ -87,12 +87,17 @@ class SoftwareRecord:
 
 @dataclass(frozen=True, slots=True)
 class ECpsRecord:
-    """An e-CPS that was used on this workstation, by the national id that it told."""
+    """An e-CPS that was used on this workstation, and what was told of its holder then."""
 
-    national_id: str
+    holder: Holder
     state: CertificateState
     used_at: datetime
     test: bool = False
+
+    @property
+    def number(self) -> str:
+        """It has none."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,9 @@ class Records:
     e_cps: Sequence[ECpsRecord] = ()
 
 
+R = TypeVar("R", CardRecord, SoftwareRecord, ECpsRecord)
+
+
 @dataclass(frozen=True, slots=True)
 class _Key:
     id: str
@@ -164,27 +172,29 @@ class _Key:
 
 def list_bearers(records: Records, now: datetime) -> tuple[Bearer, ...]:
     """Everybody known here with their means: those with a card in a reader first, then by name."""
-    cards: dict[_Key, list[CardRecord]] = {}
-    software: dict[_Key, list[SoftwareRecord]] = {}
-    for card in records.cards:
-        cards.setdefault(_key(card), []).append(card)
-    for certificate in records.software:
-        software.setdefault(_key(certificate), []).append(certificate)
+    cards, software, e_cps = _group(records.cards), _group(records.software), _group(records.e_cps)
     bearers = (
-        _make_bearer(key, Records(cards.get(key, ()), software.get(key, ()), _of_person(records.e_cps, key)), now)
-        for key in dict.fromkeys((*cards, *software))
+        _make_bearer(key, Records(cards.get(key, ()), software.get(key, ()), e_cps.get(key, ())), now)
+        for key in dict.fromkeys((*cards, *e_cps, *software))
     )
     return tuple(sorted(bearers, key=lambda bearer: (not bearer.is_present, bearer.name.casefold(), bearer.id)))
 
 
-def _key(record: CardRecord | SoftwareRecord) -> _Key:
+def _group(records: Iterable[R]) -> dict[_Key, list[R]]:
+    groups: dict[_Key, list[R]] = {}
+    for record in records:
+        groups.setdefault(_key(record), []).append(record)
+    return groups
+
+
+def _key(record: CardRecord | SoftwareRecord | ECpsRecord) -> _Key:
     """A person by the national id; what names nobody by its structure. A card may hold neither."""
     holder = record.holder
     structure = None if _is_named(holder) else holder.structure
     if structure is not None:
         found = structure.id or structure.name
         return _Key(found or holder.national_id or record.number, is_person=False, test=record.test)
-    is_person = _is_named(holder) or isinstance(record, CardRecord)
+    is_person = _is_named(holder) or not isinstance(record, SoftwareRecord)
     return _Key(holder.national_id or record.number, is_person, record.test)
 
 
@@ -192,14 +202,10 @@ def _is_named(holder: Holder) -> bool:
     return bool(holder.family_name or holder.given_name)
 
 
-def _of_person(found: Iterable[ECpsRecord], key: _Key) -> tuple[ECpsRecord, ...]:
-    return tuple(one for one in found if key.is_person and (one.national_id, one.test) == (key.id, key.test))
-
-
 def _make_bearer(key: _Key, records: Records, now: datetime) -> Bearer:
     cards = sorted(records.cards, key=lambda card: (card.present, card.expires_at), reverse=True)
     software = sorted(records.software, key=lambda one: one.expires_at, reverse=True)
-    holder = [*(card.holder for card in cards), *(one.holder for one in software)][0]  # the newest word on a name
+    holder = _first_holder(cards, records.e_cps, software)
     rpps = holder.rpps if key.is_person else None
     means = (
         *(_card_means(card, key, now) for card in cards),
@@ -210,6 +216,11 @@ def _make_bearer(key: _Key, records: Records, now: datetime) -> Bearer:
     return Bearer(
         key.id, _name(holder, key), key.is_person, key.test, rpps, means, missing, _judge(means, missing, key)
     )
+
+
+def _first_holder(*records: Sequence[CardRecord | SoftwareRecord | ECpsRecord]) -> Holder:
+    """Of who is named more than once the newest word: a card's first."""
+    return next(one.holder for each in records for one in each)
 
 
 def _name(holder: Holder, key: _Key) -> str:

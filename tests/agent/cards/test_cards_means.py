@@ -19,7 +19,7 @@ from agent.cards.means import KnownMeans
 from agent.cards.opening import CardOpener
 from agent.cards.policy import CardPolicy
 from agent.cards.seen import SeenCards
-from agent.certificates.means import Bearer
+from agent.certificates.means import Bearer, ECpsRecord
 from agent.certificates.states import CertificateState, StateName
 from drivers.base import Deadline, Token
 from drivers.card.family import open_card as open_token
@@ -152,12 +152,14 @@ async def test_software_certificates_of_a_structure(
     assert len({means.number for means in whole.means}) == 1
 
 
-async def test_a_page_is_told_of_no_software_certificate(
-    seen: SeenCards, organisation_keys: dict[str, OrganisationKey]
+async def test_a_page_is_told_of_nobody_who_is_not_here(
+    seen: SeenCards, card: Card, organisation_keys: dict[str, OrganisationKey]
 ) -> None:
     async def list_software() -> list[bytes]:
         return [organisation_keys["SIGN"].certificate_der]
 
     async with known_means(seen) as known:
         known.list_software = list_software
+        known.e_cps = lambda: (ECpsRecord(card.holder, VALID, NOW),)
         assert await known.list_present() == ()
+        assert [bearer.is_person for bearer in await known.list_all()] == [False, True]

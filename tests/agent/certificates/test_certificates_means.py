@@ -133,18 +133,28 @@ def test_a_student_with_an_rpps_number_may_have_an_e_cps():
 )  # fmt: skip
 def test_an_e_cps_that_was_used_here_makes_up_for_a_card(state, verdict, missing):
     used = [
-        ECpsRecord("899700002712", CertificateState(StateName.REVOKED), NOW - timedelta(days=9)),
-        ECpsRecord("899700002712", CertificateState(StateName(state)), NOW - timedelta(days=1)),
-        ECpsRecord("899700099999", CertificateState(StateName.VALID), NOW),
+        ECpsRecord(DOCTOR, CertificateState(StateName.REVOKED), NOW - timedelta(days=9)),
+        ECpsRecord(DOCTOR, CertificateState(StateName(state)), NOW - timedelta(days=1)),
+        ECpsRecord(DOCTOR, CertificateState(StateName.VALID), NOW, test=True),
     ]
-    bearer = only(card(state="expired"), e_cps=used)
+    (bearer, other) = sorted(list_bearers(Records([card(state="expired")], e_cps=used), NOW), key=lambda one: one.test)
+    assert [means.kind for means in other.means] == [Kind.E_CPS]
     assert (bearer.verdict, set(lacks(bearer))) == (verdict, missing)
     assert bearer.means[1].seen_at == NOW - timedelta(days=1)
 
 
+def test_a_person_known_by_an_e_cps_alone():
+    bearer = only(e_cps=[ECpsRecord(DOCTOR, CertificateState(StateName.VALID), NOW)])
+    assert (bearer.name, bearer.rpps, bearer.verdict, bearer.is_present) == (
+        "Médecin MARIE DUPONT", "99700002712", Verdict.ENOUGH, False)  # fmt: skip
+    gone = only(e_cps=[ECpsRecord(DOCTOR, CertificateState(StateName.EXPIRED), NOW)])
+    assert lacks(gone) == {"card": ("not-seen-here", "card-order"), "e-cps": ("expired", "e-cps-activate")}
+    assert gone.verdict is Verdict.UNKNOWN
+
+
 def test_the_test_means_of_a_person_are_those_of_another_bearer():
     records = Records([card(state="expired"), card(number="2", test=True)], e_cps=[
-        ECpsRecord("899700002712", CertificateState(StateName.VALID), NOW, test=True)])  # fmt: skip
+        ECpsRecord(DOCTOR, CertificateState(StateName.VALID), NOW, test=True)])  # fmt: skip
     real, test = sorted(list_bearers(records, NOW), key=lambda bearer: bearer.test)
     assert (real.test, real.verdict) == (False, Verdict.UNKNOWN)
     assert (test.test, test.verdict, test.means[1].state) == (True, Verdict.ENOUGH, "valid")
