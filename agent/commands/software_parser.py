@@ -31,6 +31,8 @@ def add_software(parser: ArgumentParser, lazy: Lazy) -> None:
     _add_protection(take)
     remove = _add_verb(verbs, "remove", _("delete a certificate and its key"), lazy("software:run_remove"))
     remove.add_argument("target", metavar="NUMBER", help=_("the number S…, or the id of a single certificate"))
+    elsewhere = _("show the certificates whose keys Windows, macOS or a browser keeps")
+    _add_verb(verbs, "elsewhere", elsewhere, lazy("software_elsewhere:run_elsewhere"))
     _add_orders(verbs, lazy)
 
 

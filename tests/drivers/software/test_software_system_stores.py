@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
-import subprocess
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from support.openssl import openssl, write_pem
+from support.nss import make_profile
 
 from drivers.software.system_stores import (
     FoundCertificate,
@@ -30,20 +29,7 @@ needs_nss = pytest.mark.skipif(not shutil.which("pk12util"), reason="needs certu
 def profile(tmp_path, auth, seal):
     """A profile of Firefox with a key and its certificate, a certificate alone, and an authority."""
     home = tmp_path / "home"
-    folder = home / ".mozilla" / "firefox" / "abc.default"
-    folder.mkdir(parents=True)
-    (tmp_path / "key").write_bytes(auth.pem())
-    write_pem(tmp_path / "pem", auth.certificate_der)
-    write_pem(tmp_path / "seal", seal.certificate_der)
-    write_pem(tmp_path / "chain", *auth.chain_der)
-    export = ["-inkey", "key", "-in", "pem", "-certfile", "chain", "-name", "x", "-out", "p12", "-passout", "pass:x"]
-    openssl(tmp_path, "pkcs12", "-export", *export)
-    for command in (
-        ["certutil", "-N", "-d", f"sql:{folder}", "--empty-password"],
-        ["pk12util", "-i", "p12", "-d", f"sql:{folder}", "-W", "x"],
-        ["certutil", "-A", "-d", f"sql:{folder}", "-n", "seal", "-t", ",,", "-a", "-i", "seal"],
-    ):
-        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    folder = make_profile(home / ".mozilla" / "firefox" / "abc.default", auth, seal)
     return home, folder
 
 
