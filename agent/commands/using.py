@@ -84,6 +84,8 @@ def _run_code(arguments: Namespace) -> int:
             answer = client.pin(arguments.verb, arguments.card)
         if arguments.json:
             say_json(answer)
+        elif str(answer["cardNumber"]).startswith("S"):
+            say(_("Done; the passphrase of certificate {number} works.").format(number=answer["cardNumber"]))
         else:
             say(_("Done; the code of card {number} works.").format(number=answer["cardNumber"]))
         return Exit.OK

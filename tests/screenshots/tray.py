@@ -143,6 +143,8 @@ def fill(agent: FakeAgent) -> None:
         ("GET", "/v1/cards"): {"cards": [CARD, STRUCTURE_CARD]},
         ("GET", "/v1/certificates"): {"certificates": CERTIFICATES},
         ("GET", "/v1/means"): {"bearers": BEARERS},
+        ("GET", "/v1/software-certificates"): KEPT,
+        ("GET", "/v1/certificate-orders"): ORDERS,
         ("GET", "/v1/directory/99213845021"): DIRECTORY_ENTRY,
         ("GET", "/v1/grants"): {"grants": GRANTS},
         ("GET", "/v1/journal"): {"entries": JOURNAL},
@@ -169,6 +171,36 @@ STRUCTURE_CARD = {
             "number": "130012345", "key": "wrong",
         },
     },
+}  # fmt: skip
+KEPT = {
+    "certificates": [
+        {
+            "id": digit * 32, "cardNumber": "S0A1B2C3D4E5F607", "label": "CABINET MÉDICAL DES TILLEULS", "current": True,
+            "role": role, "lent": lent, "protection": protection, "state": state, "notAfter": until,
+            "structure": {"name": "CABINET MÉDICAL DES TILLEULS", "id": "499700735741008"},
+        }
+        for digit, role, lent, protection, state, until in (
+            ("0", "AUTH_CLI", "authentication", "key-store", "valid", "2028-06-30T12:00:00Z"),
+            ("1", "SIGN", "signature", "passphrase", "expiring", "2026-12-24T12:00:00Z"),
+            ("2", "CONF", None, "key-store", "valid", "2028-06-30T12:00:00Z"),
+        )
+    ],
+    "damaged": ["f" * 32], "pairs": [],
+}  # fmt: skip
+ORDERS = {
+    "orders": [
+        {
+            "id": "0123456789abcdef", "product": "elementaire-org-sign", "createdAt": "2026-11-20T09:00:00Z",
+            "label": "Seal (signature in the structure's name) — Elementary",
+            "labelFr": "Cachet (signature au nom de la structure) — Élémentaire",
+            "subject": {
+                "place": "Rhône (69)", "organisation": "CABINET MÉDICAL DES TILLEULS", "structureId": "499700735741008",
+                "commonName": "LOGICIEL DE CABINET",
+            },
+        },
+    ],
+    "damaged": [],
+    "renewals": [{"certificate": "1" * 32, "ordered": "0123456789abcdef", "product": "elementaire-org-sign"}],
 }  # fmt: skip
 _CENTRE = "Centre de santé Marie-Louise-Lachapelle, antenne du Vieux-Port"
 DIRECTORY_ENTRY = {

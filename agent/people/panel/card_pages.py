@@ -10,6 +10,7 @@ from agent.people.certificate_words import revocation_words, state_words
 from agent.people.identity_words import person_id_words, structure_words
 from agent.people.panel.sections import Context, Line, Section, coded, moment_words, only_told, shown
 from agent.people.panel.situations import situation_buttons, situation_lines
+from agent.people.panel.software_pages import software_sections
 
 
 def card_page(client: Client, context: Context) -> tuple[Section, ...]:
@@ -69,11 +70,11 @@ def _readers(client: Client, words: NullTranslations) -> tuple[Line, ...]:
 
 
 def certificates_page(client: Client, context: Context) -> tuple[Section, ...]:
-    """One section for each certificate of each card."""
-    found = client.certificates()
-    if not found:
-        return (Section(context.words.gettext("No certificate: no card is in a reader.")),)
-    return tuple(certificate_section(one, context.words) for one in found)
+    """One section for each certificate of each card, and for what is kept here."""
+    found = [one for one in client.certificates() if one.get("source") != "software"]
+    nothing = (Section(context.words.gettext("No certificate: no card is in a reader.")),)
+    on_cards = tuple(certificate_section(one, context.words) for one in found) or nothing
+    return (*on_cards, *software_sections(client, context))
 
 
 def certificate_section(certificate: Json, words: NullTranslations) -> Section:

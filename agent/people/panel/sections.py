@@ -23,6 +23,9 @@ class Deed(StrEnum):
     ALLOW = "allow"
     OPEN = "open"
     READ_SITUATIONS = "read-situations"
+    IMPORT_CERTIFICATE = "import-certificate"
+    REMOVE_CERTIFICATE = "remove-certificate"
+    CANCEL_ORDER = "cancel-order"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QFileDialog,
     QHBoxLayout,
     QListWidget,
     QMessageBox,
@@ -170,9 +171,19 @@ class PanelWindow(QWidget):
     def _press(self, button: Button) -> None:
         if button.deed is Deed.SHOW:
             QTimer.singleShot(0, lambda: self._go(button.target))  # the button goes with its page, after its click
+        elif button.deed is Deed.IMPORT_CERTIFICATE and not button.target:
+            self._choose_file(button)
         elif button.question is None or self._confirms(button):
             name, context = self._page, self._context_now()
             self._begin(lambda: self._do(button, name, context))
+
+    def _choose_file(self, button: Button) -> None:
+        words = self._words
+        kinds = words.gettext("Certificates with their key") + " (*.p12 *.pfx *.pem *.key)"
+        anything = words.gettext("All files") + " (*)"
+        path, _ = QFileDialog.getOpenFileName(self, button.label, "", f"{kinds};;{anything}")
+        if path:
+            self._press(replace(button, target=path))
 
     def _go(self, target: str) -> None:
         self.show_page(target)

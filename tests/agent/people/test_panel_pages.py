@@ -215,9 +215,12 @@ def test_pages_with_nothing_on_them(tmp_path, page):
         agent.answers |= {
             ("GET", "/v1/means"): {"bearers": []}, ("GET", "/v1/cards"): {"cards": []}, ("GET", "/v1/certificates"): {"certificates": []},
             ("GET", "/v1/grants"): {"grants": []}, ("GET", "/v1/journal"): {"entries": []},
+            ("GET", "/v1/software-certificates"): {"certificates": [], "damaged": [], "pairs": []},
+            ("GET", "/v1/certificate-orders"): {"orders": [], "damaged": [], "renewals": []},
         }  # fmt: skip
-        (section,) = load_page(page, context(tmp_path / "data"))
+        section, *others = load_page(page, context(tmp_path / "data"))
     assert section.title
+    assert [other.title for other in others] == (["Add a software certificate"] if page == "certificates" else [])
 
 
 def test_refusal_of_the_agent_is_its_sentence(tmp_path):
