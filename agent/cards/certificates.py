@@ -19,6 +19,7 @@ def watch_cards(cards: Cards, trust: Trust) -> None:
     def tell(watched: Watched, state: CertificateState) -> None:
         for place in cards.places.values():
             _note_revocation(place.card, trust)
+        cards.refresh()
         event = Event(EventType.CERTIFICATE_STATE, watched.reader, watched.card_number, code=state.name)
         cards.events.publish(event)
 

@@ -26,6 +26,7 @@ class Condition(StrEnum):
     PIN_SESSION = "pin-session"
     TRIES_LOW = "tries-low"
     PIN_BLOCKED = "pin-blocked"
+    REVOKED = "revoked"
     EXPIRING = "expiring"
     EXPIRED = "expired"
     NOT_CPS = "not-cps"
@@ -33,6 +34,7 @@ class Condition(StrEnum):
 
 
 MOST_TELLING = (
+    Condition.REVOKED,
     Condition.PIN_BLOCKED,
     Condition.EXPIRED,
     Condition.TROUBLE,
@@ -60,6 +62,7 @@ class CardFacts:
     expires_at: datetime
     pin: PinStatus | None = None
     in_session: bool = False
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,8 @@ def next_change(places: Iterable[PlaceFacts], now: datetime) -> datetime | None:
 
 def _list_facts(card: CardFacts, now: datetime) -> Iterable[Condition]:
     yield Condition.CARD_READY
+    if card.revoked:
+        yield Condition.REVOKED
     if card.pin is not None and card.pin.tries_left is not None and card.pin.tries_left <= LAST_TRIES:
         yield Condition.PIN_BLOCKED if card.pin.blocked else Condition.TRIES_LOW
     if card.in_session:

@@ -76,7 +76,8 @@ class Place:
         if self.card is None or self.look is not None:
             return PlaceFacts(self.state.atr, failure=self.trouble)
         in_session = self.card.number in sessions
-        return PlaceFacts(self.state.atr, CardFacts(self.card.number, self.card.expires_at, self.pin, in_session))
+        facts = CardFacts(self.card.number, self.card.expires_at, self.pin, in_session, self.card.memory.revoked)
+        return PlaceFacts(self.state.atr, facts)
 
     def _let_go(self) -> None:
         if self.card is not None:

@@ -20,8 +20,8 @@ from support.waiting import wait_until
 LANGUAGES = {"fr": "fr_FR.UTF-8", "en": "C.UTF-8"}
 PAGES = ("card", "certificates", "means", "grants", "journal", "diagnosis", "errands", "settings")
 CONDITIONS = (
-    "no-reader", "no-card", "reading", "card-ready", "pin-session", "tries-low", "pin-blocked", "expiring", "expired",
-    "not-cps", "trouble",
+    "no-reader", "no-card", "reading", "card-ready", "pin-session", "tries-low", "pin-blocked", "revoked", "expiring",
+    "expired", "not-cps", "trouble",
 )  # fmt: skip
 
 

@@ -29,14 +29,16 @@ PIN = "1234"
 
 
 class SoftToken(Token, PinReader):
-    """A signature key and its certificate; `number` names it."""
+    """A key with one certificate, lent for logins and for signatures; `number` names the token."""
 
     generation = "soft"
     access = "soft"
 
     def __init__(self, number: str, certificate_der: bytes, key: rsa.RSAPrivateKey) -> None:
         self.number = self.label = number
-        self.keys = (KeyInfo(b"\1", "signature", KeyRole.SIGNATURE, certificate_der, frozenset({"sha256"})),)
+        self.keys = tuple(
+            KeyInfo(role.encode(), role, role, certificate_der, frozenset({"sha256"})) for role in KeyRole
+        )
         self._key = key
 
     def sign(self, key: KeyInfo, digests: Sequence[Digest], code: Code | None, deadline: Deadline) -> list[bytes]:

@@ -140,6 +140,13 @@ def _draw_blocked(pen: Pen) -> None:
     pen.line([(11.4, 4.6), (4.6, 11.4)], 2.4, PAPER)
 
 
+def _draw_revoked(pen: Pen) -> None:
+    """A card that is struck out from corner to corner."""
+    _card(pen)
+    pen.line([(2, 14), (14, 2)], 5.2, RIM)
+    pen.line([(2, 14), (14, 2)], 3.2, RED)
+
+
 def _draw_expiring(pen: Pen) -> None:
     """A clock over the card."""
     _card(pen, AMBER)
@@ -193,6 +200,7 @@ _DRAWINGS: Final[dict[Condition, Callable[[Pen], None]]] = {
     Condition.PIN_SESSION: _draw_session,
     Condition.TRIES_LOW: _draw_tries_low,
     Condition.PIN_BLOCKED: _draw_blocked,
+    Condition.REVOKED: _draw_revoked,
     Condition.EXPIRING: _draw_expiring,
     Condition.EXPIRED: _draw_expired,
     Condition.NOT_CPS: _draw_not_cps,

@@ -22,6 +22,7 @@ class Condition(StrEnum):
     PIN_SESSION = "pin-session"
     TRIES_LOW = "tries-low"
     PIN_BLOCKED = "pin-blocked"
+    REVOKED = "revoked"
     EXPIRING = "expiring"
     EXPIRED = "expired"
     NOT_CPS = "not-cps"

@@ -23,6 +23,7 @@ def condition_words(condition: Condition, words: NullTranslations) -> str:
         Condition.PIN_SESSION: words.gettext("Card ready, its code is kept for a while"),
         Condition.TRIES_LOW: words.gettext("Few tries left for the code"),
         Condition.PIN_BLOCKED: words.gettext("Code blocked"),
+        Condition.REVOKED: words.gettext("Certificate revoked"),
         Condition.EXPIRING: words.gettext("Card that expires soon"),
         Condition.EXPIRED: words.gettext("Card expired"),
         Condition.NOT_CPS: words.gettext("Not a CPS card"),

@@ -41,9 +41,14 @@ def tries(left: int | None) -> PinStatus:
 
 
 def card(
-    left: int | None = 3, *, expires_at: datetime = YEARS, in_session: bool = False, atr: bytes = CPS
+    left: int | None = 3,
+    *,
+    expires_at: datetime = YEARS,
+    in_session: bool = False,
+    revoked: bool = False,
+    atr: bytes = CPS,
 ) -> PlaceFacts:
-    return PlaceFacts(atr, CardFacts("99900001", expires_at, tries(left), in_session))
+    return PlaceFacts(atr, CardFacts("99900001", expires_at, tries(left), in_session, revoked))
 
 
 EMPTY, READING = PlaceFacts(None), PlaceFacts(CPS)
@@ -66,6 +71,8 @@ READERS = {
     "expired": (card(expires_at=PAST), "expired"),
     "expired, last try, session": (card(1, expires_at=PAST, in_session=True), "expired"),
     "blocked and expired": (card(0, expires_at=PAST), "pin-blocked"),
+    "revoked": (card(revoked=True), "revoked"),
+    "revoked, blocked and expired": (card(0, expires_at=PAST, revoked=True), "revoked"),
     "Vitale": (FOREIGN, "not-cps"),
     "bank card": (PlaceFacts(bytes.fromhex("3B6500002063CB6800"), failure=CardUnknownError()), "not-cps"),
     "a token of a module that is no CPS": (PlaceFacts(b"", failure=CardUnknownError()), "not-cps"),
@@ -103,6 +110,7 @@ DESKS = {
     ),
     "a CPS in trouble beside a ready one": ([PlaceFacts(CPS, failure=CardBusyError()), card()], "trouble"),
     "a blocked card beside a ready one": ([card(), card(0)], "pin-blocked"),
+    "a revoked card beside a ready one": ([card(), card(revoked=True)], "revoked"),
     "a session beside a card at its last try": ([card(in_session=True), card(1)], "tries-low"),
     "a session beside a ready card": ([card(), card(in_session=True)], "pin-session"),
     "a card being read beside a ready one": ([READING, card()], "card-ready"),

@@ -99,6 +99,7 @@ def test_revoked(ask: Ask, label: str, source: Source) -> None:
     [
         ("stray", Reason.RESPONDER_WRONG),
         ("plain", Reason.RESPONDER_WRONG),
+        ("late", Reason.RESPONDER_WRONG),
         ("silent", Reason.NOT_PUBLISHED),
         ("directory", Reason.NOT_PUBLISHED),
         ("elsewhere", Reason.HOST_NOT_ALLOWED),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.agent import Person, RunningAgent, running_agent
+from support.agent import NONCE, Person, RunningAgent, running_agent
 from support.certomancer import Pki, served_pki
 from support.openssl import verify_cms, write_pem
 from support.processes import command
@@ -127,7 +127,9 @@ async def test_every_fate_has_its_state(pki: Pki, tmp_path: Path) -> None:
     assert certificates["revoked"]["stateSince"] == certificates["revoked"]["revocation"]["revokedAt"]
     assert certificates["good"]["stateSince"] == certificates["good"]["revocation"]["producedAt"]
     conditions = {reader["name"]: reader["condition"] for reader in status["readers"]}
-    assert {conditions[number(label)] for label in STATES if label != "expired"} == {"card-ready"}  # no alarm of it
+    troubled = {"expired", "revoked", "revoked-list"}
+    assert {conditions[number(label)] for label in STATES if label not in troubled} == {"card-ready"}  # no alarm of it
+    assert {conditions[number(label)] for label in ("revoked", "revoked-list")} == {"revoked"}
     assert {reader["name"] for reader in status["readers"] if reader["revoked"]} == {"revoked", "revokedlist"}
 
 
@@ -150,6 +152,7 @@ async def test_a_revoked_certificate_signs_nothing_and_no_code_is_asked(pki: Pki
         for call in (
             lambda client: client.sign([("a.txt", b"content")]),
             lambda client: client.sign_raw([("a", bytes(32))]),
+            lambda client: client.authenticate("https://site.example", NONCE),
         ):
             with pytest.raises(AgentProblemError) as refused:
                 await agent.ask(call)

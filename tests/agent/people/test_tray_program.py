@@ -26,7 +26,7 @@ pytest.importorskip("PySide6", reason="needs the `desktop` extra")
 CONDITIONS = {
     "no-reader": "No card reader", "no-card": "No card in the reader", "reading": "Reading the card",
     "card-ready": "Card ready", "pin-session": "Card ready, its code is kept", "tries-low": "tries left",
-    "pin-blocked": "Code blocked", "expiring": "Card valid until", "expired": "Card expired on",
+    "pin-blocked": "Code blocked", "revoked": "Certificate revoked", "expiring": "Card valid until", "expired": "Card expired on",
     "not-cps": "Not a CPS card", "trouble": "cannot be used",
 }  # fmt: skip
 
