@@ -38,7 +38,8 @@ async def list_certificates(request: web.Request) -> web.Response:
     cards = await served.cards.list_cards()
     if not is_page(caller):
         cards += await list_kept(served.software.cards)
-    views = [certificate_view(card, key, served.trust) for card in cards for key in card.token.keys]
+    keys = [(card, key) for card in cards for key in card.token.keys]
+    views = await asyncio.to_thread(lambda: [certificate_view(card, key, served.trust) for card, key in keys])
     served.trust.watch.look()
     note_identity(request, [card.number for card in cards])
     return web.json_response({"certificates": views})

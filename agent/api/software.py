@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ async def list_software(request: web.Request) -> web.Response:
     """GET /v1/software-certificates: all that is kept, whatever it is for; for programs of this user alone."""
     await require_program(request)
     kept = await services(request).software.keeper.list_kept()
-    keys = [key_view(key, services(request).trust) for key in kept.keys]
+    trust = services(request).trust
+    keys = await asyncio.to_thread(lambda: [key_view(key, trust) for key in kept.keys])
     pairs = [pair_view(pair) for pair in kept.pairs]
     return web.json_response({"certificates": keys, "damaged": list(kept.damaged), "pairs": pairs})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -103,13 +103,14 @@ class SoftwareCards:
     async def refresh(self) -> None:
         """Look at the store: another program of this user may have changed it."""
         async with self._reading:
-            tokens = await self.use(_open_tokens) if self.exists else ()
-            present = {token.number: token for token in tokens}
-            for number in [number for number in self._places if number not in present]:
+            known = {card.number: card for card in self.known}
+            found = await self.use(lambda store: self._read(store, known)) if self.exists else {}
+            self._refused = {number: one for number, one in found.items() if isinstance(one, KeyRefusedError)}
+            for number in [number for number, card in known.items() if found.get(number) is not card]:
                 _drop(self._places.pop(number))
-            self._refused.clear()
-            for number, token in present.items():
-                self._take(number, token)
+            for number, one in found.items():
+                if isinstance(one, Card) and number not in self._places:
+                    self._take(number, one)
 
     async def use(self, work: Callable[[SoftwareStore], T], timeout_s: float = STORE_TIMEOUT_S) -> T:
         """Do something with the store, one after the other. Raises CardBusyError past the time, and its own errors."""
@@ -123,22 +124,24 @@ class SoftwareCards:
 
         return await self._work.run(with_store, timeout_s)
 
-    def _take(self, number: str, token: Token) -> None:
-        known = self._places.get(number)
-        if known is not None and known.card is not None and _is_same(known.card.token, token):
-            return
-        if known is not None:
-            _drop(self._places.pop(number))
-        try:
-            card = self._policy.describe(NO_READER, token)
-        except KeyRefusedError as error:
-            self._refused[number] = error
-        except CardError as error:
-            log.warning("the software certificate %s cannot be understood: %s", number, error)
-        else:
-            self._places[number] = _make_place(number, card)
-            if self.on_change is not None:
-                self.on_change()
+    def _read(self, store: SoftwareStore, known: Mapping[str, Card]) -> dict[str, Card | KeyRefusedError]:
+        """What is in the store by its numbers: the known card where nothing has changed. In the store's thread."""
+        found: dict[str, Card | KeyRefusedError] = {}
+        for token in _open_tokens(store):
+            before = known.get(token.number)
+            try:
+                same = before is not None and _is_same(before.token, token)
+                found[token.number] = before if before and same else self._policy.describe(NO_READER, token)
+            except KeyRefusedError as error:
+                found[token.number] = error
+            except CardError as error:
+                log.warning("the software certificate %s cannot be understood: %s", token.number, error)
+        return found
+
+    def _take(self, number: str, card: Card) -> None:
+        self._places[number] = _make_place(number, card)
+        if self.on_change is not None:
+            self.on_change()
 
 
 def open_system_store(folder: Path) -> SoftwareStore:

@@ -18,6 +18,7 @@ class TestRoot:
 
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir / FOLDER
+        self._known: tuple[object, TestAuthorities | None] = (None, None)
 
     def vouches_for(self, certificate_der: bytes) -> bool:
         """Whether a certificate was issued under this folder's own test root."""
@@ -34,4 +35,16 @@ class TestRoot:
             return None
         from drivers.virtual.authorities import TestAuthorities  # noqa: PLC0415 - only where test cards were made
 
-        return TestAuthorities.load(self._folder)
+        files = _list_files(self._folder)
+        if self._known[0] != files:
+            self._known = files, TestAuthorities.load(self._folder)
+        return self._known[1]
+
+
+def _list_files(folder: Path) -> list[tuple[object, ...]]:
+    """What tells that a file was made or replaced since."""
+    try:
+        found = [(path, path.stat()) for path in sorted(folder.rglob("*.pem"))]
+    except OSError:
+        return []
+    return [(path, status.st_ino, status.st_size, status.st_mtime_ns) for path, status in found]

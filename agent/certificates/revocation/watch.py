@@ -123,6 +123,7 @@ class RevocationWatch:
             if self._is_due(each.certificate_der):
                 await self._look_at(each)
                 self._tell(each)
+            await asyncio.sleep(0)  # chains are looked for: many of them would hold up everything else
         await self._sleep(self._next_due_s(watched))
 
     async def _sleep(self, time_s: float | None) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from support.agent import PAGE, DeskPresence, Person, RunningAgent, running_agent
-from support.organisations import OrganisationKey
-from support.software import FOLDER, copy_folder, keep
+from support.organisations import OrganisationKey, certify
+from support.pauses import watched_loop
+from support.software import FOLDER, copy_folder, keep, store_of
 from support.wrapping import MemoryKeys
 
 from agent.access.callers import Caller, CallerKind
@@ -22,9 +23,12 @@ from agent.cards.policy import CardPolicy
 from agent.cards.software import SoftwareCards
 from drivers.software.store import SoftwareStore
 from drivers.virtual.link import VirtualReaders
+from drivers.virtual.organisations import Organisation
 
 WORDS = "a long passphrase of nobody"
 NOBODYS = "S000000000000000"
+MANY = 60
+LONGEST_PAUSE_S = 0.3
 
 
 @pytest.fixture
@@ -104,3 +108,18 @@ async def test_a_store_that_waits_for_the_person_keeps_nobody_waiting(tmp_path, 
     finally:
         release.set()
         kept.close()
+
+
+async def test_many_certificates_stop_nothing_else_while_they_are_listed(agent, folder, organisation_keys):
+    store, key = store_of(folder), organisation_keys["SIGN"]
+    for number in range(MANY):
+        other = certify(folder, key.again("SIGN", organisation=Organisation(name=f"CABINET {number}")))
+        with other.key() as private:
+            store.add(private, other.certificate_der, (), None)
+    await agent.ask(lambda client: client.software_certificates())  # the store is read
+    async with watched_loop() as pauses:
+        listed = await agent.ask(lambda client: client.software_certificates())
+        await agent.ask(lambda client: client.certificates())
+        await agent.ask(lambda client: client.means())
+    assert len(listed["certificates"]) == MANY
+    assert pauses.longest < LONGEST_PAUSE_S

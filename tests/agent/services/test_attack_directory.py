@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-
 import msgspec
 from support.fhir_directory import bundle, mailbox, organization, practitioner, role
+from support.pauses import watched_loop
 
 RPPS = "99700002712"
 LONGEST_PAUSE_S = 0.5
 MOST_KEPT = 512 * 1024
-
-
-async def longest_pause(done: asyncio.Event) -> float:
-    """For how long the loop did nothing else, at worst."""
-    longest, last = 0.0, time.monotonic()
-    while not done.is_set():
-        await asyncio.sleep(0.01)
-        longest, last = max(longest, time.monotonic() - last), time.monotonic()
-    return longest
 
 
 def swollen(kind: str) -> list[dict[str, object]]:
@@ -34,11 +23,9 @@ def swollen(kind: str) -> list[dict[str, object]]:
 async def test_an_answer_that_swells_neither_stops_the_agent_nor_fills_its_memory(directory, ask):
     pages = {kind: bundle(swollen(kind), []) for kind in ("Practitioner", "PractitionerRole")}
     directory.always = lambda _, handler: pages[handler.path.partition("?")[0].rpartition("/")[2]]
-    done = asyncio.Event()
-    watch = asyncio.create_task(longest_pause(done))
-    found = await ask().find(RPPS)
-    done.set()
-    assert await watch < LONGEST_PAUSE_S
+    async with watched_loop() as pauses:
+        found = await ask().find(RPPS)
+    assert pauses.longest < LONGEST_PAUSE_S
     assert found is not None
     assert found.mailboxes
     assert len(msgspec.json.encode(found)) < MOST_KEPT
