@@ -61,12 +61,13 @@ class Imported:
         self._contents.wipe()
 
 
-def read_key_files(files: Sequence[bytes], passphrase: Passphrase | None) -> Imported:
+def read_key_files(files: Sequence[bytes], passphrase: Passphrase | None, budget: Budget | None = None) -> Imported:
     """Read the files together; their one passphrase stays the caller's, and None stands for none or an empty one.
 
-    Raises PassphraseNeededError, PinWrongError, TooCostlyError, KeyMismatchError, KeyKindError, KeyFileError.
+    `budget`: what they may cost together, ten million rounds by default. Raises PassphraseNeededError, PinWrongError,
+    TooCostlyError, KeyMismatchError, KeyKindError, KeyFileError.
     """
-    contents = _read_all(files, passphrase)
+    contents = _read_all(files, passphrase, budget or Budget())
     try:
         return Imported(contents)
     except BaseException:
@@ -79,7 +80,7 @@ def read_certificates(content: bytes) -> tuple[bytes, ...]:
 
     Keys are passed over. Raises KeyFileError.
     """
-    contents = _read_all([content], None)
+    contents = _read_all([content], None, Budget())
     contents.wipe()
     if not contents.certificates:
         raise KeyFileError("there is no certificate in it")
@@ -108,13 +109,13 @@ def _parse(der: bytes) -> Certificate | None:
         return None
 
 
-def _read_all(files: Sequence[bytes], passphrase: Passphrase | None) -> Contents:
+def _read_all(files: Sequence[bytes], passphrase: Passphrase | None, budget: Budget) -> Contents:
     if len(files) > MAX_FILES or sum(map(len, files)) > MAX_CONTENT:
         raise KeyFileError(f"more than {MAX_CONTENT >> 20} MB")
     found = Contents()
     try:
         with Password(passphrase) as password:
-            opener = Opener(password, Budget())
+            opener = Opener(password, budget)
             for content in files:
                 _read_file(content, opener, found)
         if len(found.keys) > MAX_KEYS or len(found.certificates) > MAX_CERTIFICATES:

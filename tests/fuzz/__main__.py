@@ -67,7 +67,7 @@ def fuzz(name: str, seconds: int, faults: Path) -> Outcome:
             (found / f"seed-{number}").write_bytes(data)
         said = _run(name, seconds, found, faults)
         inputs = [path.read_bytes() for path in found.iterdir()]
-    kept = minimise(TARGETS[name].run, (data for data in inputs if _fault(name, data) is None))
+    kept = minimise(TARGETS[name].run, (data for data in inputs if _fault(name, data) is None), TARGETS[name].at_most)
     write_corpus(name, kept)
     runs, status = DONE.search(said), STATUS.findall(said)
     failed = [path for path in sorted(faults.glob(f"{name}-*")) if _fault(name, path.read_bytes())]

@@ -6,12 +6,16 @@ import ssl
 from collections.abc import Iterator
 from importlib import resources
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from support.certificates import unsort
 
 from drivers.base import KeyRole
 from drivers.card.atr import known_atrs
+from drivers.software.keyfile import Cost, encrypt_key
+from drivers.software.keys import PrivateKey
 from drivers.virtual import certificates as made
 from drivers.virtual.image import build_image, encode_situation
 from drivers.virtual.kinds import CPE_ANONYMOUS, CPS4, MANY_SITUATIONS
@@ -56,3 +60,28 @@ def activities() -> Iterator[bytes]:
         for situation in card.holder.situations:
             yield encode_situation(situation)
     yield bytes.fromhex("EA0886") + b"\x04SM26"
+
+
+WORDS = b"words"
+
+
+def key_files() -> Iterator[bytes]:
+    """A key and its certificate in each of the forms that are read."""
+    key = rsa.generate_private_key(65537, 2048)
+    name = made.ca_name("a key")
+    certificate = made.build_ca(name, name, key.public_key(), key.public_key()).sign(key, hashes.SHA256())
+    leaf = x509.load_der_x509_certificate(_leaf(DEFAULT, KeyRole.SIGNATURE, key))
+    for scheme in (pkcs12.PBES.PBESv2SHA256AndAES256CBC, pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC):
+        builder = serialization.PrivateFormat.PKCS12.encryption_builder().kdf_rounds(1).key_cert_algorithm(scheme)
+        encryption = builder.hmac_hash(hashes.SHA1()).build(WORDS)
+        yield pkcs12.serialize_key_and_certificates(b"x", key, leaf, [certificate], encryption)
+    clear = serialization.NoEncryption()
+    yield pkcs12.serialize_key_and_certificates(b"x", key, leaf, None, clear)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, clear)
+    yield pem + leaf.public_bytes(serialization.Encoding.PEM)
+    yield key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, clear)
+    with PrivateKey(
+        bytearray(key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, clear))
+    ) as plain:
+        yield encrypt_key(plain, bytearray(WORDS), Cost.RANDOM)
+    yield pkcs7.serialize_certificates([leaf, certificate], serialization.Encoding.DER)

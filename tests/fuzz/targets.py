@@ -27,8 +27,13 @@ from drivers.card.extensions import (
 from drivers.card.issuing import is_issued
 from drivers.card.signatures import certificate_role, is_authority
 from drivers.card.tlv import encode_tlv, find_tlv, read_tlvs
-from drivers.errors import CardUnknownError
+from drivers.errors import CardUnknownError, DriverError
+from drivers.pin import Passphrase
+from drivers.software.certificates import read_key_certificate
+from drivers.software.derivation import Budget
+from drivers.software.importing import read_key_files
 from fuzz import seeds
+from fuzz.corpus import MAX_FILES
 
 ZONES = [timezone(timedelta(hours=hours)) for hours in (-12, 14)]
 EXTENSIONS = (read_authority, read_authority_key_id, read_key_usage, read_purposes, read_subject_key_id)
@@ -48,11 +53,13 @@ class TooSlowError(AssertionError):
 
 @dataclass(frozen=True)
 class Target:
-    """`run` takes what is fuzzed; `seeds` gives genuine or made examples; `nested`: they are data objects in others."""
+    """`run` takes what is fuzzed; `seeds` gives genuine or made examples; `nested`: they are data objects in others;
+    `at_most`: how many inputs are kept."""
 
     run: Callable[[bytes], None]
     seeds: Callable[[], Iterable[bytes]]
     nested: bool = True
+    at_most: int = MAX_FILES
 
     def check(self, data: bytes) -> None:
         """Take an input. Raises whatever is wrong with how it is taken."""
@@ -122,10 +129,20 @@ def run_activity(data: bytes) -> None:
     assert code is None or len(code) == activity.SPECIALITY_LENGTH
 
 
+def run_key_file(data: bytes) -> None:
+    """PKCS#12, PEM and all the others: what is counted in rounds is bounded, or changed bytes ask for minutes."""
+    with contextlib.suppress(DriverError), Passphrase(bytearray(seeds.WORDS)) as words:
+        with read_key_files([data], words, Budget(2000)) as imported:
+            for item in imported.items:
+                assert item.key.public_der() == read_key_certificate(item.certificate_der).public_key_der
+        assert not any(any(item.key.pkcs8) for item in imported.items)
+
+
 TARGETS = {
     "atr": Target(run_atr, seeds.atrs, nested=False),
     "tlv": Target(run_tlv, seeds.files),
     "pkcs15": Target(run_pkcs15, seeds.files),
     "certificate": Target(run_certificate, seeds.certificates),
     "activity": Target(run_activity, seeds.activities),
+    "key-file": Target(run_key_file, seeds.key_files, at_most=48),
 }
