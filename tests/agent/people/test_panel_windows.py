@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from support.waiting import wait_until
 
 MISSING = find_missing_tools()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
+needs_ears = pytest.mark.skipif(bool(find_missing_parts()), reason=f"needs {', '.join(find_missing_parts())}")
 pytest.importorskip("PySide6", reason="needs the `desktop` extra")
 
 PAGES = ("card", "certificates", "means", "grants", "journal", "diagnosis", "errands", "settings")
@@ -102,9 +104,33 @@ def test_pages_by_keyboard_and_escape_closes(panel):
     assert panel.process.wait(10) == 0
 
 
-def test_revoking_asks_first_and_no_is_the_default(agent, panel):
-    window = panel.wait_for("Sites and programs")
+@contextmanager
+def heard_panel(folder: Path, **environment: str):
+    """A panel with ears to it: a page whose buttons can be heard is there, keys pressed before would go elsewhere."""
+    with (
+        virtual_display() as display,
+        screen_reader(display, folder) as ears,
+        Panel(display, folder / "data", **ears.environment, **environment) as panel,
+    ):
+        yield panel, ears
+
+
+def wait_for_button(panel, ears: ScreenReader, title: str, label: str) -> str:
+    """Give the window of that page, in front, once its button is there."""
+    window = panel.wait_for(title)
+    wait_until(lambda: ("push button", label) in names(ears, title), label)
     panel.display.focus(window)
+    return window
+
+
+@needs_ears
+def test_revoking_asks_first_and_no_is_the_default(agent, tmp_path):
+    with heard_panel(tmp_path) as (panel, ears):
+        revoke_twice(agent, panel, wait_for_button(panel, ears, "Sites and programs", "Take back"))
+
+
+def revoke_twice(agent, panel, window: str) -> None:
+    """First no, then yes."""
     deletes = lambda: [call for call in agent.calls if call[0] == "DELETE"]  # noqa: E731
     panel.display.press("Tab", "Tab")  # from the list to the page, and to its first button
     for keys, count in ((("Return",), 0), (("shift+Tab", "space"), 1)):
@@ -117,12 +143,18 @@ def test_revoking_asks_first_and_no_is_the_default(agent, panel):
     assert deletes() == [("DELETE", "/v1/grants/1", None)]
 
 
-def test_what_is_missing_leads_to_whom_to_turn_to_and_back(panel):
+@needs_ears
+def test_what_is_missing_leads_to_whom_to_turn_to_and_back(agent, tmp_path):
     """By keyboard: a button that changes the page goes away with it, in the middle of its own click."""
-    panel.process.stdin.write("means\n")
-    panel.process.stdin.flush()
-    panel.display.focus(panel.wait_for("Means of identification"))
-    wait_until(lambda: press_until_titled(panel, "Whom to turn to"), "the page")
+    with heard_panel(tmp_path) as (panel, ears):
+        panel.process.stdin.write("means\n")
+        panel.process.stdin.flush()
+        wait_for_button(panel, ears, "Means of identification", "What to do")
+        wait_until(lambda: press_until_titled(panel, "Whom to turn to"), "the page")
+        go_back_and_forth(panel)
+
+
+def go_back_and_forth(panel) -> None:
     for page, title in (("errands#self", "Whom to turn to"), ("errands", "Whom to turn to"), ("card", "Card")):
         panel.process.stdin.write(f"{page}\n")
         panel.process.stdin.flush()
@@ -162,16 +194,16 @@ def picture(panel, window: str, folder: Path) -> bytes:
     return (folder / "panel.png").read_bytes()
 
 
+@needs_ears
 def test_page_opens_in_the_browser(agent, tmp_path):
     """Only a page of our own data, and by the person's browser."""
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/opened\n')
     browser.chmod(0o755)
-    with virtual_display() as display, Panel(display, tmp_path / "data", BROWSER=str(browser)) as panel:
+    with heard_panel(tmp_path, BROWSER=str(browser)) as (panel, ears):
         panel.process.stdin.write("errands#block-lost\n")
         panel.process.stdin.flush()
-        window = panel.wait_for("Whom to turn to")
-        panel.display.focus(window)
+        wait_for_button(panel, ears, "Whom to turn to", "Open esante.gouv.fr/assistance")
         wait_until(lambda: press_and_look(panel, tmp_path / "opened"), "the page")
     assert (tmp_path / "opened").read_text() == "https://esante.gouv.fr/assistance\n"
 
@@ -192,7 +224,7 @@ def test_without_a_screen_it_says_so(tmp_path):
     assert "no screen" in done.stderr
 
 
-@pytest.mark.skipif(bool(find_missing_parts()), reason=f"needs {', '.join(find_missing_parts())}")
+@needs_ears
 def test_screen_reader_finds_the_controls_by_name(agent, tmp_path):
     with (
         virtual_display() as display,
@@ -210,6 +242,6 @@ def test_screen_reader_finds_the_controls_by_name(agent, tmp_path):
         }
 
 
-def names(ears: ScreenReader) -> set[tuple[str, str]]:
+def names(ears: ScreenReader, title: str = "Sites and programs") -> set[tuple[str, str]]:
     """Role and name of every part of the window."""
-    return {(node["role"], node["name"]) for node in flatten(ears.read("Sites and programs — CPS agent"))}
+    return {(node["role"], node["name"]) for node in flatten(ears.read(f"{title} — CPS agent"))}
