@@ -15,7 +15,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from agent.certificates.anchors import PINNED, igc_sante, read_anchors, require_pinned
+from agent.certificates import anchors
+from agent.certificates.anchors import (
+    PINNED,
+    Anchors,
+    AnchorsDamagedError,
+    igc_sante,
+    read_anchors,
+    require_pinned,
+)
 from agent.certificates.authority_files import MAX_FILES, MAX_SIZE, read_authorities
 from agent.certificates.chains import MAX_CHECKS, Chains, TrustTerms
 from drivers.card import issuing
@@ -97,8 +105,8 @@ def trusting(tmp_path: Path) -> Callable[..., Chains]:
 
 
 def test_the_nine_authorities_are_those_of_the_fingerprints() -> None:
-    anchors = igc_sante()
-    assert (len(anchors.authorities), anchors.refused) == (9, ())
+    shipped = igc_sante()
+    assert (len(shipped.authorities), shipped.refused) == (9, ())
     assert {file.name for file in SHIPPED.iterdir() if file.name.endswith(".pem")} == PINNED.keys()
     require_pinned()
 
@@ -114,10 +122,17 @@ def test_attack_a_file_that_differs_is_no_anchor(tmp_path: Path, caplog: pytest.
     (folder / "acr-fort.pem").write_bytes(Made("AC RACINE IGC-SANTE FORT").pem)
     (folder / "acr-standard.pem").unlink()
     (folder / "mine.pem").write_bytes(Made("AC DE PLUS").pem)
-    anchors = read_anchors(folder)
-    assert anchors.refused == ("acr-fort.pem", "acr-standard.pem")
-    assert len(anchors.authorities) == 7
+    found = read_anchors(folder)
+    assert found.refused == ("acr-fort.pem", "acr-standard.pem")
+    assert len(found.authorities) == 7
     assert "acr-fort.pem" in caplog.text
+
+
+def test_nothing_is_built_with_a_damaged_authority(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anchors, "igc_sante", lambda: Anchors((), ("acr-fort.pem",)))
+    with pytest.raises(AnchorsDamagedError, match=r"acr-fort\.pem"):
+        require_pinned()
+    assert "\nrequire_pinned()" in (Path(__file__).parents[3] / "agent.spec").read_text()
 
 
 def test_test_authorities_count_only_when_they_are_named(trusting: Callable[..., Chains]) -> None:

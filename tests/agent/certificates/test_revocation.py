@@ -265,6 +265,14 @@ async def test_the_child_itself(pki: Pki, tmp_path: Path) -> None:
     assert (verdict.status, verdict.revoked_at, verdict.reason) == (Status.REVOKED, REVOKED_AT, "key-compromise")
 
 
+async def test_the_child_finds_the_proxy(pki: Pki, tmp_path: Path) -> None:
+    with web(forward(pki.port)) as proxy:
+        there = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
+        checker = Checker(COMMAND, there | {"http_proxy": f"http://{proxy.host}"})
+        assert (await checker.check(question(pki, tmp_path / "answers", "moody"))).status is Status.GOOD
+        assert [head.split()[1] for head in proxy.heads] == [pki.url(MOODY).encode()]
+
+
 async def test_a_certificate_that_is_none(pki: Pki, tmp_path: Path) -> None:
     with pytest.raises(CheckFailedError):
         await Checker(COMMAND).check(question(pki, tmp_path, "good", certificate=b"\x30\x00"))

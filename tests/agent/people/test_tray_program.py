@@ -166,14 +166,14 @@ def test_choices_with_the_real_agent_and_its_card(screen, program, bus):
         choose(screen, *("Down",) * 4)
         service.wait_for("The code is right")
         assert [entry["outcome"] for entry in client.journal() if entry["action"] == "verify-pin"] == ["ok"]
-        choose(screen, *("Up",) * 8)
+        choose(screen, *("Up",) * 9)
         window = screen.find_window("^Card — CPS agent$")
         choose(screen, *("Up",) * 5)
         assert screen.find_window("^Journal — CPS agent$") == window
         screen.focus(window)
         screen.press("Escape")
         choose(screen, *("Up",) * 3)
-        screen.focus(screen.find_window("^Lost, stolen, faulty — CPS agent$"))
+        screen.focus(screen.find_window("^Whom to turn to — CPS agent$"))
         screen.press("Escape")
         choose(screen, "Up")
         wait_until(lambda: find_icon(screen) is None, "the icon to go")
