@@ -36,6 +36,11 @@ class SoftwareKeeper:
         self._prompt = prompt
         self._policy = policy
 
+    @property
+    def unattended(self) -> bool:
+        """Whether a script stands for the person."""
+        return self._policy.unattended
+
     async def list_kept(self) -> Kept:
         """What is kept, lent or not. Raises StoreError."""
         return await self._software.use(list_kept) if self._software.exists else Kept()

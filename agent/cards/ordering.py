@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from agent.cards.errors import CertificateMismatchError, OrderNotFoundError, OrderRefusedError
+from agent.cards.errors import CertificateMismatchError, KeyRefusedError, OrderNotFoundError, OrderRefusedError
 from agent.cards.importing import AUTO, wants_passphrase
 from agent.cards.keeping import SoftwareKeeper, describe_certificate, list_kept
 from agent.cards.software import SoftwareCards
@@ -78,7 +78,8 @@ class Orderer:
 
         def place(store: SoftwareStore) -> Order:
             try:
-                return OrderBook(self._folder, store).place(product, subject, passphrase, wish.replaces)
+                book = OrderBook(self._folder, store)
+                return book.place(product, subject, passphrase, wish.replaces, scripted=self._keeper.unattended)
             finally:
                 if passphrase is not None:
                     passphrase.wipe()
@@ -105,7 +106,9 @@ class Orderer:
         return entry
 
     async def cancel(self, asker: Asker, order_id: str) -> None:
-        """Forget an order and its key. Raises OrderNotFoundError, PromptError."""
+        """Forget an order and its key. Raises OrderNotFoundError, PromptError, KeyRefusedError."""
+        if self._keeper.unattended:
+            await self._with_book(lambda book: _require_scripted(book, order_id))
         shown = await self._with_book(lambda book: _describe_order(book, order_id))
         await self._prompt.agree(DeedRequest(Deed.CANCEL_ORDER, asker, shown))
         await self._with_book(lambda book: book.cancel(order_id))
@@ -157,6 +160,12 @@ def _find_certificate(book: OrderBook, order_id: str, content: bytes) -> KeyCert
         if certificate.public_key_der == order.public_key_der:
             return certificate
     raise CertificateMismatchError
+
+
+def _require_scripted(book: OrderBook, order_id: str) -> None:
+    """Raise KeyRefusedError for an order that a person has placed, or that cannot be read: no script gives it up."""
+    if order_id in book.list_damaged() or not book.find_order(order_id).scripted:
+        raise KeyRefusedError("unattended mode gives up only what was ordered in it")
 
 
 def _describe_order(book: OrderBook, order_id: str) -> str:

@@ -50,7 +50,7 @@ class NotTheOrdersError(DriverError):
 
 
 class _Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """order.json. `key`: name of the key's file, and of its secret in the key store."""
+    """order.json. `key`: name of the key's file, and of its secret in the key store; `scripted`: no person agreed."""
 
     key: str
     key_digest: str
@@ -60,6 +60,7 @@ class _Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     created_at: datetime
     request_digest: str
     replaces: str | None = None
+    scripted: bool = False
 
     def __post_init__(self) -> None:
         if not KEY_NAME.fullmatch(self.key) or self.created_at.tzinfo is None:
@@ -68,7 +69,10 @@ class _Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A certificate that was asked for. `product_id`: of what; `replaces`: id of the entry that it renews."""
+    """A certificate that was asked for. `product_id`: of what; `replaces`: id of the entry that it renews.
+
+    `scripted`: in unattended mode, where a script stands for the person.
+    """
 
     id: str
     product_id: str
@@ -77,6 +81,7 @@ class Order:
     created_at: datetime
     request_der: bytes
     replaces: str | None
+    scripted: bool
 
     @property
     def product(self) -> Product | None:
@@ -106,7 +111,13 @@ class OrderBook:
         self._shelf = Shelf(folder, ORDER_ID, MAX_ORDERS, self._forget_secret)
 
     def place(
-        self, product: Product, subject: OrderSubject, passphrase: Passphrase | None, replaces: str | None = None
+        self,
+        product: Product,
+        subject: OrderSubject,
+        passphrase: Passphrase | None,
+        replaces: str | None = None,
+        *,
+        scripted: bool = False,
     ) -> Order:
         """Make a key, protected as SoftwareStore.add does, and its request. Raises SubjectRefusedError."""
         subject.require_fit(product)  # before a key is made, which takes a while
@@ -123,6 +134,7 @@ class OrderBook:
             created_at=now(),
             request_digest=digest(request),
             replaces=replaces,
+            scripted=scripted,
         )
         order = fresh_name()
         try:
@@ -207,7 +219,16 @@ def _read_order(folder: Path) -> Order:
     index, request = _read_index(folder), read_own(folder / REQUEST)
     if digest(request) != index.request_digest:
         raise EntryDamagedError(f"{folder / REQUEST} is damaged")
-    return Order(folder.name, index.product, index.subject, index.protection, index.created_at, request, index.replaces)
+    return Order(
+        id=folder.name,
+        product_id=index.product,
+        subject=index.subject,
+        protection=index.protection,
+        created_at=index.created_at,
+        request_der=request,
+        replaces=index.replaces,
+        scripted=index.scripted,
+    )
 
 
 def _read_sealed(folder: Path) -> SealedKey:

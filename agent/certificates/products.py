@@ -15,7 +15,8 @@ from drivers.software.roles import Role
 FILE: Final = Path(__file__).with_name("products.toml")
 LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 HOST: Final = re.compile(rf"(?=.{{1,253}}\Z)(?:{LABEL}\.)+(?=[a-zA-Z]){LABEL}")
-MAIL: Final = re.compile(r"[^\s@<>,;:\"\\]{1,64}@" + HOST.pattern)
+MAIL: Final = re.compile(r"[!#-'*+\-./0-9=?A-Z^-~]{1,64}@" + HOST.pattern)
+"""ASCII alone, as rfc822Name has it (RFC 5280 §4.2.1.6)."""
 FREE: Final = re.compile(r".+", re.DOTALL)
 NAME_RULES: Final = {"free": FREE, "host": HOST, "mail": MAIL}
 

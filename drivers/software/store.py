@@ -87,7 +87,8 @@ class SoftwareStore:
             return self.adopt(sealed, certificate_der, chain_der)
         except BaseException:
             with contextlib.suppress(WrappingUnavailableError):
-                self.vault.discard(sealed)
+                if not self.uses_key(sealed.name):  # kept after all: what failed came later
+                    self.vault.discard(sealed)
             raise
 
     def adopt(self, sealed: SealedKey, certificate_der: bytes, chain_der: Sequence[bytes]) -> SoftwareEntry:

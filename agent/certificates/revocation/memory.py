@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 FILE = "verdicts.json"
 MAX_KEPT = 256
+MAX_YEAR = 9999
 MAX_FILE = 256 * 1024
 
 
@@ -37,7 +38,8 @@ class Verdicts:
         except (OSError, ValueError) as error:  # ValueError: too long as well, since it is cut
             log.warning("what was known of revocations cannot be read and is asked anew: %s", error)
             return
-        self._kept = dict(list(kept.items())[-MAX_KEPT:])
+        sound = [(key, verdict) for key, verdict in kept.items() if _is_sound(verdict)]
+        self._kept = dict(sound[-MAX_KEPT:])
 
     def find(self, certificate_der: bytes) -> Verdict:
         """The last word, or NOT_CHECKED."""
@@ -71,6 +73,12 @@ class Verdicts:
         except OSError as error:
             raise StoreError(f"{error.filename} cannot be removed: {error.strerror}") from error
         return count
+
+
+def _is_sound(verdict: Verdict) -> bool:
+    """Whether its moments are some that can be reckoned with."""
+    moments = (verdict.produced_at, verdict.next_update, verdict.revoked_at)
+    return all(each is None or (each.tzinfo is not None and 1 < each.year < MAX_YEAR) for each in moments)
 
 
 def _key(certificate_der: bytes) -> str:

@@ -188,3 +188,15 @@ async def test_attack_page_with_every_grant_orders_nothing(agent, person, method
 async def test_attack_no_path_is_an_order(agent, person, order_id):
     answer = await agent.program("DELETE", f"/v1/certificate-orders/{order_id}")
     assert (answer.status, person.asked) == (404, [])
+
+
+async def test_attack_unattended_agent_gives_up_no_order_that_a_person_placed(folder, person):
+    async with running_agent(folder, person, VirtualReaders(), presence=DeskPresence()) as attended:
+        order = await attended.ask(lambda client: client.order_certificate(PRODUCT, SUBJECT, "passphrase"))
+    async with running_agent(folder, None, VirtualReaders(), unattended=True) as agent:
+        problem = await refusal(agent, lambda client: client.cancel_order(order["id"]))
+        assert problem["code"] == "key-refused"
+        mine = await agent.ask(lambda client: client.order_certificate(PRODUCT, SUBJECT, "passphrase"))
+        await agent.ask(lambda client: client.cancel_order(mine["id"]))
+        waiting = await agent.ask(lambda client: client.certificate_orders())
+        assert [one["id"] for one in waiting["orders"]] == [order["id"]]

@@ -350,3 +350,13 @@ def test_other_authorities_have_no_product_here():
     assert find_renewed("AC DE QUELQU'UN", Role.SIGN, "X") is None
     assert find_renewed("AC IGC-SANTE FORT ORGANISATIONS", Role.CONF, "X").id == "fort-org-conf"
     assert find_renewed("AC IGC-SANTE FORT ORGANISATIONS", Role.AUTH_CLI, "INSI-AUTO").id == "fort-org-auth-cli"
+
+
+@pytest.mark.parametrize(
+    "name", ["é@clinique.example", "a b@clinique.example", "a@clinique.exämple", "a@b@clinique.example"]
+)
+def test_attack_addresses_that_no_request_can_have_are_refused_before_a_key_is_made(name):
+    product = next(each for each in list_products() if each.name == "mail")
+    subject = OrderSubject(SUBJECT.place, SUBJECT.organisation, SUBJECT.structure_id, name)
+    with pytest.raises(SubjectRefusedError):
+        subject.require_fit(product)

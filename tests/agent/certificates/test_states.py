@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -322,3 +323,15 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_kept(tmp_path: Path) -> Non
         kept = Verdicts(tmp_path)
         kept.load()
         assert kept.find(last.encode()).status is Status.GOOD
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "2026-01-01T00:00:00"])
+@pytest.mark.parametrize("member", ["produced_at", "next_update"])
+def test_attack_moments_that_cannot_be_reckoned_with_are_left_out(tmp_path, moment, member):
+    told = {"status": "good", "source": "ocsp", "produced_at": "2026-01-01T00:00:00Z"}
+    (tmp_path / FILE).write_text(json.dumps({sha256(b"der").hexdigest(): told | {member: moment}}))
+    verdicts = Verdicts(tmp_path)
+    verdicts.load()
+    found = verdicts.find(b"der").at(datetime.now(UTC))
+    assert found.renew_at() is None
+    assert merge(found, unknown(Reason.OFFLINE), datetime.now(UTC)).status is Status.UNKNOWN

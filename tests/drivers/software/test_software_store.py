@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import resource
 import shutil
@@ -409,3 +411,27 @@ def test_a_private_key_is_shown_by_nothing(auth):
 def test_a_key_made_here_is_a_key():
     with PrivateKey.generate() as key:
         assert key.load().key_size == 2048
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_attack_a_disk_that_fails_behind_an_import_costs_no_secret(store, secrets, auth, monkeypatch, known):
+    """The folder's rename is done, and only then the disk says no: what is there must open."""
+    if known:
+        add_key(store, auth)
+    real = os.fsync
+    for number in range(3):
+        calls = 0
+
+        def counted(descriptor: int, last: int = number) -> None:
+            nonlocal calls
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                calls += 1
+                if calls > last:
+                    raise OSError(errno.EIO, "the disk fails")
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fsync", counted)
+        with contextlib.suppress(StoreError):
+            add_key(store, auth)
+        monkeypatch.setattr(os, "fsync", real)
+        assert all(opens(store, entry) for entry in store.list_entries())
