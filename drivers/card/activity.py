@@ -15,6 +15,8 @@ from drivers.errors import CardUnknownError
 
 ACTIVITY_LABEL = re.compile(r"CPS_ACTIVITY_(0[1-9]|1[0-6])_PS")
 INFO_LABEL = "CPS_INFO_PS"
+PRIVATE_LABEL = re.compile(r"CPS(2TER)?_ACTIVITY_.*|CPS_SIT_FACT")
+"""What the official library reads after the code alone, whatever a card's directory says of it."""
 
 TAG_ACTIVITY, TAG_NAME, TAG_STRUCTURE, TAG_SECTOR = 0xEE, 0x84, 0x85, 0x86
 SPECIALITY = re.compile(rb"[A-Z]{2}[0-9]{2}")
@@ -42,6 +44,11 @@ def activity_number(label: str) -> int | None:
     """The number of a CPS_ACTIVITY_nn_PS; None for any other label."""
     found = ACTIVITY_LABEL.fullmatch(label)
     return int(found[1]) if found else None
+
+
+def is_private(label: str) -> bool:
+    """Whether an object of that label is private, also where the card does not say so: it is never kept on a disk."""
+    return PRIVATE_LABEL.fullmatch(label) is not None
 
 
 def parse_activities(objects: Iterable[tuple[str, bytes]]) -> tuple[Activity, ...]:

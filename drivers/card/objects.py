@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from drivers.base import CardSlot, DataObject, Deadline, Wanted
 from drivers.card import pkcs15
+from drivers.card.activity import is_private
 from drivers.card.apdu import Channel
 from drivers.card.dialect import Dialect
 from drivers.card.files import CardReading, Sight
@@ -101,7 +102,7 @@ def _read_directories(reading: CardReading, profile: CardProfile) -> tuple[CardO
             file.label,
             file.application,
             absolute_path(profile.application_path, file.path),
-            file.private,
+            file.private or is_private(file.label),
             file.modifiable,
         )
         for file in files[:MAX_OBJECTS]

@@ -8,6 +8,7 @@ from drivers.card.activity import (
     MAX_NAME,
     Activity,
     activity_number,
+    is_private,
     parse_activities,
     parse_activity,
     parse_speciality,
@@ -45,6 +46,18 @@ def test_bytes_written_by_hand():
 )
 def test_labels(label, number):
     assert activity_number(label) == number
+
+
+@pytest.mark.parametrize(
+    "label", ["CPS_ACTIVITY_01_PS", "CPS_ACTIVITY_99_PS", "CPS2TER_ACTIVITY_16_PS", "CPS_SIT_FACT"]
+)
+def test_private_labels(label):
+    assert is_private(label)
+
+
+@pytest.mark.parametrize("label", ["CPS_INFO_PS", "CPS_DATA", "CPS2TER_NAME", "", "CPS_SIT_FACT2"])
+def test_labels_that_are_not(label):
+    assert not is_private(label)
 
 
 def test_gaps_are_kept_and_the_order_is_that_of_the_numbers():

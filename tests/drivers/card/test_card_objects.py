@@ -53,13 +53,13 @@ def entry(label, fid, *, private=True, modifiable=False):
 class ObjectCard(FileCard):
     """A FileCard with data objects; the private ones are read after the code alone."""
 
-    def __init__(self, layout, keys, contents, public=()):
+    def __init__(self, layout, keys, contents, public=(), *, says_so=True):
         super().__init__(layout, keys)
         self.private = {}
         directory = b""
         for number, (label, content) in enumerate(contents.items()):
             fid, private = f"D{0x100 + number:03X}", label not in public
-            directory += entry(label, fid, private=private)
+            directory += entry(label, fid, private=private and says_so)
             name = bytes.fromhex("3F000001" + fid)
             self.files[name], self.private[name] = content, private
         self.files[bytes.fromhex("3F0000017006")] = directory
@@ -80,7 +80,7 @@ SIXTEEN = {f"CPS_ACTIVITY_{number:02}_PS": make_activity(number) for number in r
 @pytest.fixture
 def open_object_card(layout, keys, store):
     def make(contents, slot_type=FakeSlot, **options):
-        card = ObjectCard(layout(), keys, contents, options.pop("public", ()))
+        card = ObjectCard(layout(), keys, contents, options.pop("public", ()), says_so=options.pop("says_so", True))
         slot = slot_type(card.process, card.reset, **options)
         return open_cps3(slot, store, Deadline(60)), card, slot
 
@@ -140,6 +140,17 @@ def test_nothing_private_is_remembered(token, store):
     assert listed["CPS_INFO_PS"].value is not None
     assert listed["CPS_ACTIVITY_03_PS"].value is None
     assert "CENTRE" not in store.texts[token.number]
+
+
+def test_situations_that_a_directory_does_not_call_private_are(open_object_card, store):
+    """Whether genuine directories do is not known; and another program may have left the card open."""
+    token, card, _ = open_object_card({**SIXTEEN, "CPS_SIT_FACT": make_activity(17)}, says_so=False)
+    card.verified.add(1)
+    assert token.read_data_objects(None, Deadline(10)) == ()
+    found = token.read_data_objects(pin(), Deadline(10))
+    assert len(situations(found)) == 16
+    assert {item.private for item in found} == {True}
+    assert all(item.value is None for item in store.load(token.number).objects)
 
 
 def test_what_was_forgotten_meanwhile_is_not_remembered_again(token, store):
