@@ -44,7 +44,7 @@ def reason_words(reason: str, words: NullTranslations) -> str:
         "unreadable": words.gettext("it cannot be read"),
         "not-checked": words.gettext("not asked yet"),
         "off": words.gettext("not asked: switched off in the settings"),
-        "test-card": words.gettext("never: a test card of this agent"),
+        "test-card": words.gettext("none: a test card of this agent"),
         "not-published": words.gettext("it does not say where to ask"),
         "host-not-allowed": words.gettext("the settings do not let the agent ask where it says"),
         "offline": words.gettext("its authority could not be reached"),

@@ -226,9 +226,12 @@ _SUBJECT = "SN=DUPONT+GN=Marie+CN=899213845021,title=Médecin,C=FR"
 CERTIFICATES = [
     {"cardNumber": "99213845", "role": role, "label": label, "subject": _SUBJECT, "issuer": _ISSUER,
      "serialNumber": "787BAF0ADD659570DA9C2CD0411B5604E6F54150", "notBefore": "2026-11-24T18:35:42Z",
-     "notAfter": "2029-11-23T18:35:42Z", "state": state, "chain": chain}
-    for role, label, state, chain in (
-        ("authentication", "CPS_PRIV_AUT", "valid", ["…"]), ("signature", "CPS_PRIV_SIG", "expired", None))
+     "notAfter": "2029-11-23T18:35:42Z", "state": state, "chain": chain, "revocation": revocation}
+    for role, label, state, chain, revocation in (
+        ("authentication", "CPS_PRIV_AUT", "unknown", ["…"], {"status": "unknown", "reason": "host-not-allowed"}),
+        ("signature", "CPS_PRIV_SIG", "revoked", ["…"],
+         {"status": "revoked", "revokedAt": "2026-11-20T10:00:00Z", "reason": "affiliation-changed"}),
+    )
 ]  # fmt: skip
 _NO_MEANS = {
     "number": None, "cardKind": None, "nationalId": None, "profession": None, "roles": [], "stateSince": None,
