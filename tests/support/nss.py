@@ -26,5 +26,11 @@ def make_profile(folder: Path, key: OrganisationKey, *others: OrganisationKey) -
     return folder
 
 
+def export(folder: Path, words: str, *options: str) -> bytes:
+    """The key of a profile as Firefox saves it: BER, its lengths not said, each part in a safe of its own."""
+    _run(folder, "pk12util", "-o", "saved", "-n", "x", "-d", f"sql:{folder}", "-W", words, *options)
+    return (folder / "saved").read_bytes()
+
+
 def _run(folder: Path, *command: str) -> None:
     subprocess.run(command, cwd=folder, check=True, capture_output=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 import subprocess
 import time
 from dataclasses import replace
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.nss import export, make_profile
 from support.openssl import openssl, write_pem
 from support.organisations import phrase
 
@@ -72,7 +74,7 @@ def folder_of(tmp_path, auth, seal):
 
 
 @pytest.fixture
-def export(folder_of):
+def export_p12(folder_of):
     """A function that has OpenSSL write a PKCS#12 file."""
 
     def make(*options, words="file:words", name="auth"):
@@ -95,8 +97,8 @@ def require(key, *files, words=WORDS, chain=True):
 
 
 @pytest.mark.parametrize("variant", PKCS12_VARIANTS, ids=list(PKCS12_VARIANTS))
-def test_pkcs12_of_every_age(export, auth, variant):
-    content = export(*PKCS12_VARIANTS[variant])
+def test_pkcs12_of_every_age(export_p12, auth, variant):
+    content = export_p12(*PKCS12_VARIANTS[variant])
     require(auth, content)
     if variant != "nothing encrypted":
         with pytest.raises(PassphraseNeededError):
@@ -107,15 +109,15 @@ def test_pkcs12_of_every_age(export, auth, variant):
 
 
 @pytest.mark.parametrize("variant", ["of today", "of OpenSSL 1", "no MAC"])
-def test_an_empty_passphrase_is_none(export, auth, variant):
-    require(auth, export(*PKCS12_VARIANTS[variant], words="pass:"), words=None)
+def test_an_empty_passphrase_is_none(export_p12, auth, variant):
+    require(auth, export_p12(*PKCS12_VARIANTS[variant], words="pass:"), words=None)
 
 
 @pytest.mark.parametrize("words", ["a", "é", "鍵", "🔑", "x" * 128, "🔑" * 128, "\u07ff\u0800\uffff"])
 @pytest.mark.parametrize("variant", ["of today", "of OpenSSL 1"])
-def test_passphrases_of_any_script(export, folder_of, auth, words, variant):
+def test_passphrases_of_any_script(export_p12, folder_of, auth, words, variant):
     (folder_of / "words").write_text(words)
-    require(auth, export(*PKCS12_VARIANTS[variant]), words=words)
+    require(auth, export_p12(*PKCS12_VARIANTS[variant]), words=words)
 
 
 def test_several_keys_in_one_file(auth, seal, folder_of):
@@ -173,6 +175,29 @@ def test_the_mac_by_pbkdf2_of_rfc_9579(auth):
                 read_key_files([content], phrase(WORDS))
 
 
+NSS_VARIANTS = {
+    "of today": [],
+    "AES-256": ["-c", "AES-256-CBC", "-C", "AES-256-CBC", "-M", "SHA-512"],
+    "certificates in clear": ["-C", "none"],
+    "of before": [
+        "-c", "PKCS #12 V2 PBE With SHA-1 And 3KEY Triple DES-CBC",
+        "-C", "PKCS #12 V2 PBE With SHA-1 And 40 Bit RC2 CBC",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not shutil.which("pk12util"), reason="needs certutil and pk12util (libnss3-tools)")
+@pytest.mark.parametrize("words", ["words", WORDS])
+def test_what_firefox_saves_is_read(tmp_path, auth, words):
+    profile = make_profile(tmp_path / "profile", auth)
+    for options in NSS_VARIANTS.values():
+        saved = export(profile, words, *options)
+        assert saved[:2] == b"\x30\x80"
+        require(auth, saved, words=words)
+        with pytest.raises(PinWrongError):
+            read_key_files([saved], phrase("wrong"))
+
+
 PEM_VARIANTS = {
     "PKCS#8": ["pkcs8", "-topk8", "-nocrypt"],
     "PKCS#1": ["rsa", "-traditional"],
@@ -207,8 +232,8 @@ def test_pem_and_der_of_every_age(folder_of, auth, variant, form):
             read_key_files([key, certificates], phrase("wrong"))
 
 
-def test_what_openssl_prints_of_a_pkcs12_is_read(folder_of, export, auth):
-    export()
+def test_what_openssl_prints_of_a_pkcs12_is_read(folder_of, export_p12, auth):
+    export_p12()
     text = openssl(folder_of, "pkcs12", "-in", "x.p12", "-passin", "file:words", "-nodes")
     require(auth, text.replace("\n", "\r\n").encode(), words=None)
 
@@ -308,8 +333,8 @@ def test_attack_many_costly_parts_have_one_budget(folder_of):
             opener.decrypt(algorithm, encrypted)
 
 
-def test_attack_a_costly_mac_is_refused(export):
-    content = export("-iter", "1")
+def test_attack_a_costly_mac_is_refused(export_p12):
+    content = export_p12("-iter", "1")
     from asn1crypto.pkcs12 import Pfx  # noqa: PLC0415
 
     pfx = Pfx.load(content)
@@ -437,9 +462,9 @@ def test_attack_garbage_ends_in_errors_of_ours(content):
         read_key_files([content], None)
 
 
-def test_another_program_reads_what_we_call_the_same_key(export, folder_of, auth):
+def test_another_program_reads_what_we_call_the_same_key(export_p12, folder_of, auth):
     """OpenSSL and we agree on which key is in the file."""
-    with read_key_files([export("-legacy")], phrase(WORDS)) as imported:
+    with read_key_files([export_p12("-legacy")], phrase(WORDS)) as imported:
         (folder_of / "ours").write_bytes(bytes(imported.items[0].key.pkcs8))
     made = subprocess.run(
         ["openssl", "pkey", "-inform", "DER", "-in", "ours", "-pubout"], cwd=folder_of, capture_output=True, check=True
