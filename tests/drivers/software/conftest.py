@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from support.key_files import WORDS
+from support.openssl import openssl, write_pem
 from support.wrapping import MemoryKeys
 
 from drivers.software.store import SoftwareStore
@@ -31,3 +33,26 @@ def auth(organisation_keys):
 @pytest.fixture
 def seal(organisation_keys):
     return organisation_keys["SIGN"]
+
+
+@pytest.fixture
+def folder_of(tmp_path, auth, seal):
+    """A folder with the keys and certificates in PEM."""
+    for name, key in (("auth", auth), ("seal", seal)):
+        (tmp_path / f"{name}.key").write_bytes(key.pem())
+        write_pem(tmp_path / f"{name}.pem", key.certificate_der)
+    write_pem(tmp_path / "chain.pem", *auth.chain_der)
+    (tmp_path / "words").write_text(WORDS)
+    return tmp_path
+
+
+@pytest.fixture
+def export_p12(folder_of):
+    """A function that has OpenSSL write a PKCS#12 file."""
+
+    def make(*options, words="file:words", name="auth"):
+        files = ["-inkey", f"{name}.key", "-in", f"{name}.pem", "-certfile", "chain.pem", "-name", "name"]
+        openssl(folder_of, "pkcs12", "-export", *files, "-out", "x.p12", "-passout", words, *options)
+        return (folder_of / "x.p12").read_bytes()
+
+    return make
