@@ -16,6 +16,8 @@ from agent.children import NETWORK, clean_environment
 
 NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
 CHECK_S: Final = 60.0
+END_S: Final = 2.0
+"""Between the end of an answer and the end of the child."""
 
 
 class CheckFailedError(Exception):
@@ -55,11 +57,20 @@ class Checker:
             start_new_session=True,  # a Ctrl-C meant for the agent is none for its child
         )
         try:
-            return await _exchange(process, message)
+            answer = await _exchange(process, message)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), END_S)
+            return answer
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await _end(process)
+
+
+async def _end(process: Process) -> None:
+    """Kill it unless it has ended: a signal to a child that nobody has waited for yet would lose its exit code."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    await process.wait()
 
 
 async def _exchange(process: Process, message: bytes) -> bytes:
