@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_TRIES: Final = 3
 READ_TIMEOUT_S: Final = 60.0
+KEY_STORE_TIMEOUT_S: Final = 70.0
+"""Longer than the key store itself is waited for."""
 AUTO, KEY_STORE, PASSPHRASE = "auto", "key-store", "passphrase"
 
 
@@ -181,10 +183,19 @@ class _Reading:
 
 
 async def wants_passphrase(protection: str) -> bool:
-    """Whether a passphrase is to be chosen; AUTO: where no key store answers."""
+    """Whether a passphrase is to be chosen; AUTO: where no key store answers.
+
+    One that waits to be unlocked holds a thread of its own: those of the loop are for callers to be looked up in.
+    """
     if protection != AUTO:
         return protection == PASSPHRASE
-    return not await asyncio.to_thread(_has_key_store)
+    queue = SlotQueue("key store", NoSlot, lambda: None)
+    try:
+        return not await queue.run(lambda _slot, _deadline: _has_key_store(), KEY_STORE_TIMEOUT_S)
+    except CardBusyError:
+        return True
+    finally:
+        queue.close()
 
 
 def _has_key_store() -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from agent.access.errors import StoreError
+
 Forget = Callable[[], Awaitable[int]]
 """Empty one memory, on disk as well. Gives how many things it held; raises StoreError when it could not."""
 
@@ -23,7 +25,15 @@ class Memories:
         self._memories[name] = forget
 
     async def forget_all(self) -> dict[str, int]:
-        """Empty all, one after the other. Gives what each held."""
-        forgotten = {name: await forget() for name, forget in self._memories.items()}
+        """Empty all, one after the other. Gives what each held; raises the first StoreError once all were tried."""
+        forgotten: dict[str, int] = {}
+        failures: list[StoreError] = []
+        for name, forget in self._memories.items():
+            try:
+                forgotten[name] = await forget()
+            except StoreError as error:
+                failures.append(error)
         await self._scrub()
+        if failures:
+            raise failures[0]
         return forgotten

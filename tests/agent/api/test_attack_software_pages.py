@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.agent import PAGE, DeskPresence, Person, RunningAgent, running_agent
+from support.agent import PAGE, DeskPresence, Person, RunningAgent, call, running_agent
 from support.organisations import OrganisationKey, certify
 from support.pauses import watched_loop
 from support.software import FOLDER, copy_folder, keep, store_of
 from support.wrapping import MemoryKeys
 
 from agent.access.callers import Caller, CallerKind
+from agent.access.errors import StoreError
 from agent.api import certificates
 from agent.api.views import may_hear
 from agent.cards.events import Event, EventType
 from agent.cards.policy import CardPolicy
 from agent.cards.software import SoftwareCards
+from agent.certificates import software_store
+from agent.certificates.forgetting import Memories
 from drivers.software.store import SoftwareStore
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.organisations import Organisation
@@ -28,6 +33,12 @@ from drivers.virtual.organisations import Organisation
 WORDS = "a long passphrase of nobody"
 NOBODYS = "S000000000000000"
 MANY = 60
+ORDER = {
+    "product": "elementaire-org-sign",
+    "subject": {
+        "place": "Rhône (69)", "organisation": "CABINET", "structureId": "1990000001", "commonName": "LOGICIEL",
+    },
+}  # fmt: skip
 LONGEST_PAUSE_S = 0.3
 
 
@@ -123,3 +134,46 @@ async def test_many_certificates_stop_nothing_else_while_they_are_listed(agent, 
         await agent.ask(lambda client: client.means())
     assert len(listed["certificates"]) == MANY
     assert pauses.longest < LONGEST_PAUSE_S
+
+
+async def test_a_key_store_that_hangs_keeps_no_other_caller_waiting(agent, monkeypatch):
+    """Callers are looked up in the threads of the loop, of which there are few; these here have their own."""
+    begun, release = threading.Semaphore(0), threading.Event()
+
+    def hang() -> bool:
+        begun.release()
+        return release.wait(20)
+
+    monkeypatch.setattr(software_store, "has_key_store", hang)
+    program = {"Authorization": f"Bearer {agent.token}"}
+    with ThreadPoolExecutor(12) as threads:
+        orders = [threads.submit(call, agent.port, "POST", "/v1/certificate-orders", ORDER, program) for _ in range(10)]
+        try:
+            for _ in range(os.cpu_count() or 1):
+                await asyncio.wrap_future(threads.submit(begun.acquire, timeout=5))
+            status = threads.submit(call, agent.port, "GET", "/v1/status", None, {"Origin": PAGE})
+            assert (await asyncio.wait_for(asyncio.wrap_future(status), 3)).status == 200
+        finally:
+            release.set()
+            await asyncio.gather(*map(asyncio.wrap_future, orders))
+
+
+async def test_a_memory_that_cannot_be_emptied_keeps_no_other_one_full():
+    emptied = []
+
+    async def full() -> int:
+        raise StoreError("the disk fails")
+
+    async def other() -> int:
+        emptied.append("other")
+        return 1
+
+    async def scrub() -> None:
+        emptied.append("scrubbed")
+
+    memories = Memories(scrub)
+    memories.add("full", full)
+    memories.add("other", other)
+    with pytest.raises(StoreError):
+        await memories.forget_all()
+    assert emptied == ["other", "scrubbed"]
