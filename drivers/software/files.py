@@ -31,15 +31,23 @@ def secure_folder(folder: Path) -> None:
     """Make the folder if need be, closed to others (0700). Raises StoreError if it is a link, or not ours."""
     with explained(f"the folder {folder} cannot be used"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if sys.platform == "win32":
-            return  # the access list that the folder inherits does that work
-        status = folder.lstat()
-        if not stat.S_ISDIR(status.st_mode):
-            raise StoreError(f"the folder {folder} is a link")
-        if status.st_uid != os.geteuid():
-            raise StoreError(f"the folder {folder} belongs to another user")
-        if status.st_mode & 0o077:
-            folder.chmod(0o700)
+        if sys.platform != "win32":  # there the access list that the folder inherits does that work
+            _close_to_others(folder)
+
+
+def _close_to_others(folder: Path) -> None:
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise StoreError(f"the folder {folder} is a link")
+    require_own(status, folder)
+    if status.st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+def require_own(status: os.stat_result, path: Path) -> None:
+    """Raise StoreError for what somebody else put there: its owner can change it under us."""
+    if sys.platform != "win32" and status.st_uid != os.geteuid():
+        raise StoreError(f"{path} belongs to another user")
 
 
 def is_own_folder(folder: Path) -> bool:

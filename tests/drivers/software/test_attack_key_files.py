@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import pytest
 from cryptography import x509
@@ -177,7 +176,6 @@ def test_attack_bags_in_bags_have_an_end(auth):
 @pytest.fixture(scope="module")
 def sound(organisation_keys):
     key = organisation_keys["AUTH_CLI"]
-    key = replace(key)
     return {
         "PKCS#12": made_p12(key, "x", *key.chain_der),
         "PEM": key.pem() + x509.load_der_x509_certificate(key.certificate_der).public_bytes(Encoding.PEM),
