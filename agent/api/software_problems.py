@@ -70,6 +70,13 @@ ROWS: Final[dict[type[Exception], Row]] = {
         "Le trousseau du système ne répond pas, ou est verrouillé. Déverrouillez-le, puis réessayez ; ou faites "
         "protéger la clé par une phrase secrète.",
     ),
+    cards.KeyBusyError: _row(
+        423, "card-busy", "certificate", "Key not opened in time",
+        "The key of this certificate was not opened in time: after wrong passphrases it makes one wait, or the "
+        "system's key store waits to be unlocked. Try again in a moment.",
+        "La clé de ce certificat n'a pas été ouverte à temps : elle fait attendre après des phrases secrètes erronées, "
+        "ou le trousseau du système attend d'être déverrouillé. Réessayez dans un instant.",
+    ),
     cards.CertificateNotFoundError: _row(
         404, "not-found", "certificate", "No such software certificate",
         "No software certificate of that number is kept here; `cps-agent software list` shows them.",

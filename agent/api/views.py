@@ -17,6 +17,7 @@ from agent.cards.events import Event
 from agent.cards.places import Place
 from agent.cards.sessions import PinSession, PinSessions
 from agent.cards.software import is_software_number
+from agent.people.prompt import SOFTWARE
 from agent.signing.documents import Signature
 from drivers.base import PinStatus
 
@@ -41,7 +42,7 @@ def card_view(card: Card, pin: PinStatus | None, *, in_session: bool = False) ->
     """A card with its holder; `pin` None when the card could not be asked just now."""
     return {
         "number": card.number,
-        "kind": card.holder.kind or "CPS",
+        "kind": SOFTWARE if card.is_software else card.holder.kind or "CPS",
         "generation": card.token.generation,
         "access": card.token.access,
         "label": card.token.label,

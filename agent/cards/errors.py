@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.errors import PinWrongError
+from drivers.errors import CardBusyError, PinWrongError
 
 
 class CardUseError(Exception):
@@ -53,3 +53,7 @@ class PassphraseWrongError(PinWrongError):
 
 class CertificateRevokedError(CardUseError):
     """The certificate is known to be revoked."""
+
+
+class KeyBusyError(CardBusyError):
+    """The key of a software certificate was not opened in time: after wrong passphrases it waits."""

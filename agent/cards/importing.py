@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from agent.cards.errors import PassphraseWrongError
 from agent.cards.keeping import SoftwareKeeper, describe_certificate
-from agent.cards.slots import SlotQueue
-from agent.cards.software import NoSlot, SoftwareCards
+from agent.cards.software import SoftwareCards, run_apart
 from agent.people.prompt import Asker, Deed, DeedRequest, DeskBusyError, KeptCertificate, Prompt
-from drivers.base import Deadline, Slot
 from drivers.errors import CardBusyError, PinWrongError
 from drivers.pin import Passphrase
 
@@ -142,17 +140,14 @@ async def _read(content: bytes, passphrase: Passphrase | None) -> Imported:
     from drivers.software.errors import TooCostlyError  # noqa: PLC0415 - where certificates are kept
 
     reading = _Reading(content, passphrase)
-    queue = SlotQueue("key file", NoSlot, lambda: None)
     try:
-        return await queue.run(reading, READ_TIMEOUT_S)
+        return await run_apart("key file", reading, READ_TIMEOUT_S)
     except CardBusyError as error:
         reading.abandon()
         raise TooCostlyError from error
     except asyncio.CancelledError:
         reading.abandon()
         raise
-    finally:
-        queue.close()
 
 
 class _Reading:
@@ -164,7 +159,7 @@ class _Reading:
         self._imported: Imported | None = None
         self._abandoned = False
 
-    def __call__(self, _slot: Slot, _deadline: Deadline) -> Imported:
+    def __call__(self) -> Imported:
         from drivers.software.importing import read_key_files  # noqa: PLC0415 - where certificates are kept
 
         self._imported = imported = read_key_files([self._content], self._passphrase)
@@ -189,13 +184,10 @@ async def wants_passphrase(protection: str) -> bool:
     """
     if protection != AUTO:
         return protection == PASSPHRASE
-    queue = SlotQueue("key store", NoSlot, lambda: None)
     try:
-        return not await queue.run(lambda _slot, _deadline: _has_key_store(), KEY_STORE_TIMEOUT_S)
+        return not await run_apart("key store", _has_key_store, KEY_STORE_TIMEOUT_S)
     except CardBusyError:
         return True
-    finally:
-        queue.close()
 
 
 def _has_key_store() -> bool:

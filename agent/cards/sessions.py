@@ -262,7 +262,9 @@ class PinSessions:
 
     def _publish(self, kind: EventType, session: PinSession, code: SessionEnd | None = None) -> None:
         card = session.card
-        self._events.publish(Event(kind, card.reader, card.number, code, caller=session.caller, subject_id=session.id))
+        self._events.publish(
+            Event(kind, card.reader or None, card.number, code, caller=session.caller, subject_id=session.id)
+        )
 
 
 def _key(session: PinSession) -> Key:

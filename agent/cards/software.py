@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from agent.cards.card import Card
-from agent.cards.errors import CardNotFoundError, KeyRefusedError
+from agent.cards.errors import CardNotFoundError, KeyBusyError, KeyRefusedError
 from agent.cards.places import Place
 from agent.cards.policy import CardPolicy
 from agent.cards.slots import SlotQueue
 from drivers.base import Deadline, ReaderState, Slot, Token
-from drivers.errors import CardError
+from drivers.errors import CardBusyError, CardError
 
 if TYPE_CHECKING:
     from drivers.software.store import SoftwareStore
@@ -113,7 +113,7 @@ class SoftwareCards:
                     self._take(number, one)
 
     async def use(self, work: Callable[[SoftwareStore], T], timeout_s: float = STORE_TIMEOUT_S) -> T:
-        """Do something with the store, one after the other. Raises CardBusyError past the time, and its own errors."""
+        """Do something with the store, one after the other. Raises KeyBusyError past the time, and its own errors."""
         if self._work is None:
             self._work = SlotQueue("software store", NoSlot, _nothing_to_replace)
 
@@ -122,7 +122,10 @@ class SoftwareCards:
                 self._store = self._open_store(self._folder)
             return work(self._store)
 
-        return await self._work.run(with_store, timeout_s)
+        try:
+            return await self._work.run(with_store, timeout_s)
+        except CardBusyError as error:
+            raise KeyBusyError from error
 
     def _read(self, store: SoftwareStore, known: Mapping[str, Card]) -> dict[str, Card | KeyRefusedError]:
         """What is in the store by its numbers: the known card where nothing has changed. In the store's thread."""
@@ -142,6 +145,15 @@ class SoftwareCards:
         self._places[number] = _make_place(number, card)
         if self.on_change is not None:
             self.on_change()
+
+
+async def run_apart(name: str, work: Callable[[], T], timeout_s: float) -> T:
+    """Do something in a thread of its own, which is left behind past the time. Raises CardBusyError then."""
+    queue = SlotQueue(name, NoSlot, _nothing_to_replace)
+    try:
+        return await queue.run(lambda _slot, _deadline: work(), timeout_s)
+    finally:
+        queue.close()
 
 
 def open_system_store(folder: Path) -> SoftwareStore:

@@ -11,13 +11,14 @@ from agent.access.callers import Caller, CallerKind
 from agent.cards.asking import CardAsker, CodeQuestion
 from agent.cards.card import Card, data_reader, pin_keeper, pin_reader, require_usable, require_valid
 from agent.cards.cards import Cards
-from agent.cards.errors import CertificateRevokedError, PassphraseWrongError
+from agent.cards.errors import CertificateRevokedError, KeyBusyError, PassphraseWrongError
 from agent.cards.events import Event, EventType
 from agent.cards.sessions import PinSessions, SessionOffer
 from agent.cards.slots import CardStuckError
 from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PromptRefusedError, PromptTimeoutError
 from drivers.base import DataObject, Deadline, Digest, KeyInfo, KeyRole, PinStatus, Wanted
 from drivers.errors import (
+    CardBusyError,
     CardRemovedError,
     ContactlessError,
     DriverError,
@@ -203,7 +204,12 @@ class CardUses:
             raise
 
     async def _run(self, card: Card, work: Callable[[Deadline], T], record: UseRecord | None, timeout_s: float) -> T:
-        result, exchanges = await self._cards.run(card, work, timeout_s)
+        try:
+            result, exchanges = await self._cards.run(card, work, timeout_s)
+        except CardBusyError as error:
+            if card.is_software:
+                raise KeyBusyError from error
+            raise
         if record is not None:
             record.exchanges += exchanges
         return result
@@ -275,7 +281,7 @@ class CardUses:
 
     async def _changed(self, card: Card, record: UseRecord) -> PinStatus:
         self._sessions.note_new_code(card)
-        self._events.publish(Event(EventType.PIN_CHANGED, card.reader, card.number))
+        self._events.publish(Event(EventType.PIN_CHANGED, card.reader or None, card.number))
         return await self._status_if_possible(card, record)
 
     async def _status_if_possible(self, card: Card, record: UseRecord) -> PinStatus:

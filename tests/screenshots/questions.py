@@ -101,7 +101,7 @@ QUESTIONS: dict[str, Question] = {
     "deed-order": DeedRequest(Deed.ORDER, PROGRAM, "ELEMENTAIRE ORG SIGN: CABINET MÉDICAL DES TILLEULS"),
     "deed-hostile": replace(
         IMPORT, asker=HOSTILE_ASKER, subject="\u202e21p." + "W" * 300,
-        certificates=tuple(replace(KEPT[0], holder=f"{n} " + "W" * 200, role="<b>x</b>") for n in range(60)),
+        certificates=tuple(replace(KEPT[0], holder=f"{n} " + "W" * 200, role="<b>x</b>") for n in range(4)),
     ),
     "notice-type-on-reader": Notice(NoticeKind.TYPE_ON_READER, CARD, 3),
     "notice-no-tray": Notice(NoticeKind.NO_TRAY),

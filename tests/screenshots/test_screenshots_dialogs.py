@@ -21,7 +21,7 @@ pytest.importorskip("PySide6", reason="needs the `desktop` extra")
 
 TALL = (
     "sign-last-try", "batch", "change-last-try", "pad-change-last-try", "consent-program", "choose", "notice-no-tray",
-    "hostile-sign", "hostile-choose",
+    "hostile-sign", "hostile-choose", "software-change", "deed-import-new-passphrase", "deed-hostile",
 )  # fmt: skip
 
 SABOTAGE = """

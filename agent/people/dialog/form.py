@@ -78,7 +78,8 @@ class Form(QWidget):
         edit = CodeEdit(field, self)
         edit.setFont(scale_font(edit.font(), 1.25))
         edit.setFixedWidth(edit.fontMetrics().horizontalAdvance("0") * (_WIDE if field.passphrase else _NARROW))
-        edit.setAccessibleDescription(". ".join(filter(None, (self._lengths(field), tries))))
+        lengths = self._lengths(field) or self._words.gettext("any characters")
+        edit.setAccessibleDescription(". ".join(filter(None, (lengths, tries))))
         edit.textChanged.connect(self._look)
         edit.rejected.connect(self._explain_characters if field.passphrase else self._explain_digits)
         return edit
