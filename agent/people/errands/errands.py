@@ -19,6 +19,7 @@ TABLES: Final = ("errand", "authority")
 MAX_FILE: Final = 262_144
 MAX_ENTRIES: Final = 200
 MAX_LIST: Final = 100
+MAX_DOTS: Final = 32
 MAX_TEXT: Final = 600
 SITUATIONS: Final = ("lost", "stolen", "faulty", "codes-lost", "blocked", "order", "expired", "revoked")
 """What may have happened to a card, in the order of the page; the file knows others, which are no card's."""
@@ -150,6 +151,8 @@ def _read(path: Path) -> dict[str, Any]:
         content = file.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
         raise ValueError("the file is too large")
+    if any(line.partition(b"=")[0].count(b".") > MAX_DOTS for line in content.splitlines()):
+        raise ValueError("keys within keys without end")  # tomllib would take hours for them
     read = tomllib.loads(content.decode())
     return {name: [_harmless(entry) for entry in _list(read.get(name, []), MAX_ENTRIES)] for name in TABLES}
 

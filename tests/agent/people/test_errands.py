@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -171,6 +172,15 @@ def test_attack_wrong_type_costs_the_file_and_nothing_else(tmp_path, member):
     errands = load_errands((path,))
     assert errands.errands == OWN.errands
     assert [failure.startswith(f"{path}: ") for failure in errands.failures] == [True]
+
+
+@pytest.mark.parametrize("line", ["a{} = 1", "[a{}]", "[[a{}]]"])
+def test_attack_keys_within_keys_do_not_take_hours(tmp_path, line):
+    path = tmp_path / "errands.toml"
+    path.write_text(line.format(".a" * 100_000), encoding="utf-8")
+    begun = time.monotonic()
+    assert len(load_errands([path]).failures) == 1
+    assert time.monotonic() - begun < 2
 
 
 @pytest.mark.parametrize(
