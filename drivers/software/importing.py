@@ -235,8 +235,8 @@ def _match(contents: Contents) -> tuple[tuple[Importable, ...], int]:
     certificates = [(_public_key(der), der) for der in dict.fromkeys(contents.certificates)]
     items: list[Importable] = []
     unmatched = 0
-    for key in contents.keys:
-        public = key.public_der()
+    keys = {key.public_der(): key for key in contents.keys}  # one that stands there many times is one
+    for public, key in keys.items():
         mine = [der for its_key, der in certificates if its_key == public]
         items += [Importable(key, der, find_chain(der, contents.certificates)) for der in mine]
         unmatched += not mine

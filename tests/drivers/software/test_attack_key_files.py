@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 
 import pytest
@@ -211,3 +212,9 @@ def test_attack_damaged_files_end_in_errors_of_ours(sound, kind, data):
 def test_attack_garbage_ends_in_errors_of_ours(content):
     with pytest.raises(DriverError):
         read_key_files([content], None)
+
+
+def test_attack_a_key_that_stands_there_many_times_is_kept_once(auth):
+    certificate = ssl.DER_cert_to_PEM_cert(auth.certificate_der).encode()
+    with read_key_files([auth.pem() * 16 + certificate], None) as imported:
+        assert [item.certificate_der for item in imported.items] == [auth.certificate_der]
