@@ -208,12 +208,14 @@ class Token(ABC):
     `access` is the way to it: "direct", or the file name of a PKCS#11 module. The timeouts are what a call may take.
     `on_pad`: codes are typed on the reader (PC/SC part 10): calls then take ON_PAD and may last `pad_timeout_s`.
     `passphrase`: they are a Passphrase; else a Pin. Another kind raises NotSupportedError, and nothing is sent.
+    `authorities_der`: certificates of authorities that it holds beside its own; they prove nothing by being there.
     """
 
     number: str
     label: str
     generation: str
     keys: tuple[KeyInfo, ...]
+    authorities_der: tuple[bytes, ...] = ()
     access: str = "direct"
     look_timeout_s: float = 5.0
     use_timeout_s: float = 10.0

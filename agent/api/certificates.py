@@ -58,6 +58,7 @@ async def list_kept(kept: SoftwareCards) -> list[Card]:
 def certificate_view(card: Card, key: KeyInfo, trust: Trust) -> dict[str, Any]:
     """A certificate of a card with its chain; `chain` is null when no known root is reached."""
     certificate = load_certificate(key.certificate_der)
+    trust.chains.lend(card.token.authorities_der)
     chain = trust.chains.find(certificate)
     return {
         "cardNumber": card.number,

@@ -147,7 +147,8 @@ class _CmsPlan:
 
     async def __call__(self, key: UnlockedKey) -> list[Signature]:
         cms = await asyncio.to_thread(importlib.import_module, "agent.signing.cms")
-        chain = self._chains.find(load_certificate(key.info.certificate_der)) or ()
+        certificate = load_certificate(key.info.certificate_der)
+        chain = self._chains.find(certificate, key.card.token.authorities_der) or ()
         options = cms.CmsOptions(detached=self._detached, chain_der=chain)
         signatures: list[Signature] = await cms.sign_cms(key, self._documents, options)
         return signatures

@@ -28,6 +28,7 @@ def watch_cards(cards: Cards, trust: Trust) -> None:
     def note(card: Card, exchanges: int) -> None:
         if noted is not None:
             noted(card, exchanges)
+        trust.chains.lend(card.token.authorities_der)
         _note_revocation(card, trust)
         watch.look()
 

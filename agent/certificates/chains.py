@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from agent.certificates.anchors import igc_sante
@@ -21,8 +22,8 @@ from drivers.errors import CardUnknownError
 MAX_LENGTH = 4
 MAX_CHECKS = 32
 """Signatures looked at for one chain: authorities that issue one another in a maze end the search, not the agent."""
-MAX_LENT = 16
-"""Authorities taken from a card."""
+MAX_LENT, MAX_KEPT = 16, 64
+"""Authorities looked at of one token, and kept of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +43,26 @@ class Chains:
     ) -> None:
         self._test_authorities_der = test_authorities_der
         self._terms = terms or TrustTerms()
+        self._lent: dict[bytes, Certificate] = {}
+
+    def lend(self, authorities_der: Iterable[bytes]) -> None:
+        """Use authorities that a token holds as links from now on; those that lead to no root are not kept."""
+        new = [der for der in islice(authorities_der, MAX_LENT) if der not in self._lent]
+        for authority in _parse(new):
+            if len(self._lent) < MAX_KEPT and self.find(authority, new) is not None:
+                self._lent[authority.der] = authority
 
     def find(
         self, certificate: Certificate, lent_der: Iterable[bytes] = (), now: datetime | None = None
     ) -> tuple[bytes, ...] | None:
         """DER of the issuers from the certificate's own up to the root; None when no root is reached.
 
-        `lent_der`: authorities that a card brings along. Each issuer is one that may issue, now unless said otherwise.
+        `lent_der`: authorities to use besides, for this once. Each issuer is one that may issue, now unless said
+        otherwise.
         """
         anchors = self._anchors()
         roots = {authority.der for authority in anchors if is_self_issued(authority)}
-        known = [*anchors, *self._intermediates, *_parse_lent(lent_der)]
+        known = [*anchors, *self._intermediates, *self._lent.values(), *_parse(lent_der)]
         chain = _Search(known, roots, now or datetime.now(UTC)).climb(certificate, ())
         return None if chain is None else tuple(authority.der for authority in chain)
 
@@ -115,9 +125,9 @@ class _Search:
                     yield authority
 
 
-def _parse_lent(lent_der: Iterable[bytes]) -> Iterator[Certificate]:
-    """Authorities of a card: one that cannot be read is as good as absent."""
-    for der in list(lent_der)[:MAX_LENT]:
+def _parse(lent_der: Iterable[bytes]) -> Iterator[Certificate]:
+    """Authorities of a token: one that cannot be read is as good as absent."""
+    for der in islice(lent_der, MAX_LENT):
         try:
             yield parse_certificate(der)
         except CardUnknownError:

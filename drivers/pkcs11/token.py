@@ -87,6 +87,7 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
         self.access = place.worker.module.name
         self.look_timeout_s = self.use_timeout_s = timeout_s
         self.keys = _keys(opened, of_card=place.reader is not None)
+        self.authorities_der = _authorities(opened)
         self._worker, self._slot, self._mark = place.worker, slot, opened.mark
         self._reader, self._events = place.reader, place.events
 
@@ -267,6 +268,17 @@ def _keys(opened: wire.Opened, *, of_card: bool) -> tuple[KeyInfo, ...]:
                 hashes = _hashes(role, of_card=of_card) if opened.signs else frozenset()
                 keys.setdefault(found.key_id, KeyInfo(found.key_id, found.label, role, found.value, hashes))
     return tuple(sorted(keys.values(), key=lambda key: (key.role is not KeyRole.AUTHENTICATION, key.key_id)))
+
+
+def _authorities(opened: wire.Opened) -> tuple[bytes, ...]:
+    return tuple(found.value for found in opened.certificates if _is_readable_authority(found.value))
+
+
+def _is_readable_authority(certificate_der: bytes) -> bool:
+    try:
+        return is_authority(certificate_der)
+    except CardUnknownError:
+        return False
 
 
 def _hashes(role: KeyRole, *, of_card: bool) -> frozenset[str]:

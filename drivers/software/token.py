@@ -74,6 +74,7 @@ class SoftwareToken(Token):
         self.held = tuple(held)
         infos = [info for key in held if (info := key.info()) is not None]
         self.keys = tuple(sorted(infos, key=lambda info: info.role is not KeyRole.AUTHENTICATION))
+        self.authorities_der = tuple(dict.fromkeys(der for key in held for der in key.entry.chain_der))
         self._store = store
 
     def sign(self, key: KeyInfo, digests: Sequence[Digest], code: Code | None, deadline: Deadline) -> list[bytes]:

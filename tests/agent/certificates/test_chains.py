@@ -25,7 +25,7 @@ from agent.certificates.anchors import (
     require_pinned,
 )
 from agent.certificates.authority_files import MAX_FILES, MAX_SIZE, read_authorities
-from agent.certificates.chains import MAX_CHECKS, Chains, TrustTerms
+from agent.certificates.chains import MAX_CHECKS, MAX_KEPT, MAX_LENT, Chains, TrustTerms
 from drivers.card import issuing
 from drivers.card.certificate import Certificate, parse_certificate
 
@@ -143,6 +143,28 @@ def test_test_authorities_count_only_when_they_are_named(trusting: Callable[...,
     assert trusting(root).find(card) is None  # the link is missing, and nobody is asked for it
     assert trusting(root, links=(issuing_ca,)).find(card) == (issuing_ca.der, root.der)
     assert trusting(root).find(card, [issuing_ca.der, b"no certificate"]) == (issuing_ca.der, root.der)
+
+
+def test_what_a_token_lends_is_a_link_if_it_leads_to_a_root(trusting: Callable[..., Chains]) -> None:
+    root, stranger = Made("RACINE"), Made("INCONNUE")
+    first = Made("AC 1", root)
+    second = Made("AC 2", first)
+    chains = trusting(root)
+    chains.lend([second.der, first.der, stranger.der, Made("AC 3", stranger).der, b"nothing"])
+    assert chains.find(leaf(second)) == (second.der, first.der, root.der)
+    assert chains.find(leaf(stranger)) is None
+    assert set(chains._lent) == {first.der, second.der}
+
+
+def test_attack_tokens_that_lend_without_end(trusting: Callable[..., Chains]) -> None:
+    root = Made("RACINE")
+    chains = trusting(root)
+    made = [Made("AC", root, key=root.key).der for _ in range(MAX_KEPT + MAX_LENT)]
+    for start in range(0, len(made), MAX_LENT):
+        chains.lend(made[start : start + MAX_LENT])
+    assert len(chains._lent) == MAX_KEPT
+    chains.lend(Made(f"AC {number}", Made("X")).der for number in range(100))
+    assert len(chains._lent) == MAX_KEPT
 
 
 def test_intermediate_authorities_are_never_roots(trusting: Callable[..., Chains]) -> None:
