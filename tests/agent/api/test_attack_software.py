@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import json
 import os
 import shutil
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from support.agent import NONCE, DeskPresence, Person, RunningAgent, running_agent
+from support.lines import open_line
 from support.organisations import OrganisationKey, certify
 from support.p12 import p12_file, pem_file
 from support.software import FOLDER, copy_folder, keep, store_of, take_in
@@ -154,6 +156,28 @@ async def test_attack_costly_file_keeps_nobody_else_waiting(agent, person, sign_
 
 def body_of(content: bytes, name: str = "x.p12") -> dict[str, Any]:
     return {"name": name, "content": base64.b64encode(content).decode()}
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.02, 0.2])
+async def test_attack_caller_that_leaves_while_a_key_is_encrypted_leaves_it_whole_or_not_at_all(
+    agent, person, sign_key, after_s
+):
+    body = json.dumps(body_of(pem_file(sign_key))).encode()
+    head = (
+        f"POST /v1/software-certificates HTTP/1.1\r\nHost: 127.0.0.1:{agent.port}\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {agent.token}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    line = open_line(agent.port, head.encode() + body)
+    person.on_ask = lambda: asyncio.get_running_loop().call_later(after_s, line.close) and None
+    async with asyncio.timeout(20):
+        while line.fileno() >= 0:
+            await asyncio.sleep(0.01)
+    person.on_ask = None
+    kept = (await agent.ask(lambda client: client.software_certificates()))["certificates"]  # after what was begun
+    for number in [one["cardNumber"] for one in kept]:
+        (signed,) = await agent.ask(lambda client, number=number: client.sign([("a", b"a")], card_number=number))
+        assert signed.certificate_der == sign_key.certificate_der
+    await take_in(agent, sign_key)  # nothing is left in the way
 
 
 async def test_attack_three_wrong_passphrases_end_an_import_and_lock_nothing(agent, person, sign_key, tmp_path):
