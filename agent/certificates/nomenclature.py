@@ -11,17 +11,17 @@ SPECIALITIES, SECTORS = "R01", "R02"
 
 def find_label(table: str, code: str) -> str | None:
     """French label of a code, or None for one that the tables do not hold."""
-    return _tables().get((table, code))
+    return _labels(table).get(code)
 
 
-@functools.cache
 def list_labels(table: str) -> frozenset[str]:
     """Every label of a table."""
-    return frozenset(label for (name, _), label in _tables().items() if name == table)
+    return frozenset(_labels(table).values())
 
 
 @functools.cache
-def _tables() -> dict[tuple[str, str], str]:
+def _labels(table: str) -> dict[str, str]:
+    """Labels by code of one table: most of them an agent never needs."""
     text = resources.files(__package__).joinpath("code-tables.tsv").read_text("utf-8")
-    rows = (line.split("\t") for line in text.splitlines()[1:])
-    return {(table, code): label for table, code, label in rows}
+    rows = (line.split("\t") for line in text.splitlines() if line.startswith(f"{table}\t"))
+    return {code: label for _, code, label in rows}
