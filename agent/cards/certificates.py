@@ -32,7 +32,12 @@ def watch_cards(cards: Cards, trust: Trust) -> None:
         _note_revocation(card, trust)
         watch.look()
 
-    watch.sources.append(lambda: list_watched(cards))
+    def show() -> Iterator[Watched]:
+        for card in cards.software.known if cards.software is not None else ():
+            trust.chains.lend(card.token.authorities_der)
+        return list_watched(cards)
+
+    watch.sources.append(show)
     watch.on_change = tell
     cards.on_read = note
     if cards.software is not None:

@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 SETTLE_S = 3.0
 """After a certificate is seen: whoever waits for the card goes first."""
 FIRST_RETRY_S, LAST_RETRY_S = 60.0, 3600.0
-NOBODY_TO_ASK_S: Final = 6 * 3600.0
 JITTER: Final = 0.1
 LONGEST_SLEEP_S: Final = 24 * 3600.0
 """The clock may be set meanwhile: then what is due is found within a day, or when the next certificate is seen."""
@@ -206,14 +205,16 @@ class RevocationWatch:
             return unknown(Reason.CHECK_FAILED)
 
     def _plan(self, der: bytes, verdict: Verdict, *, asked: bool) -> None:
-        """A good answer says itself when it runs out; without one, again later, and later still."""
+        """A good answer says itself when it runs out; without one, again later, and later still.
+
+        Where there was nobody to ask, the next look is no more than that: a chain may have been found by then.
+        """
         renew_at = verdict.renew_at(self._renew_after)
-        if verdict.is_final or (renew_at is not None and self.clock() < renew_at):
+        if not asked or verdict.is_final or (renew_at is not None and self.clock() < renew_at):
             self._retries.pop(der, None)
             return
         before = self._retries.get(der)
         wait_s = min(before.wait_s * 2, LAST_RETRY_S) if before else FIRST_RETRY_S
-        wait_s = wait_s if asked else NOBODY_TO_ASK_S
         _limit(self._retries)
         self._retries[der] = _Retry(asyncio.get_running_loop().time() + _spread(wait_s), wait_s)
 

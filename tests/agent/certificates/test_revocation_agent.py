@@ -26,6 +26,7 @@ from agent.certificates.anchors import Anchors, igc_sante
 from agent.certificates.revocation import watch
 from agent.client import AgentProblemError
 from agent.people.prompt import PinRequest
+from drivers.virtual.pki import dump_key
 
 STATES = {
     "good": ("valid", None, "good", "ocsp"),
@@ -230,6 +231,32 @@ async def test_a_damaged_authority_is_said(pki: Pki, tmp_path: Path, monkeypatch
             subprocess.check_output, command("status", "--data-dir", str(agent.folder)), text=True
         )
     assert "acr-fort.pem" in said
+
+
+@pytest.mark.parametrize(("label", "state"), [("good", "valid"), ("revoked", "revoked")])
+async def test_a_software_certificate_with_the_authority_of_its_file(
+    pki: Pki, tmp_path: Path, label: str, state: str
+) -> None:
+    person = Person(passphrases=["tilleul et noyer"])
+    names = [f"{label}.pem", "issuing.pem"]
+    file = dump_key(pki.key) + b"".join((pki.folder / name).read_bytes() for name in names)
+    terms = {"test_authorities": (pki.root,), "software_keys": "passphrase", "person": person}
+    async with agent_at(pki, tmp_path / "data", **terms) as agent:
+        (added,) = await agent.ask(lambda client: client.import_certificate("cabinet.pem", file))
+        person.asked.clear()
+        card = added["cardNumber"]
+        told = (await settled(agent, card))[card]
+        assert (told["state"], len(told["chain"])) == (state, 2)
+        sign = agent.ask(lambda client: client.sign([("a.txt", b"content")], card_number=card))
+        if state == "valid":
+            (signed,) = await sign
+            write_pem(tmp_path / "root.pem", pki.der("root"))
+            verify_cms(tmp_path, signed.content, b"content")
+        else:
+            with pytest.raises(AgentProblemError) as refused:
+                await sign
+            assert refused.value.code == "certificate-revoked"
+            assert not any(isinstance(asked, PinRequest) for asked in person.asked)
 
 
 async def test_switched_off_nobody_is_asked(pki: Pki, tmp_path: Path) -> None:
