@@ -46,10 +46,14 @@ class Chains:
         self._lent: dict[bytes, Certificate] = {}
 
     def lend(self, authorities_der: Iterable[bytes]) -> None:
-        """Use authorities that a token holds as links from now on; those that lead to no root are not kept."""
+        """Use authorities that a token holds as links from now on; those that lead to no root are not kept.
+
+        All of them share the limit of one search: keys in them may be made to take long.
+        """
         new = [der for der in islice(authorities_der, MAX_LENT) if der not in self._lent]
+        search = self._search(new, datetime.now(UTC)) if new else None
         for authority in _parse(new):
-            if len(self._lent) < MAX_KEPT and self.find(authority, new) is not None:
+            if search is not None and len(self._lent) < MAX_KEPT and search.climb(authority, ()) is not None:
                 self._lent[authority.der] = authority
 
     def find(
@@ -60,11 +64,13 @@ class Chains:
         `lent_der`: authorities to use besides, for this once. Each issuer is one that may issue, now unless said
         otherwise.
         """
+        chain = self._search(lent_der, now or datetime.now(UTC)).climb(certificate, ())
+        return None if chain is None else tuple(authority.der for authority in chain)
+
+    def _search(self, lent_der: Iterable[bytes], now: datetime) -> _Search:
         anchors = self._anchors()
         roots = {authority.der for authority in anchors if is_self_issued(authority)}
-        known = [*anchors, *self._intermediates, *self._lent.values(), *_parse(lent_der)]
-        chain = _Search(known, roots, now or datetime.now(UTC)).climb(certificate, ())
-        return None if chain is None else tuple(authority.der for authority in chain)
+        return _Search([*anchors, *self._intermediates, *self._lent.values(), *_parse(lent_der)], roots, now)
 
     def is_of_test_root(self, chain_der: tuple[bytes, ...]) -> bool:
         """Whether a chain ends at the test root that this data folder made, which revokes nothing."""

@@ -23,6 +23,8 @@ ECDSA_HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 """RFC 5758 §3.2."""
 
+MAX_BITS, MAX_EXPONENT_BITS = 8192, 64
+
 
 class NotIssuedError(CardUnknownError):
     """The certificate does not bear the signature of this issuer."""
@@ -54,10 +56,15 @@ def is_issued(certificate: Certificate, issuer: Certificate) -> bool:
     return True
 
 
+def _is_quick(key: rsa.RSAPublicKey) -> bool:
+    """Whether it takes no longer than keys in use: one that a token holds may be made to take a hundred times that."""
+    return key.key_size <= MAX_BITS and key.public_numbers().e.bit_length() <= MAX_EXPONENT_BITS
+
+
 def _verify(certificate: Certificate, issuer: Certificate) -> None:
     oid, signature, signed = certificate.signature_oid, certificate.signature, certificate.tbs_der
     key = load_der_public_key(issuer.public_key_der)
-    if isinstance(key, rsa.RSAPublicKey) and oid in RSA_HASHES:
+    if isinstance(key, rsa.RSAPublicKey) and oid in RSA_HASHES and _is_quick(key):
         key.verify(signature, signed, padding.PKCS1v15(), RSA_HASHES[oid])
     elif isinstance(key, ec.EllipticCurvePublicKey) and oid in ECDSA_HASHES:
         key.verify(signature, signed, ec.ECDSA(ECDSA_HASHES[oid]))
