@@ -22,7 +22,7 @@ from drivers.errors import CardUnknownError
 MAX_LENGTH = 4
 MAX_CHECKS = 32
 """Signatures looked at for one chain: authorities that issue one another in a maze end the search, not the agent."""
-MAX_LENT, MAX_KEPT = 16, 64
+MAX_LENT, MAX_KEPT, MAX_NOT_LENT = 16, 64, 256
 """Authorities looked at of one token, and kept of all."""
 
 
@@ -44,17 +44,26 @@ class Chains:
         self._test_authorities_der = test_authorities_der
         self._terms = terms or TrustTerms()
         self._lent: dict[bytes, Certificate] = {}
+        self._not_lent: set[bytes] = set()
 
     def lend(self, authorities_der: Iterable[bytes]) -> None:
         """Use authorities that a token holds as links from now on; those that lead to no root are not kept.
 
         All of them share the limit of one search: keys in them may be made to take long.
         """
-        new = [der for der in islice(authorities_der, MAX_LENT) if der not in self._lent]
-        search = self._search(new, datetime.now(UTC)) if new else None
-        for authority in _parse(new):
-            if search is not None and len(self._lent) < MAX_KEPT and search.climb(authority, ()) is not None:
-                self._lent[authority.der] = authority
+        known = self._lent.keys() | self._not_lent
+        new = [der for der in islice(authorities_der, MAX_LENT) if der not in known]
+        if new and len(self._lent) < MAX_KEPT:
+            self._keep(new)
+
+    def _keep(self, new: list[bytes]) -> None:
+        """Keep those that lead to a root. Whatever does not is looked at anew once there is another link."""
+        search = self._search(new, datetime.now(UTC))
+        found = [authority for authority in _parse(new) if search.climb(authority, ()) is not None]
+        self._lent |= {authority.der: authority for authority in found[: MAX_KEPT - len(self._lent)]}
+        if found or len(self._not_lent) > MAX_NOT_LENT:
+            self._not_lent = set()
+        self._not_lent |= set(new) - self._lent.keys()
 
     def find(
         self, certificate: Certificate, lent_der: Iterable[bytes] = (), now: datetime | None = None

@@ -16,6 +16,7 @@ from support.certificates import exchange
 
 from agent.certificates.chains import MAX_LENT, Chains
 from drivers.card import encoding as der
+from drivers.card import issuing
 from drivers.card.certificate import parse_certificate
 from drivers.card.issuing import require_issued
 from drivers.card.tlv import encode_tlv
@@ -66,3 +67,16 @@ def test_a_signature_by_such_a_key_is_not_looked_at(key, bits, exponent_bits):
     with pytest.raises(NotSupportedError):
         require_issued(slow, slow)
     assert time.monotonic() - begun < 0.5
+
+
+def test_what_leads_nowhere_is_looked_at_once(key, monkeypatch):
+    looked: list[object] = []
+    monkeypatch.setattr(issuing, "require_issued", lambda *pair: looked.append(pair) or require_issued(*pair))
+    lent = [authority(key, parse_certificate(own).public_key_der) for own in [authority(key, slow_key(3072, 17))] * 4]
+    chains = Chains()
+    chains.lend(lent)
+    count = len(looked)
+    assert count
+    for _ in range(5):
+        chains.lend(lent)
+    assert len(looked) == count
