@@ -100,7 +100,8 @@ class Desk(Prompt):
 
         Whoever has just been told that a passphrase was wrong closes the window to look it up: that refuses nobody.
         """
-        async with self._question(_site(request.asker.caller), (request.deed,), lenient=request.opens):
+        site, purposes = _site(request.asker.caller), (request.deed,)
+        async with self._stranger(), self._question(site, purposes, lenient=request.opens):
             return await self._prompt.agree(request)
 
     async def inform(self, message: Notice) -> None:
@@ -131,6 +132,12 @@ class Desk(Prompt):
     async def _consent(self) -> AsyncIterator[None]:
         if len(self._recent(self._fruitless)) >= MAX_FRUITLESS:
             raise DeskBusyError("too many questions found no yes a short while ago")
+        async with self._stranger():
+            yield
+
+    @asynccontextmanager
+    async def _stranger(self) -> AsyncIterator[None]:
+        """Take one of the places for what is asked without a grant."""
         if self._consents == MAX_CONSENTS:
             raise DeskBusyError
         self._consents += 1

@@ -9,7 +9,16 @@ import pytest
 from people_values import CONSENT, LOGIN, login_from
 
 from agent.people.desk import DENIAL_S, MAX_CONSENTS, MAX_FRUITLESS, MAX_WAITING, MAX_WITHDRAWN, Desk
-from agent.people.prompt import Asker, DeskBusyError, PinAnswer, Prompt, PromptRefusedError, PromptTimeoutError
+from agent.people.prompt import (
+    Asker,
+    Deed,
+    DeedRequest,
+    DeskBusyError,
+    PinAnswer,
+    Prompt,
+    PromptRefusedError,
+    PromptTimeoutError,
+)
 from drivers.pin import Pin
 
 
@@ -156,4 +165,18 @@ async def test_attack_strangers_do_not_take_every_place_at_the_desk(desk, person
     for task in tasks:
         task.cancel()
     (await waiting).wipe()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_attack_programs_without_a_grant_do_not_take_every_place_either(desk, person):
+    """A program's name costs nothing: a copy of its file has another one."""
+    person.silent = True
+    asked = [DeedRequest(Deed.IMPORT, Asker(f"/tmp/{number}"), "cabinet.p12") for number in range(MAX_WAITING)]
+    tasks = [asyncio.create_task(desk.agree(request)) for request in asked]
+    await person.opened.wait()
+    done, waiting = await asyncio.wait(tasks, timeout=0.1)
+    assert all(isinstance(task.exception(), DeskBusyError) for task in done)
+    assert len(waiting) == MAX_CONSENTS
+    for task in waiting:
+        task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
