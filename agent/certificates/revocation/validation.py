@@ -7,7 +7,8 @@ long as it holds; one that is older than what was seen before is not taken.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -69,9 +70,10 @@ class Subject:
 
     def judge_ocsp(self, content: bytes, now: datetime) -> Verdict:
         """Judge an OCSP response. Raises AnswerError."""
-        response = _load(ocsp.OCSPResponse, content)
-        container, times = _find_single(response, int(self._leaf.serial_number))
-        return self._judge_then(now, times, lambda at: self._judge_single(container, times, at))
+        with _any_bytes():
+            response = _load(ocsp.OCSPResponse, content)
+            container, times = _find_single(response, int(self._leaf.serial_number))
+            return self._judge_then(now, times, lambda at: self._judge_single(container, times, at))
 
     def _judge_single(self, container: OCSPContainer, times: Times, at: datetime) -> Verdict:
         context = self._context(at, ocsps=[container])
@@ -79,9 +81,10 @@ class Subject:
 
     def judge_crl(self, content: bytes, now: datetime) -> Verdict:
         """Judge a CRL. A delta that it may name is left aside: the list itself holds until its nextUpdate."""
-        certificate_list = _load(crl.CertificateList, content)
-        times = _times(certificate_list["tbs_cert_list"])
-        return self._judge_then(now, times, lambda at: self._judge_list(certificate_list, times, at))
+        with _any_bytes():
+            certificate_list = _load(crl.CertificateList, content)
+            times = _times(certificate_list["tbs_cert_list"])
+            return self._judge_then(now, times, lambda at: self._judge_list(certificate_list, times, at))
 
     def _judge_list(self, certificate_list: crl.CertificateList, times: Times, at: datetime) -> Verdict:
         context = self._context(at, crls=[certificate_list])
@@ -130,6 +133,17 @@ class Subject:
         except (OCSPValidationError, CRLValidationError, PathValidationError, ValueError, TypeError) as error:
             raise AnswerError(Reason.RESPONDER_WRONG) from error
         return Verdict(Status.GOOD, source, times.produced_at, times.next_update)
+
+
+@contextmanager
+def _any_bytes() -> Iterator[None]:
+    """Whatever two libraries raise on bytes of a network: another address may still answer."""
+    try:
+        yield
+    except AnswerError:
+        raise
+    except Exception as error:  # the edge to asn1crypto and certvalidator: KeyError, AttributeError, MemoryError …
+        raise AnswerError(Reason.RESPONDER_WRONG) from error
 
 
 async def _await(work: Awaitable[Any]) -> None:
