@@ -289,12 +289,14 @@ def test_no_tray_is_said_once_and_notifications_still_come(screen, program, bus)
     with fake_agent(program.folder) as agent, notification_service(bus) as service:
         process = program.start("--no-start", "--tray-wait", "0.2")
         service.wait_for("has no place for the icon")
+        wait_until(lambda: len(agent.lines) == 1, "the first run")
         agent.tell(status("pin-blocked"))
         assert service.wait_for("is blocked").urgency == 2
         process.terminate()
         said = process.communicate(timeout=10)
         assert (process.returncode, said[0]) == (0, "")
         assert said[1].count("no place for the icon") == 1
+        wait_until(lambda: not agent.lines, "the end of the first run")
         again = program.start("--no-start", "--tray-wait", "0.2")
         wait_until(lambda: len(agent.lines) == 1, "the second run")
         agent.tell(status("not-cps"))

@@ -19,7 +19,7 @@ from support.openssl import openssl
 from support.organisations import add_key, phrase
 
 from drivers.base import Deadline
-from drivers.errors import NotSupportedError, PinFormatError, PinWrongError
+from drivers.errors import CardBusyError, NotSupportedError, PinFormatError, PinWrongError
 from drivers.software.entries import Protection, read_index
 from drivers.software.errors import (
     EntryDamagedError,
@@ -130,17 +130,25 @@ def test_the_wrong_passphrase_is_named_and_opens_nothing(store, auth):
     assert opens(store, entry, phrase(WORDS))
 
 
-def test_wrong_passphrases_make_the_next_try_wait_and_others_do_not(store, auth, seal):
-    entry, other = add_key(store, auth, WORDS), add_key(store, seal, WORDS)
+def test_wrong_passphrases_make_the_next_try_wait(store, auth, monkeypatch):
+    monkeypatch.setattr("drivers.software.patience.PAUSES_S", (0.0, 0.1, 0.4))
+    entry = add_key(store, auth, WORDS)
     for _ in range(2):
         with pytest.raises(PinWrongError):
             opens(store, entry, phrase("wrong"))
-    began = time.monotonic()
-    assert opens(store, other, phrase(WORDS))
-    between = time.monotonic()
+        refused_at = time.monotonic()
     assert opens(store, entry, phrase(WORDS))
-    assert time.monotonic() - began > 0.9
-    assert between - began < 0.9
+    assert time.monotonic() - refused_at > 0.35
+
+
+def test_the_pause_of_one_key_is_no_other_keys_and_outlasts_no_deadline(store, auth, seal, monkeypatch):
+    monkeypatch.setattr("drivers.software.patience.PAUSES_S", (0.0, 3600.0))
+    entry, other = add_key(store, auth, WORDS), add_key(store, seal, WORDS)
+    with pytest.raises(PinWrongError):
+        opens(store, entry, phrase("wrong"))
+    with pytest.raises(CardBusyError):
+        opens(store, entry, phrase(WORDS))
+    assert opens(store, other, phrase(WORDS))
 
 
 def test_a_code_of_another_sort_is_refused_before_anything_is_tried(store, auth, seal):
