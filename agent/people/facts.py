@@ -108,9 +108,11 @@ def write_abilities(request: ConfirmRequest, words: NullTranslations) -> Section
     """Say what the caller could do, and for how long."""
     sentences = {
         "identity": words.gettext("read your identity on the card: name, RPPS number, profession, places of work"),
-        "authenticate": words.gettext("log you in with your card; your code is asked for"),
-        "sign": words.gettext("have documents signed in your name; your code is asked for"),
-        "sign-raw": words.gettext("have data signed in your name that cannot be shown to you; your code is asked for"),
+        "authenticate": words.gettext("log you in with your card or certificate; your code or consent is asked for"),
+        "sign": words.gettext("have documents signed in your name; your code or consent is asked for"),
+        "sign-raw": words.gettext(
+            "have data signed in your name that cannot be shown to you; your code or consent is asked for"
+        ),
         "batch": words.gettext("have several documents signed with one code"),
         "gateway": words.gettext("call health services in your name with your card"),
         "events": words.gettext("know when a card is inserted or removed"),
