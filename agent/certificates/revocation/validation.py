@@ -95,13 +95,16 @@ class Subject:
         return self._judge(verify, context, Source.CRL, times)
 
     def _judge_then(self, now: datetime, times: Times, judge: Callable[[datetime], Verdict]) -> Verdict:
-        """What has run out says nothing good any more, but a revocation that it told stands. Raises AnswerError."""
+        """What has run out says nothing good any more, but a revocation that it told stands. Raises AnswerError.
+
+        One that may be taken back does not: whoever plays such an answer back would keep a good card out.
+        """
         try:
             return judge(now)
         except AnswerError as error:
             if error.reason is Reason.STALE and times.produced_at < now:
                 past = judge(times.produced_at)
-                if past.status is Status.REVOKED:
+                if past.is_final:
                     return past
             raise
 

@@ -19,7 +19,7 @@ from agent.certificates.revocation.answers import AnswerFiles
 from agent.certificates.revocation.child import check
 from agent.certificates.revocation.messages import CheckRequest
 from agent.certificates.revocation.validation import AnswerError, Subject
-from agent.certificates.revocation.verdict import Status, Verdict
+from agent.certificates.revocation.verdict import HOLD, Reason, Status, Verdict
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -36,6 +36,7 @@ class Authority:
         key = rsa.generate_private_key(65537, 2048)
         root = _build("R", "R", key).sign(key, hashes.SHA256())
         leaf = _build("L", "R", key, ca=False).sign(key, hashes.SHA256())
+        self.key, self.x509 = key, (leaf, root)
         self.root, self.leaf = (each.public_bytes(Encoding.DER) for each in (root, leaf))
         self.subject = Subject(self.leaf, [self.root])
         response = ocsp.OCSPResponseBuilder().responder_id(ocsp.OCSPResponderEncoding.NAME, root)
@@ -45,11 +46,19 @@ class Authority:
         published = x509.CertificateRevocationListBuilder(root.subject, NOW, NOW + DAY)
         self.crl = published.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
+    def revoked(self, reason: x509.ReasonFlags, at: datetime) -> bytes:
+        """An OCSP response of that moment, which held for a day."""
+        leaf, root = self.x509
+        response = ocsp.OCSPResponseBuilder().responder_id(ocsp.OCSPResponderEncoding.NAME, root)
+        status = ocsp.OCSPCertStatus.REVOKED
+        response = response.add_response(leaf, root, hashes.SHA1(), status, at, at + DAY, at, reason)
+        return response.sign(self.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
 
 def _build(name: str, issuer: str, key: rsa.RSAPrivateKey, *, ca: bool = True) -> x509.CertificateBuilder:
     subject, by = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in (name, issuer))
     number = x509.random_serial_number()
-    builder = x509.CertificateBuilder(by, subject, key.public_key(), number, NOW - DAY, NOW + DAY)
+    builder = x509.CertificateBuilder(by, subject, key.public_key(), number, NOW - 99 * DAY, NOW + DAY)
     return builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
 
 
@@ -103,3 +112,15 @@ def test_a_kept_answer_that_was_damaged_goes_and_keeps_no_other_from_being_heard
     )
     assert check(asked, NOW).status is Status.GOOD
     assert files.load(URL.encode(), request) is None
+
+
+def test_an_old_suspension_that_is_played_back_keeps_no_good_card_out(authority):
+    """It may have been taken back since: an answer that has run out cannot tell."""
+    at = NOW - 10 * DAY
+    with pytest.raises(AnswerError) as refused:
+        authority.subject.judge_ocsp(authority.revoked(x509.ReasonFlags.certificate_hold, at), NOW)
+    assert refused.value.reason is Reason.STALE
+    stolen = authority.revoked(x509.ReasonFlags.key_compromise, at)
+    assert authority.subject.judge_ocsp(stolen, NOW).status is Status.REVOKED
+    held = authority.revoked(x509.ReasonFlags.certificate_hold, NOW - DAY / 2)
+    assert authority.subject.judge_ocsp(held, NOW).reason == HOLD
