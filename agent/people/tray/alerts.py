@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import Final
 
 from agent.people.tray.memory import Memory
-from agent.people.tray.state import Condition, Desk, Reader
+from agent.people.tray.state import Condition, Desk, Reader, Renewal
 
 EXPIRY_DAYS: Final = (7, 30, 60)
-"""Days before a card expires at which its holder is told, nearest first."""
+"""Days before a card or a software certificate expires at which the person is told, nearest first."""
 
 MAX_PER_SPAN: Final = 4
 SPAN_S: Final = 60.0
@@ -30,24 +30,26 @@ class AlertKind(StrEnum):
     LAST_TRY = "last-try"
     BLOCKED = "blocked"
     REVOKED = "revoked"
+    RENEWAL = "renewal"
     NO_AGENT = "no-agent"
     SERVICE_STOPPED = "service-stopped"
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One thing to tell, about a reader when there is one; `days` until the card expires, and the threshold passed."""
+    """One thing to tell, about a reader or a renewal; `days` until the end, and the threshold passed."""
 
     kind: AlertKind
     reader: Reader | None = None
     days: int = 0
     threshold: int | None = None
+    renewal: Renewal | None = None
 
     @property
     def key(self) -> str:
         """The same for the same thing."""
         about = (self.reader.card_number or self.reader.name) if self.reader else ""
-        return f"{self.kind}:{about}"
+        return f"{self.kind}:{self.renewal.certificate if self.renewal else about}"
 
 
 @dataclass
@@ -60,7 +62,7 @@ class Alerts:
 
     def review(self, before: Desk | None, after: Desk, now: datetime, clock_s: float) -> list[Alert]:
         """Give what is to be told now. `before` None: the tray has just started; `clock_s` never jumps."""
-        due = (*self._changes(before, after), *_expiries(after, now))
+        due = (*self._changes(before, after), *_expiries(after, now), *_renewals(after, now))
         told = [alert for alert in due if not self._was_told(alert) and self._may_tell(alert, clock_s)]
         for alert in told:
             self._note(alert)
@@ -77,11 +79,11 @@ class Alerts:
 
     def _was_told(self, alert: Alert) -> bool:
         """Whether an earlier run has told this expiry: at each threshold once per card, whatever clocks do."""
-        return alert.threshold is not None and self.memory.has_told(_card_key(alert), alert.threshold)
+        return alert.threshold is not None and self.memory.has_told(_lasting_key(alert), alert.threshold)
 
     def _note(self, alert: Alert) -> None:
         if alert.threshold is not None:
-            self.memory.note_expiry(_card_key(alert), alert.threshold)
+            self.memory.note_expiry(_lasting_key(alert), alert.threshold)
 
     def _may_tell(self, alert: Alert, clock_s: float) -> bool:
         while self._lately and clock_s - self._lately[0] > SPAN_S:
@@ -119,7 +121,18 @@ def _expiries(desk: Desk, now: datetime) -> Iterator[Alert]:
             yield Alert(AlertKind.EXPIRES, card, days, next(limit for limit in EXPIRY_DAYS if days <= limit))
 
 
-def _card_key(alert: Alert) -> str:
-    """A card, and the date: a renewed card may keep its number."""
+def _renewals(desk: Desk, now: datetime) -> Iterator[Alert]:
+    """The same thresholds for the software certificates that are to be ordered again."""
+    for renewal in desk.renewals:
+        days = max(-1, (renewal.expires_at - now) // timedelta(days=1))
+        if days <= max(EXPIRY_DAYS):
+            limit = next(limit for limit in (-1, *EXPIRY_DAYS) if days <= limit)
+            yield Alert(AlertKind.RENEWAL, days=days, threshold=max(0, limit), renewal=renewal)
+
+
+def _lasting_key(alert: Alert) -> str:
+    """A card, and the date, since a renewed card may keep its number; or a certificate."""
+    if alert.renewal is not None:
+        return alert.renewal.certificate
     card = alert.reader
     return f"{card.card_number}/{card.expires_at:%Y-%m-%d}" if card else ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from agent.client import AgentProblemError, AgentUnreachableError, Client, EventStream
-from agent.people.tray.state import NO_AGENT, Desk, parse_desk
+from agent.people.tray.state import NO_AGENT, Desk, Renewal, parse_desk, parse_renewals
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,9 @@ NOT_FOUND: Final = 404
 GATHER_S: Final = 0.05
 """Events come in bursts: after one, the status is read once for all that follow within this."""
 
+RENEWALS_S: Final = 6 * 3600.0
+"""Between two looks at the certificates to be renewed; whatever happens at the desk brings them about."""
+
 
 class Follower:
     """Call `on_desk`, in a thread of its own, with every state of the desk, the present one first."""
@@ -32,6 +36,8 @@ class Follower:
         self._stopped = threading.Event()
         self._wake = threading.Event()
         self._dirty = threading.Event()
+        self._renewals: tuple[Renewal, ...] = ()
+        self._renewals_at: float | None = None
 
     def start(self) -> None:
         """Begin, in the background."""
@@ -111,8 +117,17 @@ class Follower:
         self._dirty.set()
 
     def _report(self, client: Client) -> None:
-        desk = parse_desk(client.status())
-        self._on_desk(desk.with_denials(_count_denials(client)))
+        desk = parse_desk(client.status()).with_denials(_count_denials(client))
+        self._on_desk(desk.with_renewals(self._look_at_renewals(client)))
+
+    def _look_at_renewals(self, client: Client) -> tuple[Renewal, ...]:
+        """Those of the last look, or of one more when that was long ago. A store that fails tells nothing."""
+        now = time.monotonic()
+        if self._renewals_at is None or now - self._renewals_at > RENEWALS_S:
+            self._renewals_at = now
+            with contextlib.suppress(AgentProblemError):
+                self._renewals = parse_renewals(client.certificate_orders())
+        return self._renewals
 
 
 def _count_denials(client: Client) -> int:

@@ -69,6 +69,19 @@ def _revoked(alert: Alert, words: NullTranslations, _language: str) -> tuple[str
     return words.gettext("Your certificate has been revoked"), body.format(card=_card_words(alert.reader, words))
 
 
+def _renewal(alert: Alert, words: NullTranslations, _language: str) -> tuple[str, str]:
+    renewal = alert.renewal
+    assert renewal is not None
+    date, name = write_date(renewal.expires_at, words), plain_text(renewal.name, NAME_LIMIT)
+    if alert.days < 0:
+        title = words.gettext("A software certificate has expired")
+    else:
+        days = alert.days
+        title = words.ngettext("A certificate expires in %d day", "A certificate expires in %d days", days) % days
+    body = words.gettext("{name}, until {date}. Order the next one: the page of certificates says how.")
+    return title, body.format(name=name or words.gettext("A software certificate"), date=date)
+
+
 def _no_agent(_alert: Alert, words: NullTranslations, _language: str) -> tuple[str, str]:
     body = words.gettext("No site and no program can use the card. The menu of this icon starts the agent again.")
     return words.gettext("The CPS agent has stopped"), body
@@ -86,6 +99,7 @@ _WRITERS = {
     AlertKind.LAST_TRY: _last_try,
     AlertKind.BLOCKED: _blocked,
     AlertKind.REVOKED: _revoked,
+    AlertKind.RENEWAL: _renewal,
     AlertKind.NO_AGENT: _no_agent,
     AlertKind.SERVICE_STOPPED: _service_stopped,
 }

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 Json = dict[str, Any]
 MAX_READERS: Final = 16  # a menu is for a person
+MAX_RENEWALS: Final = 16
 SERVICE_STOPPED: Final = "stopped"
 
 
@@ -74,6 +75,15 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewal:
+    """A software certificate that ends soon, or has ended, and for which no new one was ordered."""
+
+    certificate: str
+    name: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """Everything that the tray shows. `denials`: refused callers that may not ask again for a while."""
 
@@ -82,6 +92,7 @@ class Desk:
     readers: tuple[Reader, ...] = ()
     sessions: tuple[Session, ...] = ()
     denials: int = 0
+    renewals: tuple[Renewal, ...] = ()
 
     @property
     def reachable(self) -> bool:
@@ -102,6 +113,10 @@ class Desk:
     def with_denials(self, count: int) -> Desk:
         """The same desk with another number of denials."""
         return replace(self, denials=count)
+
+    def with_renewals(self, renewals: tuple[Renewal, ...]) -> Desk:
+        """The same desk with these certificates to be renewed."""
+        return replace(self, renewals=renewals)
 
 
 NO_AGENT: Final = Desk(Condition.NO_AGENT)
@@ -176,6 +191,17 @@ def _parse_trouble(trouble: Json | None) -> Trouble | None:
 def _parse_session(session: Json) -> Session:
     ends_at = parse_moment(session.get("endsAt")) or datetime.now(UTC)
     return Session(str(session.get("id", "")), session.get("cardNumber"), ends_at, session.get("usesLeft"))
+
+
+def parse_renewals(waiting: Json) -> tuple[Renewal, ...]:
+    """Read what `GET /v1/certificate-orders` tells; those that were ordered already need nothing more."""
+    due = [one for one in (waiting.get("renewals") or ())[:MAX_RENEWALS] if one.get("ordered") is None]
+    ends = [(one, parse_moment(one.get("expiresAt"))) for one in due]
+    return tuple(
+        Renewal(str(one.get("certificate", "")), str((one.get("subject") or {}).get("organisation", "")), end)
+        for one, end in ends
+        if end is not None
+    )
 
 
 def parse_moment(text: Any) -> datetime | None:

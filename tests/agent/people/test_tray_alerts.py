@@ -11,7 +11,7 @@ from agent.people.translations import load_words
 from agent.people.tray.alerts import MAX_PER_SPAN, Alert, AlertKind, Alerts
 from agent.people.tray.memory import MAX_CARDS, Memory
 from agent.people.tray.messages import write_message
-from agent.people.tray.state import NO_AGENT, parse_desk
+from agent.people.tray.state import NO_AGENT, Renewal, parse_desk, parse_renewals
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -165,11 +165,44 @@ def test_expiry_that_did_not_fit_is_told_later(memory):
     assert kinds(alerts.review(crowd, crowd, NOW, 120)) == [AlertKind.EXPIRES]
 
 
+def due(certificate: str, days: float, ordered=None, organisation="CABINET DES TILLEULS"):
+    end = (NOW + timedelta(days=days)).isoformat()
+    subject = {"organisation": organisation}
+    return {"certificate": certificate, "expiresAt": end, "subject": subject, "ordered": ordered}
+
+
+def with_renewals(*renewals):
+    return desk().with_renewals(parse_renewals({"renewals": list(renewals)}))
+
+
+def test_a_certificate_to_be_renewed_is_told_at_each_threshold_once_through_restarts(tmp_path):
+    for days, told in ((60, 1), (59, 0), (30, 1), (8, 0), (7, 1), (0, 0), (-1, 1), (-100, 0)):
+        alerts = Alerts(Memory(tmp_path / "told.json")).review(None, with_renewals(due("a", days)), NOW, 0)
+        assert kinds(alerts) == [AlertKind.RENEWAL] * told, days
+
+
+def test_a_certificate_that_was_ordered_or_has_time_is_not_told(memory):
+    ordered, later = due("a", 3, ordered="0123"), due("b", 61)
+    assert Alerts(memory).review(None, with_renewals(ordered, later), NOW, 0) == []
+
+
+def test_of_two_certificates_each_is_told(memory):
+    alerts = Alerts(memory).review(None, with_renewals(due("a", 3), due("b", 3)), NOW, 0)
+    assert [alert.renewal.certificate for alert in alerts] == ["a", "b"]
+
+
+@pytest.mark.parametrize("waiting", [{}, {"renewals": None}, {"renewals": [{}]}, {"renewals": [{"expiresAt": "soon"}]}])
+def test_what_is_no_renewal_is_left_out(waiting):
+    assert parse_renewals(waiting) == ()
+
+
 @pytest.mark.parametrize("kind", AlertKind)
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_words_name_the_holder_and_no_number(kind, language):
     card = desk("card-ready", expiresAt="2026-12-01T00:00:00Z").readers[0]
     alert = Alert(kind, card if kind not in (AlertKind.NO_AGENT, AlertKind.SERVICE_STOPPED) else None, 3)
+    if kind is AlertKind.RENEWAL:
+        alert = Alert(kind, days=3, renewal=Renewal("a", "CABINET DES TILLEULS", NOW))
     message = write_message(alert, load_words(language), language)
     assert message.title
     assert message.body
@@ -182,6 +215,15 @@ def test_words_name_the_holder_and_no_number(kind, language):
         AlertKind.REVOKED,
     )
     assert ("Marie DUPONT" in message.body) == about_card
+
+
+@pytest.mark.parametrize(("days", "title"), [(1, "expires in 1 day"), (60, "expires in 60 days"), (-1, "has expired")])
+def test_words_of_a_renewal_say_how_long_and_whose(days, title):
+    alert = Alert(AlertKind.RENEWAL, days=days, renewal=Renewal("a", "CABINET\u202e DES TILLEULS", NOW))
+    message = write_message(alert, load_words("en"), "en")
+    assert message.title.endswith(title)
+    assert "\u202e" not in message.body
+    assert "DES TILLEULS" in message.body
 
 
 def test_words_of_a_wrong_card_are_the_agents_in_the_persons_language():

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -283,6 +284,17 @@ def ended_agent(folder: Path):
                 if b"serve" in words and str(folder).encode() in words:
                     os.kill(int(path.parent.name), signal.SIGTERM)
         wait_until(lambda: not answers(folder), "the end of the agent")
+
+
+def test_a_certificate_to_be_renewed_is_proposed(screen, program, bus):
+    with fake_agent(program.folder) as agent, notification_service(bus) as service:
+        end = (datetime.now(UTC) + timedelta(days=20, hours=1)).isoformat()
+        renewal = {"certificate": "a", "expiresAt": end, "subject": {"organisation": "CABINET"}, "ordered": None}
+        agent.answers["GET", "/v1/certificate-orders"] = {"renewals": [renewal]}
+        process = program.start("--no-start", "--tray-wait", "0.2")
+        assert "CABINET" in service.wait_for("certificate expires in 20 days").body
+        process.terminate()
+        process.communicate(timeout=10)
 
 
 def test_no_tray_is_said_once_and_notifications_still_come(screen, program, bus):
