@@ -11,7 +11,7 @@ from typing import Any, Final
 from agent.client import Client, Json
 from agent.commands.exits import Exit
 from agent.commands.output import complain, say
-from agent.commands.software import MAX_FILE, ask, day_words, say_what_next, show_certificate
+from agent.commands.software import ask, day_words, read_file, say_what_next, show_certificate
 from agent.people.keeping_words import name_role
 from agent.people.translations import choose_language, load_words, translator
 
@@ -102,12 +102,9 @@ def run_deliver(arguments: Namespace) -> int:
     _ = translator()
     path = Path(arguments.file)
     try:
-        if path.stat().st_size > MAX_FILE:
-            complain(_("These files are larger than certificates and keys are."))
-            return Exit.USAGE
-        content = path.read_bytes()
-    except OSError as error:
-        complain(f"{error.filename}: {error.strerror}")
+        content = read_file(path)
+    except (OSError, ValueError) as error:
+        complain(str(error))
         return Exit.USAGE
 
     def deliver(client: Client) -> list[Json]:

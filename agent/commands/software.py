@@ -16,7 +16,7 @@ from agent.people.keeping_words import name_role
 from agent.people.translations import load_words, translator, write_date
 from agent.settings import load_settings
 
-MAX_FILE: Final = 10 << 20  # bytes, all files together
+MAX_FILE: Final = 10 << 20  # bytes
 PEM_MARK: Final = b"-----BEGIN "
 
 
@@ -122,12 +122,20 @@ def _say_where_the_key_is() -> None:
 def _read_files(paths: list[Path]) -> tuple[str, bytes]:
     """One file as it is, or several PEM files as one. Raises OSError, ValueError."""
     _ = translator()
-    if sum(path.stat().st_size for path in paths) > MAX_FILE:
-        raise ValueError(_("These files are larger than certificates and keys are."))
-    contents = [path.read_bytes() for path in paths]
+    contents = [read_file(path) for path in paths]
     if len(contents) > 1 and not all(PEM_MARK in content for content in contents):
         raise ValueError(_("Several files at once must be PEM; import PKCS#12 files one by one."))
     return paths[0].name, b"\n".join(contents)
+
+
+def read_file(path: Path) -> bytes:
+    """A file of keys or certificates; one without end is not read to its end. Raises OSError, ValueError."""
+    with path.open("rb") as file:
+        content = file.read(MAX_FILE + 1)
+    if len(content) > MAX_FILE:
+        _ = translator()
+        raise ValueError(_("These files are larger than certificates and keys are."))
+    return content
 
 
 def run_remove(arguments: Namespace) -> int:

@@ -80,6 +80,8 @@ def test_key_and_certificate_in_two_files(run, tmp_path, organisation_keys):
         (["software", "import", "nowhere.p12"], 2, "nowhere.p12"),
         (["software", "import", "junk.p12"], 8, "file-refused"),
         (["software", "import", "junk.p12", "junk.p12"], 2, "PEM"),
+        (["software", "import", "/dev/zero"], 2, "larger than"),
+        (["software", "deliver", "0123456789abcdef", "/dev/zero"], 2, "larger than"),
         (["software", "remove", "S0A1B2C3D4E5F607"], 8, "not-found"),
         (["software", "deliver", "0123456789abcdef", "junk.p12"], 8, "not-found"),
         (["software", "cancel", "0123456789abcdef"], 8, "not-found"),
