@@ -118,16 +118,18 @@ class Follower:
 
     def _report(self, client: Client) -> None:
         desk = parse_desk(client.status()).with_denials(_count_denials(client))
-        self._on_desk(desk.with_renewals(self._look_at_renewals(client)))
+        self._on_desk(desk.with_renewals(self._renewals))
+        if self._look_at_renewals(client):  # which may wait for a key store that is to be unlocked
+            self._on_desk(desk.with_renewals(self._renewals))
 
-    def _look_at_renewals(self, client: Client) -> tuple[Renewal, ...]:
-        """Those of the last look, or of one more when that was long ago. A store that fails tells nothing."""
-        now = time.monotonic()
+    def _look_at_renewals(self, client: Client) -> bool:
+        """Look once more when that was long ago; a store that fails tells nothing. Says whether they changed."""
+        now, before = time.monotonic(), self._renewals
         if self._renewals_at is None or now - self._renewals_at > RENEWALS_S:
             self._renewals_at = now
             with contextlib.suppress(AgentProblemError):
                 self._renewals = parse_renewals(client.certificate_orders())
-        return self._renewals
+        return self._renewals != before
 
 
 def _count_denials(client: Client) -> int:

@@ -78,6 +78,27 @@ def test_attack_answers_of_another_shape_do_not_stop_the_icon(
     follower.stop()
 
 
+def test_attack_store_that_waits_for_the_person_keeps_no_icon_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The certificates to be renewed may lie behind a key store that is to be unlocked."""
+    release = threading.Event()
+
+    class Waiting(Squatter):
+        def certificate_orders(self) -> Json:
+            release.wait(DEADLINE_S)
+            return {"renewals": 7}
+
+    monkeypatch.setattr(follower_module, "Client", Waiting(status("no-card")))
+    desks = Desks()
+    follower = Follower(tmp_path, desks.take)
+    follower.start()
+    desks.wait_for(Condition.NO_CARD)
+    assert not release.is_set()
+    follower.stop()
+    release.set()
+
+
 @contextmanager
 def stranger(answer: bytes, piece: bytes = b"") -> Iterator[int]:
     """Somebody on a port who answers this, then one piece for ever."""
