@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from agent.cards.errors import CertificateMismatchError, KeyRefusedError, OrderNotFoundError, OrderRefusedError
-from agent.cards.importing import AUTO, wants_passphrase
+from agent.cards.importing import AUTO, READ_TIMEOUT_S, wants_passphrase
 from agent.cards.keeping import SoftwareKeeper, describe_certificate, list_kept
-from agent.cards.software import SoftwareCards
+from agent.cards.software import SoftwareCards, run_apart
 from agent.people.prompt import Asker, Deed, DeedRequest, Prompt
 from agent.people.translations import choose_language
+from drivers.errors import CardBusyError
 
 if TYPE_CHECKING:
     from agent.certificates.orders import Order, OrderBook
@@ -96,7 +97,8 @@ class Orderer:
 
         Raises OrderNotFoundError, CertificateMismatchError, KeyFileError, KeyRefusedError, PromptError.
         """
-        certificate = await self._with_book(lambda book: _find_certificate(book, order_id, content))
+        order = await self._with_book(lambda book: book.find_order(order_id))
+        certificate = await _read_apart(order, content)
         ders = [certificate.parsed.der]
         self._keeper.require_taken(ders)
         described = (describe_certificate(certificate.parsed, certificate.role),)
@@ -145,13 +147,22 @@ def _require_sound(wish: Wish) -> tuple[Product, OrderSubject]:
     return product, subject
 
 
-def _find_certificate(book: OrderBook, order_id: str, content: bytes) -> KeyCertificate:
+async def _read_apart(order: Order, content: bytes) -> KeyCertificate:
+    """Look into the file in a thread of its own: it may be made to cost a lot, and nobody has agreed to it yet."""
+    from drivers.software.errors import TooCostlyError  # noqa: PLC0415 - where certificates are ordered
+
+    try:
+        return await run_apart("certificate file", lambda: _find_certificate(order, content), READ_TIMEOUT_S)
+    except CardBusyError as error:
+        raise TooCostlyError from error
+
+
+def _find_certificate(order: Order, content: bytes) -> KeyCertificate:
     """The certificate of an order within a file: nothing is taken in yet."""
     from drivers.software.certificates import read_key_certificate  # noqa: PLC0415 - where certificates are ordered
     from drivers.software.errors import KeyFileError, KeyKindError  # noqa: PLC0415
     from drivers.software.importing import read_certificates  # noqa: PLC0415
 
-    order = book.find_order(order_id)
     for der in read_certificates(content):
         try:
             certificate = read_key_certificate(der)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from cryptography import x509
 from support.agent import DeskPresence, Person, RunningAgent, running_agent
 from support.openssl import openssl, verify_cms, write_pem
 from support.organisations import OrganisationKey, certify
-from support.p12 import pem_file
+from support.p12 import p12_file, pem_file
 from support.schemas import list_misfits
 from support.software import copy_folder, take_in
 
@@ -200,3 +201,17 @@ async def test_attack_unattended_agent_gives_up_no_order_that_a_person_placed(fo
         await agent.ask(lambda client: client.cancel_order(mine["id"]))
         waiting = await agent.ask(lambda client: client.certificate_orders())
         assert [one["id"] for one in waiting["orders"]] == [order["id"]]
+
+
+async def test_attack_costly_delivery_keeps_nobody_else_from_the_certificates(agent, organisation_keys, tmp_path):
+    order = await agent.ask(lambda client: client.order_certificate(PRODUCT, SUBJECT))
+    costly = await asyncio.to_thread(p12_file, tmp_path / "p12", organisation_keys["SIGN"], WORDS, "-iter", "1500000")
+    body = {"name": "x.p12", "content": base64.b64encode(costly).decode()}
+    path = f"/v1/certificate-orders/{order['id']}/certificate"
+    delivering = asyncio.create_task(agent.program("POST", path, body))
+    await asyncio.sleep(0.3)
+    begun = time.monotonic()
+    assert (await agent.program("GET", "/v1/software-certificates")).status == 200
+    assert not delivering.done()
+    assert time.monotonic() - begun < 1
+    assert (await delivering).code == "file-refused"
