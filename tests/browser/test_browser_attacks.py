@@ -30,6 +30,7 @@ SOCKET = """url => new Promise((resolve) => {
 GRANT = ["POST", "/v1/grants", {"abilities": ["identity", "authenticate", "sign", "events"]}]
 GET_ROUTES = (
     "/v1/status", "/v1/readers", "/v1/cards", "/v1/cards/99900001", "/v1/certificates", "/v1/directory/99700002712", "/v1/journal", "/v1/grants",
+    "/v1/means", "/v1/software-certificates", "/v1/certificate-products", "/v1/certificate-orders", "/v1/denials",
     "/v1/grants/x", "/v1/events", "/", "/cps-agent.js", "/playground.js", "/playground.css",
 )  # fmt: skip
 

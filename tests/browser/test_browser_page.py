@@ -20,6 +20,8 @@ ROUTES = (
     ("GET", "/v1/cards/99900001"),
     ("GET", "/v1/certificates"),
     ("GET", "/v1/directory/99700002712"),
+    ("GET", "/v1/means"),
+    ("POST", "/v1/cards/99900001/situations"),
     ("GET", "/v1/events"),
     ("POST", "/v1/pin/verify"),
     ("POST", "/v1/pin/change"),
