@@ -106,7 +106,8 @@ class SoftwareCards:
             known = {card.number: card for card in self.known}
             found = await self.use(lambda store: self._read(store, known)) if self.exists else {}
             self._refused = {number: one for number, one in found.items() if isinstance(one, KeyRefusedError)}
-            for number in [number for number, card in known.items() if found.get(number) is not card]:
+            kept = {number for number, card in known.items() if found.get(number) is card}
+            for number in self._places.keys() - kept:
                 _drop(self._places.pop(number))
             for number, one in found.items():
                 if isinstance(one, Card) and number not in self._places:
