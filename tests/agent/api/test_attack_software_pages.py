@@ -39,7 +39,7 @@ ORDER = {
         "place": "Rhône (69)", "organisation": "CABINET", "structureId": "1990000001", "commonName": "LOGICIEL",
     },
 }  # fmt: skip
-LONGEST_PAUSE_S = 0.3
+LONGEST_PAUSE_S = 1.0
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from support.fhir_directory import bundle, mailbox, organization, practitioner, 
 from support.pauses import watched_loop
 
 RPPS = "99700002712"
-LONGEST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 0.8
 MOST_KEPT = 512 * 1024
 
 

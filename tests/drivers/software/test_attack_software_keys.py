@@ -17,7 +17,7 @@ from drivers.card.tlv import encode_tlv
 from drivers.software.errors import KeyFileError, KeyKindError
 from drivers.software.keys import RSA_ENCRYPTION, PrivateKey
 
-LONGEST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 0.7
 MERSENNE = 4253, 4423  # 2^n - 1 is prime: a sound key of 8676 bits, whose check takes 40 s
 
 
