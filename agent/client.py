@@ -94,7 +94,7 @@ class Client:
 
     def situations(self, card_number: str) -> list[Json]:
         """POST /v1/cards/{number}/situations; the agent asks for the code itself."""
-        return list(self.request("POST", f"/v1/cards/{card_number}/situations", {})["situations"])
+        return list(self.request("POST", f"/v1/cards/{quote(card_number, safe='')}/situations", {})["situations"])
 
     def certificates(self) -> list[Json]:
         """GET /v1/certificates."""
