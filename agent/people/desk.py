@@ -35,7 +35,8 @@ from drivers.pin import Passphrase
 
 DENIAL_S: Final = 600.0
 MAX_WAITING: Final = 4
-MAX_CONSENTS: Final = 2  # places that callers without a grant can take: the others are left to whoever has one
+MAX_STRANGERS: Final = 2  # places of each kind that callers without a grant can take: one is left to whoever has one
+CONSENT, DEED = "consent", "deed"
 MAX_WITHDRAWN: Final = 3  # a window that opens and closes faster than a person can refuse it is refused by the next one
 MAX_FRUITLESS: Final = 8  # consents without a yes within DENIAL_S, whoever asked: origins cost an attacker nothing
 _AGENT: Final = ""  # the agent's own notices, as a caller
@@ -50,7 +51,7 @@ class Desk(Prompt):
         self._clock = clock
         self._turn = asyncio.Lock()  # first come, first served
         self._callers: set[str] = set()
-        self._consents = 0
+        self._strangers = dict.fromkeys((CONSENT, DEED), 0)
         self._denials: dict[tuple[str, str], float] = {}
         self._withdrawn: defaultdict[str, list[float]] = defaultdict(list)
         self._fruitless: list[float] = []
@@ -101,7 +102,7 @@ class Desk(Prompt):
         Whoever has just been told that a passphrase was wrong closes the window to look it up: that refuses nobody.
         """
         site, purposes = _site(request.asker.caller), (request.deed,)
-        async with self._stranger(), self._question(site, purposes, lenient=request.opens):
+        async with self._stranger(DEED), self._question(site, purposes, lenient=request.opens):
             return await self._prompt.agree(request)
 
     async def inform(self, message: Notice) -> None:
@@ -132,19 +133,19 @@ class Desk(Prompt):
     async def _consent(self) -> AsyncIterator[None]:
         if len(self._recent(self._fruitless)) >= MAX_FRUITLESS:
             raise DeskBusyError("too many questions found no yes a short while ago")
-        async with self._stranger():
+        async with self._stranger(CONSENT):
             yield
 
     @asynccontextmanager
-    async def _stranger(self) -> AsyncIterator[None]:
-        """Take one of the places for what is asked without a grant."""
-        if self._consents == MAX_CONSENTS:
+    async def _stranger(self, kind: str) -> AsyncIterator[None]:
+        """Take one of the places for what is asked without a grant; each kind has its own."""
+        if self._strangers[kind] == MAX_STRANGERS:
             raise DeskBusyError
-        self._consents += 1
+        self._strangers[kind] += 1
         try:
             yield
         finally:
-            self._consents -= 1
+            self._strangers[kind] -= 1
 
     @asynccontextmanager
     async def _question(self, caller: str, purposes: Iterable[str], *, lenient: bool = False) -> AsyncIterator[None]:

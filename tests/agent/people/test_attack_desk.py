@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from people_values import CONSENT, LOGIN, login_from
 
-from agent.people.desk import DENIAL_S, MAX_CONSENTS, MAX_FRUITLESS, MAX_WAITING, MAX_WITHDRAWN, Desk
+from agent.people.desk import DENIAL_S, MAX_FRUITLESS, MAX_STRANGERS, MAX_WAITING, MAX_WITHDRAWN, Desk
 from agent.people.prompt import (
     Asker,
     Deed,
@@ -158,7 +158,7 @@ async def test_attack_strangers_do_not_take_every_place_at_the_desk(desk, person
     tasks = [asyncio.create_task(desk.confirm(request)) for request in strangers]
     await person.opened.wait()
     refused = [task for task in tasks if task.done()]
-    assert len(tasks) - len(refused) == MAX_CONSENTS
+    assert len(tasks) - len(refused) == MAX_STRANGERS
     assert all(isinstance(task.exception(), DeskBusyError) for task in refused)
     person.silent = False
     waiting = asyncio.create_task(desk.ask_pin(login_from("https://dmp.example")))
@@ -176,7 +176,22 @@ async def test_attack_programs_without_a_grant_do_not_take_every_place_either(de
     await person.opened.wait()
     done, waiting = await asyncio.wait(tasks, timeout=0.1)
     assert all(isinstance(task.exception(), DeskBusyError) for task in done)
-    assert len(waiting) == MAX_CONSENTS
+    assert len(waiting) == MAX_STRANGERS
     for task in waiting:
         task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_attack_pages_that_wait_for_a_consent_keep_nobody_from_an_import(desk, person):
+    person.silent = True
+    pages = [consent_from(f"https://{number}.evil.example") for number in range(MAX_WAITING)]
+    tasks = [asyncio.create_task(desk.confirm(request)) for request in pages]
+    await person.opened.wait()
+    importing = asyncio.create_task(desk.agree(DeedRequest(Deed.IMPORT, Asker("/usr/bin/cps-agent"), "cabinet.p12")))
+    await asyncio.sleep(0)
+    assert not importing.done()
+    person.silent = False
+    for task in tasks:
+        task.cancel()
+    await importing
     await asyncio.gather(*tasks, return_exceptions=True)
