@@ -19,7 +19,7 @@ MAX_CARDS = 200
 """A device that claims to be another card each time fills no disk. Those saved last are kept: the rows' order counts,
 no clock."""
 SAVE = "INSERT OR REPLACE INTO cards (number, profile, updated_at) VALUES (?, ?, unixepoch() * 1000)"
-PRUNE = "DELETE FROM cards WHERE rowid <= (SELECT max(rowid) FROM cards) - ?"
+PRUNE = "DELETE FROM cards WHERE rowid NOT IN (SELECT rowid FROM cards ORDER BY rowid DESC LIMIT ?)"
 LOAD = "SELECT number, profile FROM cards ORDER BY rowid"
 
 Work = Callable[[sqlite3.Connection], object]

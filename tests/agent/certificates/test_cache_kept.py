@@ -309,6 +309,14 @@ async def test_the_last_cards_are_kept_whatever_the_clock_says(path: Path) -> No
     assert stored(path).keys() == set(range(1, MAX_CARDS + 1))
 
 
+async def test_one_card_saved_over_and_over_takes_no_other_cards_place(path: Path) -> None:
+    async with Opened(path) as opened:
+        await opened.save(0)
+        for version in range(MAX_CARDS + 1):
+            opened.cache.save(make_profile("00000001", version))
+    assert stored(path).keys() == {0, 1}
+
+
 async def test_two_users_have_a_cache_each(tmp_path: Path) -> None:
     async with Opened(tmp_path / "one" / "agent.db") as one, Opened(tmp_path / "two" / "agent.db") as two:
         await asyncio.gather(one.save(1), two.save(2))

@@ -104,7 +104,8 @@ def test_code_of_a_card(pin, words):
 
 
 def test_certificates():
-    good, bad = (certificate_section(one, ENGLISH) for one in CERTIFICATES)
+    told = ({"state": "valid"}, {"state": "expired", "chain": None})
+    good, bad = (certificate_section(CERTIFICATES[0] | one, ENGLISH) for one in told)
     assert good.title == "Certificate to log in"
     assert texts(good)["In the name of"] == "Marie DUPONT 899213845021"
     assert texts(good)["Issued by"] == "TEST AC IGC-SANTE FORT PERSONNES"
@@ -229,10 +230,11 @@ def test_refusal_of_the_agent_is_its_sentence(tmp_path):
         assert load_page("card", context(tmp_path / "data", "fr")) == (Section("La phrase de card-busy."),)
 
 
-def layers(tmp_path, **members) -> dict[str, str]:
+def layers(tmp_path, state="valid", **members) -> dict[str, str]:
     with fake_agent(tmp_path / "data") as agent:
         fill(agent)
         agent.status = status("card-ready") | members
+        agent.answers["GET", "/v1/certificates"] = {"certificates": [CERTIFICATES[0] | {"state": state}]}
         if not members.get("readers", True) or members.get("service") == "stopped":
             agent.answers["GET", "/v1/cards"] = {"cards": []}
         (section,) = load_page("diagnosis", context(tmp_path / "data"))
@@ -243,6 +245,8 @@ def test_diagnosis_judges_each_layer(tmp_path):
     well = layers(tmp_path)
     assert well == {"Agent": GOOD, "Smart card service": GOOD, "Reader": GOOD, "Card": GOOD, "Code": GOOD,
                     "Certificate": GOOD}  # fmt: skip
+    for state, sign in (("expiring", GOOD), ("unknown", UNKNOWN), ("revoked", BAD), ("expired", BAD)):
+        assert layers(tmp_path, state)["Certificate"] == sign
     assert layers(tmp_path, readers=[])["Reader"] == BAD
     assert layers(tmp_path, readers=[reader("not-cps")])["Reader"] == BAD
 
