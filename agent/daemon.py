@@ -93,6 +93,15 @@ class Daemon:
         self._stopped.set()
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        served = await self._wire(await self._open_folder(stack), stack)
+        await self._listen(served, stack)
+        watch_cards(served.cards, served.trust)
+        stack.push_async_callback(served.trust.watch.stop)
+        served.cards.start()
+        self._spawn(_prune(served.grants))
+
+    async def _open_folder(self, stack: contextlib.AsyncExitStack) -> Database:
+        """Take the data folder for this run, and open what is in it."""
         folder = self.settings.data_dir
         secure_folder(folder)
         stack.callback(FolderLock(folder).release)
@@ -102,6 +111,10 @@ class Daemon:
         stack.push_async_callback(database.close)
         if database.recovered:
             log.warning("the database was damaged and has been moved aside: grants and journal begin anew")
+        return database
+
+    async def _wire(self, database: Database, stack: contextlib.AsyncExitStack) -> Services:
+        folder = self.settings.data_dir
         journal, grants = Journal(database), Grants(database)
         await grants.load()
         root = TestRoot(folder)
@@ -122,30 +135,23 @@ class Daemon:
         means = KnownMeans(cards, seen, trust.states.find)
         seen.issuer_is_known = trust.knows_issuer
         means.list_software = software.keeper.list_certificates
-        await self._listen(
-            Services(
-                token=token,
-                peers=peer_finder(),
-                grants=grants,
-                journal=journal,
-                desk=desk,
-                sessions=sessions,
-                cards=cards,
-                uses=CardUses(cards, CardAsker(cards, desk), sessions, trust.states.is_revoked),
-                events=cards.events,
-                directory=directory,
-                means=means,
-                memories=memories,
-                software=software,
-                trust=trust,
-                ephemeral_grants=self.settings.unattended,
-            ),
-            stack,
+        return Services(
+            token=token,
+            peers=peer_finder(),
+            grants=grants,
+            journal=journal,
+            desk=desk,
+            sessions=sessions,
+            cards=cards,
+            uses=CardUses(cards, CardAsker(cards, desk), sessions, trust.states.is_revoked),
+            events=cards.events,
+            directory=directory,
+            means=means,
+            memories=memories,
+            software=software,
+            trust=trust,
+            ephemeral_grants=self.settings.unattended,
         )
-        watch_cards(cards, trust)
-        stack.push_async_callback(trust.watch.stop)
-        cards.start()
-        self._spawn(_prune(grants))
 
     async def _make_cards(
         self,
