@@ -119,7 +119,7 @@ class Daemon:
         await grants.load()
         root = TestRoot(folder)
         trust = open_trust(self.settings, root.authorities_der)
-        policy = CardPolicy(root.vouches_for, trust.chains.refutes, self.settings.unattended)
+        policy = CardPolicy(root.vouches_for, trust.chains.refutes, self.settings.unattended, trust.knows_issuer)
         memories = Memories(database.scrub)
         cards, seen = await self._make_cards(database, journal, policy, memories, stack)
         directory = _open_directory(self.settings, database, stack)

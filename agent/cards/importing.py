@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from agent.cards.errors import PassphraseWrongError
-from agent.cards.keeping import SoftwareKeeper, describe_certificate
+from agent.cards.keeping import SoftwareKeeper
 from agent.cards.software import SoftwareCards, run_apart
-from agent.people.prompt import Asker, Deed, DeedRequest, DeskBusyError, KeptCertificate, Prompt
+from agent.people.prompt import Asker, Deed, DeedRequest, DeskBusyError, Prompt
 from drivers.errors import CardBusyError, PinWrongError
 from drivers.pin import Passphrase
 
 if TYPE_CHECKING:
+    from drivers.card.certificate import Certificate
     from drivers.software.entries import SoftwareEntry
     from drivers.software.importing import Imported
     from drivers.software.store import SoftwareStore
@@ -64,8 +65,8 @@ class Importer:
             ders = adding.certificates_der
             self._keeper.require_taken(ders)
             question = DeedRequest(
-                Deed.IMPORT, asker, file.name, adding.describe(), test=self._keeper.is_test(ders),
-                protects=await wants_passphrase(file.protection),
+                Deed.IMPORT, asker, file.name, await self._keeper.describe_new(adding.read()),
+                test=self._keeper.is_test(ders), protects=await wants_passphrase(file.protection),
             )  # fmt: skip
             adding.passphrase = await self._prompt.agree(question)
             entries = await self._software.use(adding)
@@ -106,12 +107,12 @@ class _Adding:
     def certificates_der(self) -> list[bytes]:
         return [item.certificate_der for item in self._imported.items]
 
-    def describe(self) -> tuple[KeptCertificate, ...]:
-        """What the person is shown."""
+    def read(self) -> list[tuple[Certificate, str | None]]:
+        """The certificates with their roles."""
         from drivers.software.certificates import read_key_certificate  # noqa: PLC0415 - where certificates are kept
 
         read = map(read_key_certificate, self.certificates_der)
-        return tuple(describe_certificate(certificate.parsed, certificate.role) for certificate in read)
+        return [(certificate.parsed, certificate.role) for certificate in read]
 
     def __call__(self, store: SoftwareStore) -> tuple[SoftwareEntry, ...]:
         self._begun = True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.cards.errors import CertificateNotFoundError, KeyRefusedError
@@ -72,6 +73,17 @@ class SoftwareKeeper:
     def is_test(self, certificates_der: Sequence[bytes]) -> bool:
         """Whether the test root of this folder has issued them all."""
         return bool(certificates_der) and all(map(self._policy.vouches_for, certificates_der))
+
+    async def describe_new(self, certificates: Sequence[tuple[Certificate, str | None]]) -> tuple[KeptCertificate, ...]:
+        """What a dialog shows of certificates, with their roles, that come from somewhere else."""
+
+        def describe() -> tuple[KeptCertificate, ...]:
+            return tuple(
+                replace(describe_certificate(one, role), is_rootless=not self._policy.knows_issuer(one.der))
+                for one, role in certificates
+            )
+
+        return await asyncio.to_thread(describe)
 
     def require_taken(self, certificates_der: Sequence[bytes]) -> None:
         """Raise KeyRefusedError for a real certificate in unattended mode: a script does not decide about it."""

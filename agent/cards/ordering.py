@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from agent.cards.errors import CertificateMismatchError, KeyRefusedError, OrderNotFoundError, OrderRefusedError
 from agent.cards.importing import AUTO, READ_TIMEOUT_S, wants_passphrase
-from agent.cards.keeping import SoftwareKeeper, describe_certificate, list_kept
+from agent.cards.keeping import SoftwareKeeper, list_kept
 from agent.cards.software import SoftwareCards, run_apart
 from agent.people.prompt import Asker, Deed, DeedRequest, Prompt
 from agent.people.translations import choose_language
@@ -101,7 +101,7 @@ class Orderer:
         certificate = await _read_apart(order, content)
         ders = [certificate.parsed.der]
         self._keeper.require_taken(ders)
-        described = (describe_certificate(certificate.parsed, certificate.role),)
+        described = await self._keeper.describe_new([(certificate.parsed, certificate.role)])
         await self._prompt.agree(DeedRequest(Deed.DELIVER, asker, name, described, test=self._keeper.is_test(ders)))
         entry = await self._with_book(lambda book: book.deliver(order_id, content))
         await self._software.refresh()

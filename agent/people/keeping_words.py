@@ -137,9 +137,11 @@ def _write_subject(request: DeedRequest, words: NullTranslations) -> Section:
 
 
 def _write_certificate(certificate: KeptCertificate, words: NullTranslations) -> Section:
+    rootless = (Fact(words.gettext("Authority"), words.gettext("leads to no root known here")),)
     return (
         Fact(name_role(certificate.role, words), plain_text(certificate.holder, limit=120)),
         Fact(words.gettext("Certificate issued by"), plain_text(certificate.issuer, limit=120)),
+        *(rootless if certificate.is_rootless else ()),
         Fact(words.gettext("Valid until"), write_date(certificate.expires_at, words)),
     )
 

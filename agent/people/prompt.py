@@ -231,12 +231,16 @@ class Deed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeptCertificate:
-    """A certificate as a person tells it from another. `role`: in IGC-Santé's words, such as SIGN; None: unknown."""
+    """A certificate as a person tells it from another. `role`: in IGC-Santé's words, such as SIGN; None: unknown.
+
+    `is_rootless`: it leads to no known root, so that its words, its issuer's name among them, are but claims.
+    """
 
     holder: str
     issuer: str
     expires_at: datetime
     role: str | None = None
+    is_rootless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

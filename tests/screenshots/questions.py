@@ -64,6 +64,7 @@ KEPT = tuple(
     )
     for role in ("AUTH_CLI", "SIGN")
 )  # fmt: skip
+ROOTLESS = replace(KEPT[0], issuer="AC DU CABINET", is_rootless=True)
 IMPORT = DeedRequest(Deed.IMPORT, PROGRAM, "cabinet-tilleuls.p12", KEPT)
 
 QUESTIONS: dict[str, Question] = {
@@ -96,6 +97,7 @@ QUESTIONS: dict[str, Question] = {
     "deed-open-file": replace(IMPORT, certificates=(), opens=True),
     "deed-open-file-wrong": replace(IMPORT, certificates=(), opens=True, wrong=True),
     "deed-import": IMPORT,
+    "deed-import-rootless": replace(IMPORT, certificates=(ROOTLESS,)),
     "deed-import-new-passphrase": replace(IMPORT, protects=True, test=True),
     "deed-remove": DeedRequest(Deed.REMOVE, PROGRAM, "", KEPT[:1]),
     "deed-order": DeedRequest(Deed.ORDER, PROGRAM, "ELEMENTAIRE ORG SIGN: CABINET MÉDICAL DES TILLEULS"),

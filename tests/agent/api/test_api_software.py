@@ -167,3 +167,12 @@ async def test_refusal_keeps_nothing(agent, person, keys):
     assert refused.value.code == "pin-refused"
     assert not (agent.folder / "software").exists()
     assert person.asked[-1].deed is Deed.IMPORT
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_a_certificate_of_no_known_root_is_told_as_such_before_it_is_kept(folder, person, readers, keys, trusted):
+    settings = {"software_keys": "passphrase", "trust_test_cards": trusted}
+    async with running_agent(folder, person, readers, presence=DeskPresence(), **settings) as agent:
+        await take_in(agent, keys["SIGN"])
+    (told,) = person.asked[-1].certificates
+    assert told.is_rootless == (not trusted)
