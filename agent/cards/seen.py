@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -15,14 +14,13 @@ from agent.access.errors import StoreError
 from agent.cards.card import Card
 from agent.cards.cards import Cards
 from agent.cards.events import Event, EventType
+from agent.cards.following import EventFollower
 
 log = logging.getLogger(__name__)
 
 MAX_CARDS = 500
 """A workstation in the corridor of a hospital. Those read last are kept: the rows' order counts, no clock."""
 
-MAX_WAITING = 10_000
-FINISH_S = 2.0
 FIND = "SELECT 1 FROM seen_certificates WHERE number = ? AND position = 0 AND certificate <> ?"
 INSERT = "INSERT INTO seen_certificates (number, position, certificate, test, seen_at) VALUES (?, ?, ?, ?, ?)"
 PRUNE = """
@@ -95,31 +93,20 @@ class SeenCards:
         return await self._database.run(empty)
 
 
-class SeenFollower:
-    """Follow the events from `start` until the bus is closed, and note who comes and goes."""
+class SeenFollower(EventFollower):
+    """Note who comes and goes."""
 
     def __init__(self, seen: SeenCards, cards: Cards) -> None:
+        super().__init__(cards.events)
         self._seen = seen
         self._cards = cards
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Listen from now on."""
-        self._task = asyncio.get_running_loop().create_task(self._follow())
-
-    async def stop(self) -> None:
-        """Write what is still waiting, once the bus is closed."""
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=FINISH_S)
-            self._task.cancel()
-
-    async def _follow(self) -> None:
-        with self._cards.events.subscription(MAX_WAITING) as events:
-            while (event := await events.get()) is not None:
-                try:
-                    await self._note(event)
-                except StoreError as error:
-                    log.warning("that a card was here cannot be written: %s", error)
+    async def note(self, event: Event) -> None:
+        """See EventFollower."""
+        try:
+            await self._note(event)
+        except StoreError as error:
+            log.warning("that a card was here cannot be written: %s", error)
 
     async def _note(self, event: Event) -> None:
         """A card held to a contactless reader names nobody, and is not remembered."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from agent.access.errors import StoreError
@@ -10,42 +9,29 @@ from agent.access.journal import OK, Journal, JournalEntry
 from agent.cards.card import Card
 from agent.cards.conditions import Condition
 from agent.cards.events import Event, EventBus, EventType
+from agent.cards.following import EventFollower
 from agent.certificates.states import StateName
 
 log = logging.getLogger(__name__)
 
 AGENT = "cps-agent"
-MAX_WAITING = 10_000  # a contact that flaps while the disk is slow: what comes later is noted late, not lost
-FINISH_S = 2.0
 
 
-class StateJournal:
-    """Follow the events from `start` until the bus is closed, and note each state that a person would want to know of.
+class StateJournal(EventFollower):
+    """Note each state that a person would want to know of.
 
     The same again within a minute is counted, not written anew: a flapping contact fills no page.
     """
 
     def __init__(self, journal: Journal, events: EventBus) -> None:
+        super().__init__(events)
         self._journal = journal
-        self._events = events
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Listen from now on."""
-        self._task = asyncio.get_running_loop().create_task(self._follow())
-
-    async def stop(self) -> None:
-        """Write what is still waiting, once the bus is closed."""
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=FINISH_S)
-            self._task.cancel()
-
-    async def _follow(self) -> None:
-        with self._events.subscription(MAX_WAITING) as events:
-            while (event := await events.get()) is not None:
-                entry = make_entry(event)
-                if entry is not None:
-                    await record(self._journal, entry)
+    async def note(self, event: Event) -> None:
+        """See EventFollower."""
+        entry = make_entry(event)
+        if entry is not None:
+            await record(self._journal, entry)
 
 
 def make_entry(event: Event) -> JournalEntry | None:
