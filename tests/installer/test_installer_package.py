@@ -204,10 +204,9 @@ def test_policy_is_read_and_decides_nothing_yet(installed):
     assert tomllib.loads(shipped) == {}
     examples = tomllib.loads(re.sub("^#(?=[a-z])", "", shipped, flags=re.MULTILINE))
     assert examples.keys() <= CONVERTERS.keys()
-    paths = {"modules": lambda value: [str(path) for path in value]}
-    assert all(
-        paths.get(name, lambda value: value)(CONVERTERS[name](value)) == value for name, value in examples.items()
-    )
+    for name, value in examples.items():
+        read = CONVERTERS[name](value)
+        assert (list(map(str, read)) if isinstance(read, tuple) else read) == value
     path.write_text("port = 'somewhere'\n")
     installed.run("cps-agent", "serve", "--port", "0", user=USER, code=1)
     path.write_text(shipped)
