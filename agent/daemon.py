@@ -45,7 +45,6 @@ from agent.people.dialog_process import DialogPrompt
 from agent.people.presence import Presence, open_presence
 from agent.people.prompt import Prompt, RefusingPrompt
 from agent.people.scripted import ScriptedPrompt
-from agent.people.terminal import TerminalPrompt
 from agent.services.directory.directory import Directory
 from agent.services.directory.opening import open_directory
 from agent.settings import Settings
@@ -210,6 +209,8 @@ class Daemon:
         if self.settings.unattended:
             return ScriptedPrompt(TEST_PIN, TEST_PUK)
         if self.settings.prompt == "terminal":
+            from agent.people.terminal import TerminalPrompt  # noqa: PLC0415 - it brings the words of every question
+
             return TerminalPrompt(language=self.settings.language)
         if self.settings.prompt == "dialog":
             return DialogPrompt(child_command("_dialog"), language=self.settings.language)

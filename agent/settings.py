@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from drivers.virtual.kinds import DEFAULT_KIND, KINDS
+from drivers.virtual.names import DEFAULT_KIND, KIND_NAMES
 
 APP = "cps-agent"
 ENVIRONMENT_PREFIX = "CPS_AGENT_"
@@ -213,7 +213,7 @@ def _virtual_kinds(value: Any) -> tuple[str, ...]:
     if not isinstance(names, list | tuple):
         raise TypeError(value)
     kinds = tuple(_text(name).strip() for name in names)
-    if not kinds or len(set(kinds)) != len(kinds) or not set(kinds) <= KINDS.keys():
+    if not kinds or len(set(kinds)) != len(kinds) or not set(kinds) <= set(KIND_NAMES):
         raise ValueError(value)
     return kinds
 

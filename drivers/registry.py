@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from drivers.base import Readers, ReaderState, Slot
 from drivers.errors import ServiceStoppedError
 from drivers.pkcs11.workers import ModuleWorkers
-from drivers.virtual.kinds import DEFAULT_KIND, open_card_of_kind
+from drivers.virtual.names import DEFAULT_KIND
 
 if TYPE_CHECKING:
     from drivers.pkcs11.modules import CardModules
@@ -30,7 +30,8 @@ def open_virtual_readers(data_dir: Path, kinds: Sequence[str] = (DEFAULT_KIND,))
 
     Raises DriverError, KeyError for an unknown kind.
     """
-    from drivers.virtual.link import VirtualReaders  # noqa: PLC0415 - only where test cards are wanted
+    from drivers.virtual.kinds import open_card_of_kind  # noqa: PLC0415 - only where test cards are wanted
+    from drivers.virtual.link import VirtualReaders  # noqa: PLC0415
 
     with contextlib.ExitStack() as stack:
         readers = VirtualReaders([stack.enter_context(open_card_of_kind(data_dir, kind)) for kind in kinds])

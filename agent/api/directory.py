@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
 from agent.access.callers import Ability
 from agent.api.callers import caller_text, is_page, require
 from agent.api.context import Services, call, services
-from agent.api.problems import CallError, set_french
+from agent.api.problems import CallError
 from agent.api.readings import QUIET_S, RECENT
-from agent.api.views import coded_view, moment
 from agent.cards.card import Card
-from agent.services.directory.differences import Difference, list_differences
 from agent.services.directory.errors import OtherProfessionalError
 from agent.services.directory.rpps import is_rpps
-from agent.services.directory.values import Listing, Mailbox, MailboxKind, Name, Professional, Situation, Structure
 from drivers.errors import DriverError
 
 MAX_RECENT: Final = 1000
-KINDS: Final = {
-    MailboxKind.PERSONAL: ("personal mailbox", "boîte personnelle"),
-    MailboxKind.PRACTICE: ("mailbox of a practice", "boîte de cabinet"),
-    MailboxKind.ORGANISATION: ("mailbox of a service or team", "boîte organisationnelle (service ou équipe)"),
-    MailboxKind.APPLICATION: (
-        "mailbox of a program: it receives, and nobody may read it",
-        "boîte applicative : un logiciel la relève, personne ne la lit forcément",
-    ),
-    None: ("mailbox of a kind that the directory does not tell", "boîte d'un type que l'annuaire ne précise pas"),
-}
 
 
 async def read_directory(request: web.Request) -> web.Response:
@@ -44,6 +30,8 @@ async def read_directory(request: web.Request) -> web.Response:
     if card is None and is_page(caller):
         raise OtherProfessionalError
     _note(request, rpps, card)
+    from agent.api.directory_views import listing_view  # noqa: PLC0415 - only where the directory is asked
+
     return web.json_response(listing_view(await served.directory.find(rpps), card))
 
 
@@ -66,56 +54,3 @@ def _note(request: web.Request, rpps: str, card: Card | None) -> None:
     recent[key] = now if call(request).is_use else recent[key]
     call(request).record.subject = key[1]
     call(request).record.card_number = card.number if card is not None else None
-
-
-def listing_view(listing: Listing, card: Card | None) -> dict[str, Any]:
-    """What the directory tells; `differences` is empty without a card to compare with."""
-    told = listing.professional or Professional(listing.rpps, active=False)
-    differs = _compare(card, listing.professional)
-    return {
-        "rpps": listing.rpps,
-        "asOf": moment(listing.as_of),
-        "stale": listing.stale,
-        "found": listing.professional is not None,
-        "active": told.active if listing.professional is not None else None,
-        "names": [_name_view(name) for name in told.names],
-        "professions": [coded_view(term) for term in told.professions],
-        "specialities": [coded_view(term) for term in told.specialities],
-        "situations": [_situation_view(situation) for situation in told.situations],
-        "mailboxes": [_mailbox_view(mailbox) for mailbox in told.mailboxes],
-        "cardNumber": card.number if card is not None else None,
-        "differences": [_difference_view(difference) for difference in differs],
-    }
-
-
-def _compare(card: Card | None, professional: Professional | None) -> tuple[Difference, ...]:
-    if card is None or professional is None:
-        return ()
-    return list_differences(card.holder, card.memory.situations, professional)
-
-
-def _name_view(name: Name) -> dict[str, str | None]:
-    return {"familyName": name.family, "givenName": name.given, "title": name.title}
-
-
-def _situation_view(situation: Situation) -> dict[str, Any]:
-    place = situation.structure or Structure(None)
-    return {
-        "name": place.name,
-        "structureId": place.national_id,
-        "finess": place.finess,
-        "siret": place.siret,
-        "siren": place.siren,
-        "sector": coded_view(place.sector),
-        "mode": coded_view(situation.mode),
-        "role": coded_view(situation.role),
-    }
-
-
-def _mailbox_view(mailbox: Mailbox) -> dict[str, str | None]:
-    label, label_fr = KINDS[mailbox.kind]
-    return asdict(mailbox) | {"kindLabel": label, "kindLabelFr": set_french(label_fr)}
-
-
-def _difference_view(difference: Difference) -> dict[str, str | None]:
-    return asdict(difference)

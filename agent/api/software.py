@@ -17,7 +17,6 @@ from agent.api.schemas import LARGE_BODY, ImportBody, read_body
 from agent.api.views import base64_text, moment
 from agent.cards.errors import CertificateNotFoundError
 from agent.cards.keeping import Kept, is_target
-from agent.certificates.structure import read_structure
 from agent.certificates.trust import Trust
 
 if TYPE_CHECKING:
@@ -92,6 +91,8 @@ def pair_view(pair: Pair) -> dict[str, Any]:
 
 def key_view(key: SoftwareKey, trust: Trust) -> dict[str, Any]:
     """A key that is kept, by its certificate. `lent`: what it may be used for now; null for nothing."""
+    from agent.certificates.structure import read_structure  # noqa: PLC0415 - where certificates are kept
+
     certificate, entry, info = key.certificate.parsed, key.entry, key.info()
     structure = read_structure(key.certificate.label, key.certificate.units, None)
     return {

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from drivers.base import CardSlot, Deadline, Slot, Token, TokenSlot
 from drivers.card.atr import CPS_FAMILY, CardFamily, identify_atr
-from drivers.card.family import open_card
 from drivers.card.profile import ProfileStore
 from drivers.errors import (
     CardError,
@@ -39,6 +38,8 @@ class CardOpener:
             raise NotSupportedError
         if self.access == "modules":
             return self.card_modules().open(slot, deadline)
+        from drivers.card.family import open_card  # noqa: PLC0415 - at the first card
+
         try:
             return open_card(slot, atr, self.store, deadline)
         except (NotSupportedError, CardError) as unable:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.children import child_command
 from agent.client import AgentUnreachableError, Client
-from drivers.virtual.kinds import DEFAULT_KIND
+from drivers.virtual.names import DEFAULT_KIND
 
 START_S = 60.0  # the first start of a virtual card makes its keys
 LOOK_S = 0.02

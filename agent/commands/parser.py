@@ -16,7 +16,7 @@ from agent import __version__
 from agent.commands.software_parser import add_software
 from agent.people.translations import DOMAIN, LOCALE_DIR, translator
 from agent.settings import CARD_ACCESSES, PROMPTS
-from drivers.virtual.kinds import DEFAULT_KIND, KINDS, PCSC_KINDS
+from drivers.virtual.names import DEFAULT_KIND, KIND_NAMES, PCSC_KIND_NAMES
 
 PANEL_PAGES = ("card", "certificates", "means", "grants", "journal", "diagnosis", "errands", "settings")
 
@@ -119,7 +119,9 @@ def _add_running(commands: Commands) -> None:
     _add_json(demo)
     demo.add_argument("--serve", action="store_true", help=_("then keep running, with the playground open"))
     demo.add_argument("--port", type=int, help=_("port of the playground (default: any free one)"))
-    demo.add_argument("--kind", choices=KINDS, default=DEFAULT_KIND, help=_("which test card (default: %(default)s)"))
+    demo.add_argument(
+        "--kind", choices=KIND_NAMES, default=DEFAULT_KIND, help=_("which test card (default: %(default)s)")
+    )
     serve = _add(commands, "serve", _("run the agent until Ctrl-C"), "serving:run_serve")
     serve.add_argument("--port", type=int, help=_("listen on this port alone (0: any free one)"))
     serve.add_argument("--virtual", action="store_true", default=None, help=_("use the embedded test card"))
@@ -127,7 +129,7 @@ def _add_running(commands: Commands) -> None:
         "--virtual-kind",
         metavar="KIND[,KIND…]",
         help=_("use embedded test cards of these kinds, each in a reader of its own: {kinds}").format(
-            kinds=", ".join(KINDS)
+            kinds=", ".join(KIND_NAMES)
         ),
     )
     serve.add_argument(
@@ -157,7 +159,7 @@ def _add_running(commands: Commands) -> None:
     )
     card.add_argument("--vpcd", nargs="?", const="", metavar="HOST:PORT", required=True, help=_("where vpcd listens"))
     card.add_argument(
-        "--kind", choices=PCSC_KINDS, default=DEFAULT_KIND, help=_("which test card (default: %(default)s)")
+        "--kind", choices=PCSC_KIND_NAMES, default=DEFAULT_KIND, help=_("which test card (default: %(default)s)")
     )
     card.add_argument("--delay", type=int, default=0, metavar="MS", help=_("time that each exchange takes"))
     card.add_argument("--trace", action="store_true", help=_("print every exchange, codes hidden"))

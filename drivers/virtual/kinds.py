@@ -1,6 +1,6 @@
 """The virtual cards by name: every kind of the CPS family that there is a personalisation of, and what is none.
 
-Light to import: what makes a card is loaded when one is opened.
+What makes a card is loaded when one is opened.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drivers.virtual.names import DEFAULT_KIND
 from drivers.virtual.personalisation import (
     DEFAULT,
     ChipDocAlgorithms,
@@ -167,7 +168,6 @@ def _mute(_: Path) -> Chip:
     return MuteChip()
 
 
-DEFAULT_KIND = "cps3"
 KINDS: dict[str, Opener] = {
     DEFAULT_KIND: _card(DEFAULT),
     "cps3-contactless": _contactless,
@@ -186,9 +186,6 @@ KINDS: dict[str, Opener] = {
     "unknown": _foreign("3B6500000102030405"),
     "mute": _mute,
 }
-
-PCSC_KINDS = tuple(kind for kind in KINDS if kind != "mute")
-"""Those that vpcd can hold (3.3): a card without an ATR is no card to it, and holds up every reader of pcscd."""
 
 
 def open_card_of_kind(data_dir: Path, kind: str) -> Chip:

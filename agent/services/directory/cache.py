@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from agent.access.database import Database
 from agent.access.errors import StoreError
-from agent.services.directory.values import Professional
+
+if TYPE_CHECKING:
+    from agent.services.directory.values import Professional
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +102,8 @@ def _to_json(professional: Professional | None) -> str:
 
 
 def _to_entry(text: str, at: int) -> Entry | None:
+    from agent.services.directory.values import Professional  # noqa: PLC0415 - at the first look-up
+
     try:
         return Entry(msgspec.json.decode(text, type=Professional | None), at)
     except (msgspec.DecodeError, ValueError, TypeError, RecursionError):

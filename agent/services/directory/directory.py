@@ -6,11 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from agent.services.directory.cache import DirectoryCache, Entry
 from agent.services.directory.errors import PASSING, DirectoryError, DirectoryOffError, DirectoryUnavailableError
-from agent.services.directory.values import Listing, Professional
+
+if TYPE_CHECKING:
+    from agent.services.directory.values import Listing, Professional
 
 log = logging.getLogger(__name__)
 
@@ -90,4 +92,6 @@ class Directory:
 
 
 def _listing(rpps: str, entry: Entry, *, stale: bool = False) -> Listing:
+    from agent.services.directory.values import Listing  # noqa: PLC0415 - at the first look-up
+
     return Listing(rpps, entry.professional, entry.as_of, stale)

@@ -17,8 +17,9 @@ from drivers.registry import open_virtual_readers
 from drivers.virtual import kinds
 from drivers.virtual.card_os import VirtualCard
 from drivers.virtual.certificates import Subject, subject_name
-from drivers.virtual.kinds import DEFAULT_KIND, KINDS, open_card_of_kind
+from drivers.virtual.kinds import KINDS, open_card_of_kind
 from drivers.virtual.link import VirtualReaders
+from drivers.virtual.names import DEFAULT_KIND, KIND_NAMES
 from drivers.virtual.personalisation import DEFAULT, Personalisation
 from drivers.virtual.pki import TestPki
 from drivers.virtual.store import open_card, pki_folder
@@ -181,3 +182,7 @@ def test_their_names_cost_no_library():
     code = "import sys, drivers.virtual.kinds; print('cryptography' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_names_are_those_of_the_kinds():
+    assert tuple(KINDS) == KIND_NAMES
