@@ -190,7 +190,12 @@ def _add_asking(commands: Commands) -> None:
     cards = _add(commands, "cards", _("show the cards and their holders"), "asking:run_cards")
     _add_json(cards)
     cards.add_argument("--situations", action="store_true", help=_("read where the holder works; asks for the code"))
-    certificates = _add(commands, "certificates", _("show the certificates of the cards"), "asking:run_certificates")
+    certificates = _add(
+        commands,
+        "certificates",
+        _("show the certificates of cards, and software certificates"),
+        "asking:run_certificates",
+    )
     _add_json(certificates)
     certificates.add_argument("--forget", action="store_true", help=_("forget every known card instead"))
     _add_json(
