@@ -32,6 +32,7 @@ class Request:
 
     y, u: int. v: (major, minor). s, z: bytes. ay: bytes, None for NULL. au: tuple of int. fy, fu: the room in the
     caller's buffer as int, None for a size query. aA: tuple of Attribute. fA: tuple of AttributeRoom. M: Mechanism.
+    Where a program gives a PIN (calls.PIN_CALLS), ay is never copied: b"" when there was one, None when not.
     """
 
     call: Call
@@ -62,10 +63,18 @@ class AttributeRoom:
 
 
 @dataclass(frozen=True, slots=True)
-class AttributesAnswer:
-    """The response of C_GetAttributeValue: as many attributes as were asked for, in that order, and CKR_…"""
+class AttributeSize:
+    """In place of an attribute in an answer to who asks for its size: `length` of its value in bytes."""
 
-    attributes: tuple[Attribute, ...]
+    type: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttributesAnswer:
+    """The response of C_GetAttributeValue: as many attributes as were asked for, in that order, and CKR_."""
+
+    attributes: tuple[Attribute | AttributeSize, ...]
     rv: int
 
 
