@@ -136,6 +136,8 @@ class Readers(ABC):
 
 
 HASH_LENGTHS = {"sha1": 20, "sha224": 28, "sha256": 32, "sha384": 48, "sha512": 64}
+NO_HASH = "none"
+"""In place of a hash name: no DigestInfo is padded but the value as it is, as CKM_RSA_PKCS does (PKCS #11)."""
 
 
 class Padding(StrEnum):
@@ -148,13 +150,18 @@ class Padding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """A hash value with its algorithm, named as hashlib does, and the padding that it is to be signed with."""
+    """A hash value with its algorithm, named as hashlib does, and the padding that it is to be signed with.
+
+    With NO_HASH it is any value that PKCS#1 v1.5 pads: at most 11 bytes shorter than the modulus (RFC 8017 §8.2.1).
+    """
 
     algorithm: str
     value: bytes
     padding: Padding = Padding.PKCS1
 
     def __post_init__(self) -> None:
+        if self.algorithm == NO_HASH and self.padding is Padding.PKCS1 and self.value:
+            return
         if HASH_LENGTHS.get(self.algorithm) != len(self.value):
             raise ValueError(f"not a {self.algorithm} value: {len(self.value)} bytes")
 
@@ -170,8 +177,9 @@ class KeyRole(StrEnum):
 class KeyInfo:
     """A private key and the certificate that shares its CKA_ID.
 
-    `hashes` and `pss_hashes`: what it can sign with either padding, named as hashlib does. `needs_code` is False for a
-    key that signs for whoever holds the card near a reader (the technical key of a contactless CPS3).
+    `hashes` and `pss_hashes`: what it can sign with either padding, named as hashlib does; NO_HASH among them where it
+    pads anything. `needs_code` is False for a key that signs for whoever holds the card near a reader (the technical
+    key of a contactless CPS3).
     """
 
     key_id: bytes
@@ -246,6 +254,15 @@ class DataObject:
     private: bool
 
 
+@dataclass(frozen=True, slots=True)
+class DataEntry:
+    """A data object as a directory lists it, without its value."""
+
+    label: str
+    application: str
+    private: bool
+
+
 Wanted = Callable[[str], bool]
 """Whether a data object of that label is to be read."""
 
@@ -270,6 +287,12 @@ class DataReader(ABC):
         ON_PAD has the person type again. An object that the token will not show is left out, a long one is cut.
         Raises what Token.sign raises.
         """
+
+
+    def list_data_objects(self, deadline: Deadline) -> tuple[DataEntry, ...]:
+        """What there is, as far as the token tells without a code. Raises what Token.sign raises."""
+        found = self.read_data_objects(None, deadline)
+        return tuple(DataEntry(item.label, item.application, item.private) for item in found)
 
 
 class PinReader(ABC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.base import HASH_LENGTHS, CardSlot, Deadline, Digest
+from drivers.base import HASH_LENGTHS, NO_HASH, CardSlot, Deadline, Digest
 from drivers.card import apdu, pkcs15
 from drivers.card.apdu import SW_END_OF_FILE, Channel
 from drivers.card.atr import CardFamily
@@ -29,7 +29,7 @@ PSO_SIGNATURE, PSO_HASH_VALUE = 0x9E, 0x9A
 RESET_WITH_NEW_CODE = 0x02
 
 HASHES_BY_PSO = {"sha256": pkcs15.CKM_SHA256_RSA_PKCS, "sha1": pkcs15.CKM_SHA1_RSA_PKCS}
-HASHES_BY_DIGEST_INFO = dict.fromkeys(HASH_LENGTHS, pkcs15.CKM_RSA_PKCS)
+HASHES_BY_DIGEST_INFO = dict.fromkeys((*HASH_LENGTHS, NO_HASH), pkcs15.CKM_RSA_PKCS)
 IAS_ECC_REFERENCES = {pkcs15.CKM_RSA_PKCS: 0x02, pkcs15.CKM_SHA1_RSA_PKCS: 0x12, pkcs15.CKM_SHA256_RSA_PKCS: 0x42}
 
 

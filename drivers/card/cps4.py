@@ -5,7 +5,7 @@ What no public source tells is marked "unverified", and where it costs nothing m
 
 from __future__ import annotations
 
-from drivers.base import HASH_LENGTHS, CardSlot, Deadline, Digest, Padding
+from drivers.base import HASH_LENGTHS, NO_HASH, CardSlot, Deadline, Digest, Padding
 from drivers.card import apdu, pkcs15
 from drivers.card.apdu import SW_CONDITIONS_NOT_SATISFIED, SW_END_OF_FILE, SW_FILE_NOT_FOUND, SW_OK, Channel
 from drivers.card.atr import CardFamily
@@ -113,7 +113,8 @@ class ChipDoc(Dialect):
         The documented references stand in where EF.TokenInfo names none that the key can use.
         """
         if not key.non_repudiation:
-            return dict.fromkeys(HASH_LENGTHS, NO_REFERENCE), dict.fromkeys(HASH_LENGTHS, NO_REFERENCE)
+            pss = dict.fromkeys(HASH_LENGTHS, NO_REFERENCE)
+            return {**pss, NO_HASH: NO_REFERENCE}, pss
         told = told_references(key, info, PKCS1_MECHANISMS), told_references(key, info, PSS_MECHANISMS)
         return told if any(told) else (PKCS1_REFERENCES, PSS_REFERENCES)
 

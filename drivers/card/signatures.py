@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from drivers.base import HASH_LENGTHS, Digest, KeyRole, Padding
+from drivers.base import HASH_LENGTHS, NO_HASH, Digest, KeyRole, Padding
 from drivers.card.certificate import Certificate, parse_certificate
 from drivers.card.extensions import NON_REPUDIATION, read_authority, read_key_usage
 from drivers.card.tlv import encode_tlv
-from drivers.errors import CardUnknownError
+from drivers.errors import CardUnknownError, NotSupportedError
 
 # Algorithm identifiers of DigestInfo (RFC 8017 §9.2, note 1)
 HASH_OIDS = {
@@ -35,10 +35,13 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 
 MIN_MODULUS_BITS = 1024
+PKCS1_OVERHEAD = 11  # 00 01, eight times FF at least, 00
 
 
 def encode_digest_info(digest: Digest) -> bytes:
-    """DER DigestInfo (RFC 8017 A.2.4): what RSASSA-PKCS1-v1_5 pads."""
+    """DER DigestInfo (RFC 8017 A.2.4): what RSASSA-PKCS1-v1_5 pads. Without a hash the value as it is."""
+    if digest.algorithm == NO_HASH:
+        return digest.value
     algorithm = encode_tlv(0x30, encode_tlv(0x06, HASH_OIDS[digest.algorithm]), encode_tlv(0x05))
     return encode_tlv(0x30, algorithm, encode_tlv(0x04, digest.value))
 
@@ -68,6 +71,12 @@ def _mask(name: str, seed: bytes, length: int) -> bytes:
     return b"".join(hashlib.new(name, seed + n.to_bytes(4)).digest() for n in range(count))[:length]
 
 
+def require_room(certificate_der: bytes, digest: Digest) -> None:
+    """Raise NotSupportedError for a value that the key's modulus leaves no room for (RFC 8017 §8.2.1)."""
+    if len(encode_digest_info(digest)) > modulus_bits(certificate_der) // 8 - PKCS1_OVERHEAD:
+        raise NotSupportedError("the value is too long for this key")
+
+
 def modulus_bits(certificate_der: bytes) -> int:
     """Size of the certificate's RSA key. Raises CardUnknownError."""
     return _load(certificate_der)[1].key_size
@@ -75,12 +84,14 @@ def modulus_bits(certificate_der: bytes) -> int:
 
 def is_signature_of(certificate_der: bytes, digest: Digest, signature: bytes) -> bool:
     """Whether the certificate's key made this signature over this digest, with the padding asked for."""
-    algorithm = HASHES[digest.algorithm]
-    scheme: padding.AsymmetricPadding = padding.PKCS1v15()
-    if digest.padding is Padding.PSS:
-        scheme = padding.PSS(padding.MGF1(algorithm), padding.PSS.DIGEST_LENGTH)
     try:
         _, key = _load(certificate_der)
+        if digest.algorithm == NO_HASH:
+            return key.recover_data_from_signature(signature, padding.PKCS1v15(), None) == digest.value
+        algorithm = HASHES[digest.algorithm]
+        scheme: padding.AsymmetricPadding = padding.PKCS1v15()
+        if digest.padding is Padding.PSS:
+            scheme = padding.PSS(padding.MGF1(algorithm), padding.PSS.DIGEST_LENGTH)
         key.verify(signature, digest.value, scheme, Prehashed(algorithm))
     except (InvalidSignature, CardUnknownError):
         return False

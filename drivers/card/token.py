@@ -10,11 +10,13 @@ from contextlib import contextmanager
 
 from drivers.base import (
     CardSlot,
+    DataEntry,
     DataObject,
     DataReader,
     Deadline,
     Digest,
     KeyInfo,
+    Padding,
     PinKeeper,
     PinReader,
     PinStatus,
@@ -28,7 +30,7 @@ from drivers.card.dialect import Dialect
 from drivers.card.files import CardReading, Sight
 from drivers.card.objects import CodedReading, Unlocking, list_private, read_private, read_public
 from drivers.card.profile import CardKey, CardProfile, PinFile, ProfileStore
-from drivers.card.signatures import is_signature_of
+from drivers.card.signatures import is_signature_of, require_room
 from drivers.errors import CardRemovedError, CardUnknownError, NotSupportedError
 from drivers.pin import LONGEST, SHORTEST, Code, PadEntry, Pin
 
@@ -57,6 +59,8 @@ class CpsToken(Token):
         for digest in digests:
             if not card_key.info().signs(digest):
                 raise NotSupportedError(f"the {card_key.role} key does not sign {digest.algorithm} ({digest.padding})")
+            if digest.padding is Padding.PKCS1:
+                require_room(key.certificate_der, digest)
         self._require_code(code)
         if not digests:
             return []
@@ -163,6 +167,11 @@ class CodedToken(CpsToken, PinReader, PinKeeper, DataReader):
         with CodedReading(self.slot, self.dialect, deadline, sight, unlocking) as coded:
             return found + read_private(coded, private)
 
+    def list_data_objects(self, deadline: Deadline) -> tuple[DataEntry, ...]:
+        """Private ones too: the directory that lists them is public. Read once, until the card leaves."""
+        self.read_data_objects(None, deadline, _no_label)
+        return tuple(DataEntry(each.label, each.application, each.private) for each in self.profile.objects or ())
+
     def _remember(self, before: CardProfile) -> None:
         """Keep what was read beside the rest, unless that has been forgotten meanwhile."""
         if self.profile != before and self._store.load(self.number) == before:
@@ -231,3 +240,7 @@ class CodedToken(CpsToken, PinReader, PinKeeper, DataReader):
         verified = answer.sw == apdu.SW_OK
         tries = None if verified else codes.tries_left(answer.sw)
         return PinStatus(tries, verified, code.min_length, code.max_length)
+
+
+def _no_label(_label: str) -> bool:
+    return False

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from drivers.base import (
     HASH_LENGTHS,
+    NO_HASH,
     DataObject,
     DataReader,
     Deadline,
@@ -25,7 +26,7 @@ from drivers.base import (
     any_label,
 )
 from drivers.card.atr import generation_of
-from drivers.card.signatures import certificate_role, encode_digest_info, is_authority, is_signature_of
+from drivers.card.signatures import certificate_role, encode_digest_info, is_authority, is_signature_of, require_room
 from drivers.errors import (
     CardAbsentError,
     CardBusyError,
@@ -124,6 +125,7 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
         for digest in digests:
             if not current.signs(digest):
                 raise NotSupportedError(f"{self.access} does not sign {digest.algorithm} with the {key.role} key")
+            require_room(key.certificate_der, digest)
         if not digests:
             return []
         data = [encode_digest_info(digest) for digest in digests[: wire.MAX_SIGNATURES]]
@@ -132,6 +134,8 @@ class Pkcs11Token(Token, PinReader, PinKeeper, DataReader):
             try:
                 signatures = self._call(wire.Signatures, request, deadline, pin).values
             except NotSupportedError as error:
+                if any(digest.algorithm == NO_HASH for digest in digests):
+                    raise  # it may be the value that is not supported
                 self._give_up(key)
                 raise KeyUnusableError(f"{self.access}: the {key.role} key: {error}") from error
         if len(signatures) > len(data):
@@ -282,4 +286,4 @@ def _is_readable_authority(certificate_der: bytes) -> bool:
 
 
 def _hashes(role: KeyRole, *, of_card: bool) -> frozenset[str]:
-    return CARD_HASHES if of_card and role is KeyRole.SIGNATURE else frozenset(HASH_LENGTHS)
+    return CARD_HASHES if of_card and role is KeyRole.SIGNATURE else frozenset((*HASH_LENGTHS, NO_HASH))

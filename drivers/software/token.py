@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo, Prehashed
 
 from drivers.base import (
     HASH_LENGTHS,
+    NO_HASH,
     Deadline,
     Digest,
     KeyInfo,
@@ -22,7 +23,7 @@ from drivers.base import (
     PinStatus,
     Token,
 )
-from drivers.card.signatures import HASHES, is_signature_of
+from drivers.card.signatures import HASHES, is_signature_of, require_room
 from drivers.errors import CardUnknownError, NotSupportedError, PinWrongError
 from drivers.pin import LONGEST_PASSPHRASE, Code, Passphrase
 from drivers.software.certificates import KeyCertificate, read_key_certificate
@@ -54,10 +55,10 @@ class SoftwareKey:
         lent = self.role.lends if self.role is not None and self.current else None
         if self.role is None or lent is None:
             return None
-        hashes = frozenset(HASH_LENGTHS)
+        hashes, pss_hashes = frozenset((*HASH_LENGTHS, NO_HASH)), frozenset(HASH_LENGTHS)
         needs_code = self.entry.protection is Protection.PASSPHRASE
         key_id, der = self.entry.key_id, self.entry.certificate_der
-        return KeyInfo(key_id, self.role.value, lent, der, hashes, hashes, needs_code)
+        return KeyInfo(key_id, self.role.value, lent, der, hashes, pss_hashes, needs_code)
 
 
 class SoftwareToken(Token):
@@ -83,6 +84,8 @@ class SoftwareToken(Token):
         for digest in digests:
             if not info.signs(digest):
                 raise NotSupportedError(f"this key does not sign {digest.algorithm} ({digest.padding})")
+            if digest.padding is Padding.PKCS1:
+                require_room(info.certificate_der, digest)
         _require_code(info, code)
         if not digests:
             return []
@@ -180,14 +183,19 @@ def _while_time(digests: Sequence[Digest], deadline: Deadline) -> Iterable[Diges
         yield digest
 
 
+def _scheme(digest: Digest) -> tuple[padding.AsymmetricPadding, Prehashed | NoDigestInfo]:
+    if digest.algorithm == NO_HASH:
+        return padding.PKCS1v15(), NoDigestInfo()
+    algorithm = HASHES[digest.algorithm]
+    if digest.padding is Padding.PSS:
+        return padding.PSS(padding.MGF1(algorithm), padding.PSS.DIGEST_LENGTH), Prehashed(algorithm)
+    return padding.PKCS1v15(), Prehashed(algorithm)
+
+
 def _sign(private: rsa.RSAPrivateKey, info: KeyInfo, digest: Digest) -> bytes:
     """RFC 8017 §8. What does not verify does not leave: a damaged key would give itself away by it."""
-    algorithm = HASHES[digest.algorithm]
-    scheme: padding.AsymmetricPadding = padding.PKCS1v15()
-    if digest.padding is Padding.PSS:
-        scheme = padding.PSS(padding.MGF1(algorithm), padding.PSS.DIGEST_LENGTH)
     try:
-        signature = private.sign(digest.value, scheme, Prehashed(algorithm))
+        signature = private.sign(digest.value, *_scheme(digest))
     except ValueError as error:
         raise EntryDamagedError("the key is damaged") from error
     if not is_signature_of(info.certificate_der, digest, signature):

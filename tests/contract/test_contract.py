@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from drivers.base import DataReader, Deadline, Digest, KeyInfo, KeyRole, Padding, PinKeeper, PinReader, Token
+from drivers.base import NO_HASH, DataReader, Deadline, Digest, KeyInfo, KeyRole, Padding, PinKeeper, PinReader, Token
 from drivers.card.activity import activity_number, parse_activities
 from drivers.errors import (
     CardAbsentError,
@@ -110,6 +110,24 @@ def test_the_authentication_key_signs(subject, token, algorithm):
 @pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
 def test_the_authentication_key_signs_longer_hashes(token, algorithm):
     verify(key_of(token, KeyRole.AUTHENTICATION), sign(token, algorithm=algorithm), algorithm)
+
+
+@needs(Ability.LONG_HASHES)
+@pytest.mark.parametrize("length", [1, 36, 83])
+def test_the_authentication_key_signs_what_is_no_hash(token, length):
+    """TLS 1.1 signs the 36 bytes of two hashes; a card takes two fifths of the modulus (IAS-ECC), a DigestInfo fits."""
+    key, value = key_of(token, KeyRole.AUTHENTICATION), bytes(range(length))
+    (signature,) = token.sign(key, [Digest(NO_HASH, value)], code_for(token, key), soon())
+    public = x509.load_der_x509_certificate(key.certificate_der).public_key()
+    assert public.recover_data_from_signature(signature, padding.PKCS1v15(), None) == value
+
+
+@needs(Ability.LONG_HASHES)
+def test_a_value_that_the_modulus_has_no_room_for(subject, token):
+    key = key_of(token, KeyRole.AUTHENTICATION)
+    with pytest.raises(NotSupportedError):
+        token.sign(key, [Digest(NO_HASH, bytes(246))], code_for(token, key), soon())
+    assert not subject.stands_verified
 
 
 @needs(Ability.SIGNATURE_KEY)
@@ -379,6 +397,15 @@ def test_data_objects_are_read_the_private_ones_with_the_code(subject, token):
     assert not subject.stands_verified
     with pytest.raises(PinWrongError):
         token.read_data_objects(pin(token, WRONG_PIN), soon())
+
+
+@needs(Ability.DATA)
+def test_the_data_objects_are_listed_without_a_code(subject, token):
+    assert isinstance(token, DataReader)
+    listed = {(entry.label, entry.private) for entry in token.list_data_objects(soon())}
+    assert ("CPS_INFO_PS", False) in listed
+    assert token.access != "direct" or subject.kind != "cps3" or ("CPS_ACTIVITY_01_PS", True) in listed
+    assert not subject.stands_verified
 
 
 @needs(Ability.DATA)
