@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from agent.access.consents import Consents
 from agent.access.database import Database
 from agent.access.folder import secure_folder, write_private
 from agent.access.grants import Grants
@@ -138,6 +139,7 @@ class Daemon:
             token=token,
             peers=peer_finder(),
             grants=grants,
+            consents=Consents(desk, grants, ephemeral=self.settings.unattended),
             journal=journal,
             desk=desk,
             sessions=sessions,
@@ -149,7 +151,6 @@ class Daemon:
             memories=memories,
             software=software,
             trust=trust,
-            ephemeral_grants=self.settings.unattended,
         )
 
     async def _make_cards(

@@ -288,7 +288,6 @@ class DataReader(ABC):
         Raises what Token.sign raises.
         """
 
-
     def list_data_objects(self, deadline: Deadline) -> tuple[DataEntry, ...]:
         """What there is, as far as the token tells without a code. Raises what Token.sign raises."""
         found = self.read_data_objects(None, deadline)

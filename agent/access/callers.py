@@ -26,10 +26,15 @@ class Ability(StrEnum):
     BATCH = "batch"
     GATEWAY = "gateway"
     EVENTS = "events"
+    USE_AUTHENTICATION_KEY = "use-authentication-key"
+    USE_SIGNATURE_KEY = "use-signature-key"
+    READ_PRIVATE_DATA = "read-private-data"
 
 
 IMPLICIT_PROGRAM_ABILITIES = frozenset({Ability.IDENTITY, Ability.EVENTS})
-PAGE_ABILITIES = frozenset(Ability) - {Ability.SIGN_RAW, Ability.GATEWAY}
+CARD_ABILITIES = frozenset({Ability.USE_AUTHENTICATION_KEY, Ability.USE_SIGNATURE_KEY, Ability.READ_PRIVATE_DATA})
+"""What a program may do by PKCS#11 with one card, whose number the consent names; never asked for through the API."""
+PAGE_ABILITIES = frozenset(Ability) - {Ability.SIGN_RAW, Ability.GATEWAY} - CARD_ABILITIES
 PROGRAM_ABILITIES = frozenset(Ability)
 
 
@@ -50,6 +55,14 @@ class Caller:
     def lasting(self) -> bool:
         """Whether its grants may outlive the daemon: not those of a plain http page, which any program could serve."""
         return self.kind is CallerKind.PROGRAM or self.name.startswith("https://")
+
+
+@dataclass(frozen=True, slots=True)
+class CardAbility:
+    """One of CARD_ABILITIES, with the card that it concerns."""
+
+    ability: Ability
+    card_number: str
 
 
 def possible_abilities(kind: CallerKind) -> frozenset[Ability]:

@@ -10,10 +10,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from agent.access import granttable
-from agent.access.callers import IMPLICIT_PROGRAM_ABILITIES, Ability, Caller, CallerKind, require_possible
+from agent.access.callers import (
+    CARD_ABILITIES,
+    IMPLICIT_PROGRAM_ABILITIES,
+    Ability,
+    Caller,
+    CallerKind,
+    CardAbility,
+    require_possible,
+)
 from agent.access.clock import Clock, utc_now
 from agent.access.database import Database
-from agent.access.errors import GrantNotFoundError, GrantRequiredError
+from agent.access.errors import AbilityRefusedError, GrantNotFoundError, GrantRequiredError
 from agent.access.granttable import Grant
 
 DEFAULT_LIFETIME = timedelta(days=90)
@@ -64,11 +72,24 @@ class Grants:
         await self.prune()
 
     async def add(self, caller: Caller, abilities: Iterable[Ability], terms: GrantTerms | None = None) -> Grant:
-        """Remember a consent, merged with what the caller has; raise AbilityRefusedError for what it can never have."""
+        """Remember a consent, merged with what the caller has.
+
+        Raises AbilityRefusedError for what it can never have, and for what is given for a card alone.
+        """
         given = frozenset(abilities)
-        require_possible(caller, given)
+        if given & CARD_ABILITIES:
+            raise AbilityRefusedError("this is given for one card at a time")
+        return await self._add(self._make(caller, given, terms or GrantTerms()))
+
+    async def add_for_card(self, caller: Caller, given: CardAbility, terms: GrantTerms | None = None) -> Grant:
+        """Remember a consent that concerns one card alone, merged alike. Raises AbilityRefusedError."""
+        grant = self._make(caller, frozenset({given.ability}), terms or GrantTerms())
+        return await self._add(replace(grant, cards=frozenset({given})))
+
+    async def _add(self, new: Grant) -> Grant:
+        require_possible(new.caller, new.abilities)
         async with self._lock:
-            grant = self._merge(self._make(caller, given, terms or GrantTerms()))
+            grant = self._merge(new)
             if not grant.ephemeral:
                 await self._database.run(lambda connection: granttable.save_grant(connection, grant))
             self._grants[grant.id] = grant
@@ -87,6 +108,15 @@ class Grants:
     def allows(self, caller: Caller, ability: Ability) -> bool:
         """Tell whether to ask for consent; where it matters, call `require`."""
         return ability in self.abilities(caller)
+
+    def allows_for_card(self, caller: Caller, wanted: CardAbility) -> bool:
+        """Tell whether this caller may do this with this card now."""
+        return any(wanted in grant.cards for grant in self._list_valid(caller))
+
+    def require_for_card(self, caller: Caller, wanted: CardAbility) -> None:
+        """Raise GrantRequiredError unless this caller may do this with this card now."""
+        if not self.allows_for_card(caller, wanted):
+            raise GrantRequiredError(wanted.ability)
 
     def require(self, caller: Caller, ability: Ability) -> None:
         """Raise GrantRequiredError unless this caller may do this now."""
@@ -156,8 +186,8 @@ class Grants:
         old = next((grant for grant in self._list_valid(new.caller) if grant.ephemeral == new.ephemeral), None)
         if old is None:
             return new
-        expires_at = new.expires_at if new.abilities >= old.abilities else min(old.expires_at, new.expires_at)
-        return replace(old, abilities=old.abilities | new.abilities, expires_at=expires_at)
+        expires_at = new.expires_at if new.covers(old) else min(old.expires_at, new.expires_at)
+        return replace(old, abilities=old.abilities | new.abilities, cards=old.cards | new.cards, expires_at=expires_at)
 
 
 def _counts(grant: Grant, now: datetime) -> bool:

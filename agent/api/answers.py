@@ -166,7 +166,7 @@ RENEWAL = _record(
 )
 GRANT = _record(
     _texts("id", "caller", "createdAt", "expiresAt")
-    | {"kind": KIND, "abilities": _list({"enum": list(Ability)}), "untilStop": BOOLEAN}
+    | {"kind": KIND, "abilities": _list({"enum": list(Ability)}), "cards": _list(TEXT), "untilStop": BOOLEAN}
 )
 TERMS: Final = _list(_record({"code": TEXT, "label": TEXT_OR_NULL}))
 DIRECTORY_ENTRY = _record(

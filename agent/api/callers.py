@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import weakref
 from asyncio import Transport
-from datetime import UTC, datetime
 
 from aiohttp import hdrs, web
 
-from agent.access.callers import Ability, Caller, CallerKind, require_possible
-from agent.access.errors import GrantRefusedError, PeerRefusedError, TokenRefusedError
-from agent.access.grants import DEFAULT_LIFETIME, GrantTerms
-from agent.access.granttable import Grant
+from agent.access.callers import Ability, Caller, CallerKind
+from agent.access.errors import PeerRefusedError, TokenRefusedError
 from agent.access.peer import Endpoint
 from agent.api.context import Connection, call, services
 from agent.cards.errors import CardNotFoundError
 from agent.cards.software import is_software_number
-from agent.people.prompt import Asker, ConfirmRequest, DeskBusyError, PromptError
 
 _connections: weakref.WeakKeyDictionary[Transport, Connection] = weakref.WeakKeyDictionary()
 
@@ -76,12 +72,6 @@ def is_page(caller: Caller) -> bool:
     return caller.kind is CallerKind.PAGE
 
 
-def asker(caller: Caller) -> Asker:
-    """The caller as a dialog shows it: by its name, always. Raises AbilityRefusedError for a program without one."""
-    require_possible(caller, ())
-    return Asker(caller.name, caller.through, is_page=is_page(caller))
-
-
 def refuse_ungranted_page(request: web.Request, ability: Ability) -> None:
     """Refuse a page before its body is read; a program's consent is asked once its request is known to be right."""
     origin = call(request).admission.origin
@@ -97,24 +87,6 @@ async def require(request: web.Request, ability: Ability) -> Caller:
     caller = await name_caller(request)
     grants = services(request).grants
     if not is_page(caller) and not grants.allows(caller, ability):
-        await ask_grant(request, caller, frozenset({ability}))
+        await services(request).consents.ask(caller, {ability})
     grants.require(caller, ability)
     return caller
-
-
-async def ask_grant(request: web.Request, caller: Caller, abilities: frozenset[Ability]) -> Grant:
-    """Ask the person, and remember a yes. Raises GrantRefusedError, AbilityRefusedError."""
-    served = services(request)
-    require_possible(caller, abilities)
-    ephemeral = served.ephemeral_grants or not caller.lasting
-    until = None if ephemeral else datetime.now(UTC) + DEFAULT_LIFETIME
-    question = ConfirmRequest(asker(caller), tuple(sorted(map(str, abilities))), until, remembered=not ephemeral)
-    try:
-        agreed = await served.desk.confirm(question)
-    except DeskBusyError:
-        raise
-    except PromptError as error:
-        raise GrantRefusedError from error
-    if not agreed:
-        raise GrantRefusedError
-    return await served.grants.add(caller, abilities, GrantTerms(ephemeral=ephemeral))

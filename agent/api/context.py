@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from agent.access.consents import Consents
 from agent.access.gate import Admission
 from agent.access.grants import Grants
 from agent.access.journal import Journal
@@ -30,6 +31,7 @@ class Services:
     token: LocalToken
     peers: PeerFinder
     grants: Grants
+    consents: Consents
     journal: Journal
     cards: Cards
     uses: CardUses
@@ -41,7 +43,6 @@ class Services:
     means: KnownMeans
     memories: Memories
     trust: Trust
-    ephemeral_grants: bool = False
 
 
 @dataclass(slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from agent.access.errors import GrantNotFoundError
-from agent.api.callers import ask_grant, name_caller
+from agent.access.callers import CARD_ABILITIES
+from agent.access.errors import AbilityRefusedError, GrantNotFoundError
+from agent.api.callers import name_caller
 from agent.api.context import call, services
 from agent.api.schemas import GrantBody, read_body
 from agent.api.views import grant_view
@@ -16,13 +17,15 @@ async def create_grant(request: web.Request) -> web.Response:
     body = await read_body(request, GrantBody)
     caller = await name_caller(request)
     abilities = frozenset(body.abilities)
-    state, grants = call(request), services(request).grants
-    existing = grants.find(caller)
-    if existing is not None and abilities <= grants.abilities(caller):
+    if abilities & CARD_ABILITIES:
+        raise AbilityRefusedError("a program is asked for this when it uses the card by PKCS#11")
+    state, served = call(request), services(request)
+    existing = served.grants.find(caller)
+    if existing is not None and abilities <= served.grants.abilities(caller):
         return web.json_response(grant_view(existing), status=200)
     state.is_use = True
     state.record.subject = ", ".join(sorted(abilities))
-    return web.json_response(grant_view(await ask_grant(request, caller, abilities)), status=201)
+    return web.json_response(grant_view(await served.consents.ask(caller, abilities)), status=201)
 
 
 async def list_grants(request: web.Request) -> web.Response:

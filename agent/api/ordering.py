@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from agent.api.callers import asker
+from agent.access.consents import asker_of
 from agent.api.context import services
 from agent.api.schemas import LARGE_BODY, DeliveryBody, OrderBody, read_body
 from agent.api.software import answer_with_keys, begin, require_program
@@ -51,7 +51,7 @@ async def order_certificate(request: web.Request) -> web.Response:
         body.product, whom.place, whom.organisation, whom.structure_id, whom.common_name,
         desk.choose(body.protection), body.replaces,
     )  # fmt: skip
-    order = await desk.orderer.place(asker(caller), wish)
+    order = await desk.orderer.place(asker_of(caller), wish)
     state.record.code_given = True
     return web.json_response(order_view(order), status=201)
 
@@ -62,7 +62,7 @@ async def deliver_certificate(request: web.Request) -> web.Response:
     body = await read_body(request, DeliveryBody, LARGE_BODY)
     state.record.subject = body.name
     desk = services(request).software
-    entry = await desk.orderer.deliver(asker(caller), request.match_info["id"], body.name, body.content)
+    entry = await desk.orderer.deliver(asker_of(caller), request.match_info["id"], body.name, body.content)
     state.record.code_given = True
     return answer_with_keys(request, {entry.id}, await desk.keeper.list_kept())
 
@@ -71,7 +71,7 @@ async def cancel_order(request: web.Request) -> web.Response:
     """DELETE /v1/certificate-orders/{id}: forget an order and its key for good; the person is asked."""
     caller, state = await begin(request)
     state.record.subject = request.match_info["id"]
-    await services(request).software.orderer.cancel(asker(caller), request.match_info["id"])
+    await services(request).software.orderer.cancel(asker_of(caller), request.match_info["id"])
     state.record.code_given = True
     return web.Response(status=204)
 

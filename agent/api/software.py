@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from agent.access.callers import Caller, CallerKind
+from agent.access.consents import asker_of
 from agent.access.errors import TokenRefusedError
-from agent.api.callers import asker, name_caller
+from agent.api.callers import name_caller
 from agent.api.certificates import state_view
 from agent.api.context import Call, call, services
 from agent.api.schemas import LARGE_BODY, ImportBody, read_body
@@ -40,7 +41,7 @@ async def import_software(request: web.Request) -> web.Response:
     body = await read_body(request, ImportBody, LARGE_BODY)
     state.record.subject = body.name
     desk = services(request).software
-    entries = await desk.importer.import_file(asker(caller), desk.key_file(body.name, body.content, body.protection))
+    entries = await desk.importer.import_file(asker_of(caller), desk.key_file(body.name, body.content, body.protection))
     state.record.code_given = True
     added = {entry.id for entry in entries}
     kept = await desk.keeper.list_kept()
@@ -60,7 +61,7 @@ async def remove_software(request: web.Request) -> web.Response:
     if not is_target(target):
         raise CertificateNotFoundError
     state.record.subject = target
-    await services(request).software.keeper.remove(asker(caller), target)
+    await services(request).software.keeper.remove(asker_of(caller), target)
     state.record.code_given = True
     return web.Response(status=204)
 

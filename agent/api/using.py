@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from agent.access.callers import Ability, Caller, CallerKind
+from agent.access.consents import asker_of
 from agent.access.origin import parse_origin
-from agent.api.callers import asker, is_page, name_caller, refuse_ungranted_page, require, require_card_in_reader
+from agent.api.callers import is_page, name_caller, refuse_ungranted_page, require, require_card_in_reader
 from agent.api.context import Call, call, services
 from agent.api.problems import CallError
 from agent.api.schemas import (
@@ -42,7 +43,7 @@ async def use_pin(request: web.Request) -> web.Response:
     caller = await require(request, Ability.IDENTITY)
     require_card_in_reader(caller, body.card_number)
     uses, verb = services(request).uses, request.path.rsplit("/", 1)[1]
-    use = UseRequest(asker(caller), PIN_ACTIONS[verb], state.record, card_number=body.card_number)
+    use = UseRequest(asker_of(caller), PIN_ACTIONS[verb], state.record, card_number=body.card_number)
     status = await {"verify": uses.verify_pin, "change": uses.change_pin, "unblock": uses.unblock_pin}[verb](use)
     return web.json_response({"cardNumber": state.record.card_number, "pin": pin_view(status)})
 
@@ -54,7 +55,7 @@ async def authenticate(request: web.Request) -> web.Response:
     caller, origin, behalf = await _authentication_origin(request, body)
     state.record.subject = origin
     use = UseRequest(
-        asker(caller),
+        asker_of(caller),
         Action.AUTHENTICATE,
         state.record,
         subjects=(origin,),
@@ -96,7 +97,7 @@ async def sign(request: web.Request) -> web.Response:
     caller = await require(request, ability)
     action = Action.SIGN_RAW if body.format == "raw" else Action.SIGN
     use = UseRequest(
-        asker(caller),
+        asker_of(caller),
         action,
         state.record,
         subjects=names,

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agent.cards.card import Card, certificate_summary
+from agent.cards.card import Card, certificate_summary, is_for_login
 from agent.cards.cards import Cards
 from agent.cards.errors import SeveralCardsError
 from agent.people.prompt import (
@@ -153,6 +153,8 @@ def _pin_request(request: UseRequest, question: CodeQuestion) -> PinRequest:
         on_pad=card.token.on_pad,
         passphrase=card.is_software and not no_code,
         no_code=no_code,
+        key=request.key,
+        for_login=question.key is not None and is_for_login(question.key),
     )
 
 

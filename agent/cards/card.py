@@ -13,6 +13,7 @@ from agent.people.prompt import SOFTWARE, CardSummary, CertificateSummary
 from drivers.base import DataReader, KeyInfo, KeyRole, PinKeeper, PinReader, Token
 from drivers.card.atr import CardFamily
 from drivers.card.certificate import Certificate, parse_certificate
+from drivers.card.extensions import PURPOSE_CLIENT_AUTHENTICATION, read_purposes
 from drivers.card.names import OID_COMMON_NAME
 from drivers.errors import KeyUnusableError, NotSupportedError
 
@@ -119,6 +120,11 @@ def certificate_summary(key: KeyInfo) -> CertificateSummary:
     certificate = load_certificate(key.certificate_der)
     names = certificate.issuer.texts(OID_COMMON_NAME)
     return CertificateSummary(names[0] if names else "", certificate.not_after)
+
+
+def is_for_login(key: KeyInfo) -> bool:
+    """Whether its certificate says that TLS servers may take it for its holder's (RFC 5280 §4.2.1.12)."""
+    return PURPOSE_CLIENT_AUTHENTICATION in (read_purposes(load_certificate(key.certificate_der)) or ())
 
 
 def pin_reader(card: Card) -> PinReader:

@@ -16,7 +16,7 @@ from agent.cards.events import Event, EventType
 from agent.cards.sessions import PinSessions, SessionOffer
 from agent.cards.slots import CardStuckError
 from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PromptRefusedError, PromptTimeoutError
-from drivers.base import DataObject, Deadline, Digest, KeyInfo, KeyRole, PinStatus, Wanted
+from drivers.base import DataEntry, DataObject, DataReader, Deadline, Digest, KeyInfo, KeyRole, PinStatus, Wanted
 from drivers.errors import (
     CardBusyError,
     CardRemovedError,
@@ -32,8 +32,11 @@ from drivers.pin import ON_PAD, Code, Typed
 
 T = TypeVar("T")
 
-SESSION_ACTIONS = frozenset({Action.AUTHENTICATE, Action.SIGN, Action.VERIFY_PIN, Action.READ_SITUATIONS})
-"""What a kept code may be used for, or be kept after. Not raw signatures, which nobody can look at."""
+SESSION_ACTIONS = frozenset(
+    {Action.AUTHENTICATE, Action.SIGN, Action.VERIFY_PIN, Action.READ_SITUATIONS, Action.USE_AUTHENTICATION_KEY}
+)
+"""What a kept code may be used for, or be kept after. Not raw signatures, nor those that a program makes by PKCS#11
+with the signature key: nobody can look at them."""
 
 
 @dataclass(slots=True)
@@ -49,7 +52,10 @@ class UseRecord:
 
 @dataclass(frozen=True, slots=True)
 class UseRequest:
-    """What a caller wants of a card. `card_number` None: the only card there is, or the one that the person chooses."""
+    """What a caller wants of a card. `card_number` None: the only card there is, or the one that the person chooses.
+
+    `card`: the very card, as long as it is there. `key`: the label to show of what is used by PKCS#11.
+    """
 
     asker: Asker
     action: Action
@@ -59,6 +65,8 @@ class UseRequest:
     format: str | None = None
     on_behalf_of: str | None = None
     card_number: str | None = None
+    card: Card | None = None
+    key: str | None = None
 
     @property
     def caller(self) -> Caller:
@@ -141,6 +149,16 @@ class CardUses:
                 request,
                 reader.data_timeout_s,
             )
+
+    async def list_data(self, card: Card, reader: DataReader) -> tuple[DataEntry, ...]:
+        """What data objects the card has; costs exchanges once."""
+        return await self._run(card, reader.list_data_objects, None, reader.data_timeout_s)
+
+    async def read_public_data(self, card: Card, reader: DataReader, wanted: Wanted) -> tuple[DataObject, ...]:
+        """Read data objects that need no code."""
+        return await self._run(
+            card, lambda deadline: reader.read_data_objects(None, deadline, wanted), None, reader.data_timeout_s
+        )
 
     async def verify_pin(self, request: UseRequest) -> PinStatus:
         """Have the person's code checked by the card."""
@@ -225,11 +243,13 @@ class CardUses:
         try:
             return await self._look_once(request)
         except CardRemovedError:
+            if request.card is not None:
+                raise
             return await self._look_once(request)
 
     async def _look_once(self, request: UseRequest) -> tuple[Card, PinStatus]:
         with self._heed_refusal(request):
-            card = await self._asker.find_card(request.asker, request.action, request.card_number)
+            card = request.card or await self._asker.find_card(request.asker, request.action, request.card_number)
         request.record.card_number = card.number
         if card.is_contactless:
             raise ContactlessError

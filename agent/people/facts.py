@@ -11,6 +11,8 @@ from agent.people.prompt import ABILITIES, Action, Asker, CardSummary, Certifica
 from agent.people.translations import write_date
 from agent.people.wire import MAX_SUBJECTS, SUBJECT_LIMIT
 
+KEY_ACTIONS = frozenset({Action.USE_AUTHENTICATION_KEY, Action.USE_SIGNATURE_KEY})
+
 
 def write_asker(asker: Asker, words: NullTranslations) -> Section:
     """Say who asks, and through which program a page does."""
@@ -18,6 +20,8 @@ def write_asker(asker: Asker, words: NullTranslations) -> Section:
     facts = [Fact(label, display_asker(asker.caller, is_page=asker.is_page))]
     if asker.through is not None and asker.through != asker.caller:
         facts.append(Fact(words.gettext("Through"), plain_text(asker.through, limit=300)))
+    if asker.owner is not None:
+        facts.append(Fact(words.gettext("Run by"), plain_text(asker.owner, limit=80)))
     return tuple(facts)
 
 
@@ -25,6 +29,8 @@ def write_purpose(request: PinRequest, words: NullTranslations) -> Section:
     """Say what the code will be used for, and which certificate will sign."""
     use = _write_use(request, words)
     facts = [] if use is None else [use]
+    if request.key is not None and request.action in KEY_ACTIONS:
+        facts.append(write_key(request.action, request.key, words))
     if request.format is not None:
         facts.append(Fact(words.gettext("Format"), plain_text(request.format, limit=60)))
     if request.certificate is not None:
@@ -40,9 +46,30 @@ def _write_use(request: PinRequest, words: NullTranslations) -> Fact | None:
         return Fact(words.gettext("Log you in to"), display_origin(site)) if site else None
     if request.action in (Action.SIGN, Action.SIGN_RAW):
         return _write_documents(request, words)
+    if request.action in KEY_ACTIONS:
+        return _write_key_use(request, words)
+    return _write_reading(request, words)
+
+
+def _write_reading(request: PinRequest, words: NullTranslations) -> Fact | None:
     if request.action is Action.READ_SITUATIONS:
         return Fact(words.gettext("To read"), words.gettext("your activity situations: structures and sectors"))
+    if request.action is Action.READ_PRIVATE_DATA:
+        return Fact(words.gettext("To read"), plain_text(request.key or "", SUBJECT_LIMIT))
     return None
+
+
+def _write_key_use(request: PinRequest, words: NullTranslations) -> Fact:
+    """Say how far it goes: of what is signed by PKCS#11 only a hash is seen here."""
+    count = len(request.subjects)
+    text = words.ngettext("%d signature", "%d signatures", count) % count
+    if request.for_login:
+        text = words.gettext(
+            "{count}, which may log you in to a site or service that the agent cannot see (TLS)"
+        ).format(count=text)
+    else:
+        text = words.gettext("{count}, of anything: the agent cannot see what is signed").format(count=text)
+    return Fact(words.gettext("To make"), text)
 
 
 def _write_documents(request: PinRequest, words: NullTranslations) -> Fact:
@@ -61,6 +88,12 @@ def _write_documents(request: PinRequest, words: NullTranslations) -> Fact:
         left = count - len(names)
         names.append(words.ngettext("and %d other", "and %d others", left) % left)
     return Fact(words.gettext("To sign"), text, tuple(names), sizes)
+
+
+def write_key(use: str, label: str, words: NullTranslations) -> Fact:
+    """Name a key by what it is for, and by its own label."""
+    name = words.gettext("signature key") if use == Action.USE_SIGNATURE_KEY else words.gettext("authentication key")
+    return Fact(words.gettext("Key"), f"{name} ({plain_text(label, limit=60)})")
 
 
 def write_size(size: int, words: NullTranslations) -> str:
@@ -116,11 +149,22 @@ def write_abilities(request: ConfirmRequest, words: NullTranslations) -> Section
         "batch": words.gettext("have several documents signed with one code"),
         "gateway": words.gettext("call health services in your name with your card"),
         "events": words.gettext("know when a card is inserted or removed"),
+        "use-authentication-key": words.gettext(
+            "log in as you to any site or service, and sign anything else with your authentication key, as long as you "
+            "give your code or consent; the agent cannot see what is signed"
+        ),
+        "use-signature-key": words.gettext(
+            "sign anything in your name with your signature key: it may sign any document that you have not seen; "
+            "your code or consent is asked for each time"
+        ),
+        "read-private-data": words.gettext("read the private data of your card; your code is asked for"),
     }
     asked = frozenset(request.abilities)  # in our order, whatever the caller's
     could = tuple(sentences[ability] for ability in ABILITIES if ability in asked)
+    key = () if request.key is None else (write_key(request.abilities[0], request.key, words),)
     return (
         Fact(words.gettext("It could"), "", could),
+        *key,
         Fact(words.gettext("For how long"), _write_duration(request.until, words, remembered=request.remembered)),
     )
 

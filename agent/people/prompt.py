@@ -22,7 +22,10 @@ SOFTWARE: Final = "software"
 """The kind of a CardSummary that stands for a software certificate: the words say so, and no reader is named."""
 CARD_GONE: Final = "the card is gone"
 """With this message a question is cancelled that the person has ended by pulling the card: no caller took it back."""
-ABILITIES: Final = ("identity", "authenticate", "sign", "sign-raw", "batch", "gateway", "events")
+ABILITIES: Final = (
+    "identity", "authenticate", "sign", "sign-raw", "batch", "gateway", "events",
+    "use-authentication-key", "use-signature-key", "read-private-data",
+)  # fmt: skip
 
 
 class PromptError(Exception):
@@ -67,15 +70,22 @@ class Action(StrEnum):
     CHANGE_PIN = "change-pin"
     UNBLOCK_PIN = "unblock-pin"
     READ_SITUATIONS = "read-situations"
+    USE_AUTHENTICATION_KEY = "use-authentication-key"
+    USE_SIGNATURE_KEY = "use-signature-key"
+    READ_PRIVATE_DATA = "read-private-data"
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks: a web origin or a program path, and the executable that carried the request."""
+    """Who asks: a web origin or a program path, and the executable that carried the request.
+
+    `owner`: whose process a program is, where that is shown.
+    """
 
     caller: str
     through: str | None = None
     is_page: bool = False
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,8 @@ class PinRequest:
     wants to log in to. `session_minutes`, `session_uses`: offer to keep the PIN for that long and that many uses.
     `on_pad`: codes are typed on the reader after the person has agreed here; no field is shown. `passphrase`: codes are
     passphrases, of any characters. `no_code`: the key needs none, and the person is asked for a yes to this one use.
+    `key`: the label of the key or object that a program uses by PKCS#11; `for_login`: that key proves who one is to
+    sites and services (TLS).
     """
 
     kind: PinKind
@@ -138,6 +150,8 @@ class PinRequest:
     on_pad: bool = False
     passphrase: bool = False
     no_code: bool = False
+    key: str | None = None
+    for_login: bool = False
 
     def __post_init__(self) -> None:
         if self.tries_left is not None and self.tries_left < 1:
@@ -194,12 +208,17 @@ class PinAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmRequest:
-    """Abilities that a caller asks for, until when, and whether the answer is remembered as a grant."""
+    """Abilities that a caller asks for, until when, and whether the answer is remembered as a grant.
+
+    `card`, `key`: the one card that they concern, and the label of its key.
+    """
 
     asker: Asker
     abilities: tuple[str, ...]
     until: datetime | None = None
     remembered: bool = False
+    card: CardSummary | None = None
+    key: str | None = None
 
     def __post_init__(self) -> None:
         if not self.abilities or not set(self.abilities) <= set(ABILITIES):
@@ -276,15 +295,20 @@ class NoticeKind(StrEnum):
 
     TYPE_ON_READER = "type-on-reader"
     NO_TRAY = "no-tray"
+    CARD_PULLED = "card-pulled"
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to tell. `card`: the one it is about; `tries_left`: of the code that is to be typed on the reader."""
+    """One thing to tell. `card`: the one it is about; `tries_left`: of the code that is to be typed on the reader.
+
+    `program`: the path of one that had logged in with the card.
+    """
 
     kind: NoticeKind
     card: CardSummary | None = None
     tries_left: int | None = None
+    program: str | None = None
 
 
 class Prompt(ABC):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gettext import NullTranslations
 
-from agent.people.facts import name_card, write_abilities, write_asker, write_card, write_purpose
+from agent.people.facts import KEY_ACTIONS, name_card, write_abilities, write_asker, write_card, write_purpose
 from agent.people.keeping_words import session_sentence, write_deed_page, write_software_page
-from agent.people.page import Choice, CodeField, Page
+from agent.people.page import Choice, CodeField, Fact, Page
 from agent.people.plain_text import plain_text
 from agent.people.prompt import (
     Action,
@@ -65,6 +65,8 @@ def _mark(card: CardSummary, words: NullTranslations) -> str | None:
 def _pin_heading(request: PinRequest, words: NullTranslations) -> str:
     if request.on_behalf_of is not None:
         return words.gettext("A program wants to log in to a site as you")
+    if request.action in KEY_ACTIONS and request.for_login:
+        return words.gettext("A program wants to log in as you with your card")
     return {
         Action.AUTHENTICATE: words.gettext("Log in with your card"),
         Action.SIGN: words.gettext("Sign with your card"),
@@ -73,6 +75,9 @@ def _pin_heading(request: PinRequest, words: NullTranslations) -> str:
         Action.CHANGE_PIN: words.gettext("Choose a new code for your card"),
         Action.UNBLOCK_PIN: words.gettext("Unblock your card"),
         Action.READ_SITUATIONS: words.gettext("Read from your card where you work"),
+        Action.USE_AUTHENTICATION_KEY: words.gettext("A program wants to prove that it is you"),
+        Action.USE_SIGNATURE_KEY: words.gettext("A program wants to sign in your name what you cannot see"),
+        Action.READ_PRIVATE_DATA: words.gettext("A program wants to read private data of your card"),
     }[request.action]
 
 
@@ -117,12 +122,15 @@ def _write_consent_page(request: ConfirmRequest, words: NullTranslations) -> Pag
         if request.asker.is_page
         else words.gettext("A program asks to use your CPS card")
     )
+    card = () if request.card is None else write_card(request.card, words)
+    sections = (write_asker(request.asker, words), write_abilities(request, words), card)
     return Page(
         title=words.gettext("CPS consent"),
         heading=heading,
-        sections=(write_asker(request.asker, words), write_abilities(request, words)),
+        sections=tuple(filter(None, sections)),
         refuse=words.gettext("Refuse"),
         accept=words.gettext("Allow"),
+        mark=None if request.card is None else _mark(request.card, words),
     )
 
 
@@ -153,6 +161,8 @@ def _write_choice(card: CardSummary, words: NullTranslations) -> Choice:
 def _write_notice_page(notice: Notice, words: NullTranslations) -> Page:
     if notice.kind is NoticeKind.TYPE_ON_READER:
         return _write_reader_notice(notice, words)
+    if notice.kind is NoticeKind.CARD_PULLED:
+        return _write_pulled_notice(notice, words)
     return Page(
         title=words.gettext("CPS agent"),
         heading=words.gettext("The CPS agent runs without an icon"),
@@ -160,6 +170,29 @@ def _write_notice_page(notice: Notice, words: NullTranslations) -> Page:
         advice=words.gettext(
             "This desktop shows no icons of programs in the background (GNOME needs its AppIndicator extension). "
             "Your card works all the same; `cps-agent status` shows its state."
+        ),
+    )
+
+
+def _write_pulled_notice(notice: Notice, words: NullTranslations) -> Page:
+    card, program = notice.card, plain_text(notice.program or "", limit=300)
+    return Page(
+        title=words.gettext("CPS card"),
+        heading=words.gettext("Your card was removed"),
+        sections=tuple(
+            filter(
+                None,
+                (
+                    (Fact(words.gettext("Program"), program),),
+                    () if card is None else write_card(card, words),
+                ),
+            )
+        ),
+        refuse=words.gettext("Close"),
+        mark=None if card is None else _mark(card, words),
+        advice=words.gettext(
+            "This program was using it to log you in. What you opened there may still be open: log out, or close it. "
+            "To log in again, put the card back; the program need not be started again."
         ),
     )
 

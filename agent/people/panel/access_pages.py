@@ -56,6 +56,7 @@ def grant_section(grant: Json, words: NullTranslations) -> Section:
                 else words.gettext("a program of this computer"),
             ),
             (words.gettext("It may"), ability_words(grant.get("abilities") or (), words)),
+            (words.gettext("With the card"), ", ".join(shown(number, 40) for number in grant.get("cards") or ())),
             (words.gettext("For how long"), until),
             (words.gettext("Allowed on"), moment_words(grant.get("createdAt"), words, time=True)),
         ),
@@ -80,6 +81,9 @@ def ability_words(abilities: Iterable[str], words: NullTranslations) -> str:
         "batch": words.gettext("have many documents signed at once"),
         "gateway": words.gettext("call health services in your name"),
         "events": words.gettext("know when a card is inserted or removed"),
+        "use-authentication-key": words.gettext("use your authentication key for anything"),
+        "use-signature-key": words.gettext("use your signature key for anything"),
+        "read-private-data": words.gettext("read the private data of your card"),
     }
     return ", ".join(known.get(ability, shown(ability, 40)) for ability in abilities)
 
@@ -163,6 +167,12 @@ def _action_words(action: str, words: NullTranslations) -> str:
         "keep-certificate": words.gettext("keep a certificate here"),
         "remove-certificate": words.gettext("remove a certificate"),
         "events": words.gettext("follow what happens"),
+        "door": words.gettext("use the card by PKCS#11"),
+        "card-pulled": words.gettext("card removed while the program was logged in with it"),
+        "ignore-pin": words.gettext("send a code by PKCS#11, which was ignored"),
+        "use-authentication-key": words.gettext("use the authentication key by PKCS#11"),
+        "use-signature-key": words.gettext("use the signature key by PKCS#11"),
+        "read-private-data": words.gettext("read private data of the card by PKCS#11"),
     }.get(action, shown(action, 60))
 
 

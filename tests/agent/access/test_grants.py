@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from agent.access.callers import IMPLICIT_PROGRAM_ABILITIES, Ability, Caller, CallerKind
+from agent.access.callers import CARD_ABILITIES, IMPLICIT_PROGRAM_ABILITIES, Ability, Caller, CallerKind, CardAbility
 from agent.access.errors import AbilityRefusedError, GrantNotFoundError, GrantRequiredError, StoreError
 from agent.access.grants import GrantEvent, Grants, GrantTerms
 from agent.access.schema import MIGRATIONS
@@ -160,9 +161,43 @@ async def test_no_ability_outlives_the_consent_that_gave_it(grants, clock):
 
 
 async def test_simultaneous_consents_lose_nothing(grants, restart):
-    await asyncio.gather(*(grants.add(PROGRAM, [ability]) for ability in Ability))
-    assert grants.find(PROGRAM).abilities == set(Ability)
-    assert (await restart()).find(PROGRAM).abilities == set(Ability)
+    cards = {CardAbility(ability, number) for ability in CARD_ABILITIES for number in ("99900001", "99900002")}
+    await asyncio.gather(
+        *(grants.add(PROGRAM, [ability]) for ability in set(Ability) - CARD_ABILITIES),
+        *(grants.add_for_card(PROGRAM, each) for each in cards),
+    )
+    for kept in (grants.find(PROGRAM), (await restart()).find(PROGRAM)):
+        assert (kept.abilities, kept.cards) == (set(Ability), cards)
+
+
+async def test_what_is_given_for_one_card_is_for_no_other(grants, restart):
+    """Nor for its other key, nor for another program."""
+    given = CardAbility(Ability.USE_AUTHENTICATION_KEY, "99900001")
+    grant = await grants.add_for_card(PROGRAM, given)
+    grants.require_for_card(PROGRAM, given)
+    for caller, wanted in (
+        (PROGRAM, replace(given, card_number="99900002")),
+        (PROGRAM, replace(given, ability=Ability.USE_SIGNATURE_KEY)),
+        (Caller(CallerKind.PROGRAM, "/usr/bin/other"), given),
+        (Caller(CallerKind.PAGE, PROGRAM.name), given),
+    ):
+        with pytest.raises(GrantRequiredError):
+            grants.require_for_card(caller, wanted)
+    for _ in range(2):
+        await grants.revoke(grant.id, PROGRAM)
+        with pytest.raises(GrantRequiredError):
+            grants.require_for_card(PROGRAM, given)
+        grants = await restart()
+        grant = await grants.add_for_card(PROGRAM, given)
+
+
+async def test_attack_a_page_gets_a_key(grants):
+    page = Caller(CallerKind.PAGE, "https://dmp.example")
+    for ability in CARD_ABILITIES:
+        with pytest.raises(AbilityRefusedError):
+            await grants.add_for_card(page, CardAbility(ability, "99900001"))
+        with pytest.raises(AbilityRefusedError):
+            await grants.add(page, [ability])
 
 
 async def test_ids_cannot_be_guessed(grants):
