@@ -51,6 +51,7 @@ class Settings:
     `test_authorities`, `intermediate_authorities`: files, or folders of files, of certificates; see `TrustTerms`.
     `trust_test_cards`: the test root of the data folder counts as a root, as it does with `virtual` and `unattended`.
     `revocation` False: nobody is asked whether a certificate is revoked; `revocation_hosts`: who may be asked.
+    `door` False: PKCS#11 programs find no agent.
     """
 
     data_dir: Path
@@ -73,16 +74,22 @@ class Settings:
     trust_test_cards: bool = False
     revocation: bool = True
     revocation_hosts: tuple[str, ...] = REVOCATION_HOSTS
+    door: bool = True
 
 
 def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
     """Merge every source; flags that are None do not count. Raises SettingsError."""
     environment = os.environ if environment is None else environment
     policy = _read_file(policy_file())
-    settings = Settings(data_dir=Path(platformdirs.user_data_dir(APP, appauthor=False, roaming=False)))
+    settings = Settings(data_dir=usual_data_dir())
     for source in (policy, _read_file(user_file()), _read_environment(environment), _given(flags), policy):
         settings = _apply(settings, source)
     return settings
+
+
+def usual_data_dir() -> Path:
+    """The data folder of a run that names none."""
+    return Path(platformdirs.user_data_dir(APP, appauthor=False, roaming=False))
 
 
 def user_file() -> Path:
@@ -271,4 +278,5 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "trust_test_cards": _boolean,
     "revocation": _boolean,
     "revocation_hosts": _hosts,
+    "door": _boolean,
 }

@@ -1,0 +1,285 @@
+"""One program's connection: the version byte, then frames; each request is answered when it is done, in any order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import select
+import socket
+import traceback
+from abc import abstractmethod
+from collections import deque
+from typing import Final, Protocol
+
+from agent.access.errors import PeerRefusedError
+from agent.door.codec import Codec
+from agent.door.cryptoki import CKR_FUNCTION_CANCELED, CKR_GENERAL_ERROR
+from agent.door.cursor import WireError
+from agent.door.frames import Frame, FrameReader, write_frame
+from agent.door.peers import LocalProgram
+from agent.door.program import Program
+from agent.door.values import CryptokiError, Request
+from agent.door.visits import Visit
+
+log = logging.getLogger(__name__)
+
+VERSION: Final = 2
+"""The newest version of the protocol that is spoken: that of 0.25.6 and later."""
+MAX_CALLS: Final = 64
+HANDSHAKE_S: Final = 10.0
+
+
+class Application(Protocol):
+    """What PKCS#11 calls an application: the sessions and objects of one connection."""
+
+    @abstractmethod
+    async def call(self, request: Request) -> tuple[object, ...]:
+        """Give the values of the response's letters. Raises CryptokiError."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Forget it: the program is gone."""
+
+
+class Door(Protocol):
+    """What a connection needs of the house behind it."""
+
+    @abstractmethod
+    def admit(self, connection: Connection) -> None:
+        """Count it in. Raises PeerRefusedError when there are too many."""
+
+    @abstractmethod
+    def dismiss(self, connection: Connection) -> None:
+        """Count it out."""
+
+    @abstractmethod
+    def note_refusal(self, error: PeerRefusedError) -> None:
+        """Write down that somebody was turned away."""
+
+    @abstractmethod
+    def open_application(self, program: Program, modern: bool) -> Application:  # noqa: FBT001 - as Application takes it
+        """Begin an application for this program."""
+
+
+class Connection(asyncio.Protocol):
+    """Serve one program until it leaves. `visit`: where the run before this one has left off."""
+
+    def __init__(self, door: Door, visit: Visit | None = None) -> None:
+        self.program: LocalProgram | None = None
+        self._door = door
+        self._visit = visit
+        self._version: int | None = None
+        self._codec = Codec(modern=False)
+        self._application: Application | None = None
+        self._frames = FrameReader()
+        self._waiting: deque[Frame] = deque()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._watch: select.epoll | None = None
+        self._congested = self._suspended = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Look who it is; anybody but this user is gone before a byte is read."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        try:
+            self.program = LocalProgram.of(self.socket, self._visit.identity if self._visit else None)
+            self._door.admit(self)
+        except PeerRefusedError as error:
+            self._door.note_refusal(error)
+            transport.abort()
+        else:
+            self._begin()
+
+    @property
+    def socket(self) -> socket.socket:
+        """The connection itself, for what asyncio has no word for."""
+        return self._transport.get_extra_info("socket")  # type: ignore[no-any-return]
+
+    def data_received(self, data: bytes) -> None:
+        """Take the version byte, then frames; bytes that are none end the connection."""
+        if self._version is None:
+            self._shake_hands(data[0])
+            data = data[1:]
+        self._take(data)
+
+    def eof_received(self) -> None:
+        """Whoever cannot ask any more waits for nothing."""
+        self._transport.abort()
+
+    def pause_writing(self) -> None:
+        """A program that does not read its answers is asked nothing more by us either."""
+        self._congested = True
+        self._mind_reading()
+
+    def resume_writing(self) -> None:
+        """Go on with what it asked meanwhile."""
+        self._congested = False
+        self._take()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
+        """Take back what it asked, and end the application. Duplicates of the socket end as well."""
+        if not self._suspended:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+        self._stop_timer()
+        self._stop_watching()
+        self._waiting.clear()
+        for call in self._calls:
+            call.cancel()
+        self._close_application()
+        self._door.dismiss(self)
+        if self.program is not None:
+            self.program.close()
+
+    async def suspend(self, patience_s: float) -> Visit | None:
+        """Answer what was begun, cancel what takes longer, and let go of the socket without closing it.
+
+        None when the program does not take its answers, or is gone.
+        """
+        self._suspended = True
+        self._mind_reading()
+        await self._settle(patience_s)
+        if self._transport.is_closing() or self._transport.get_write_buffer_size() or self.program is None:
+            self._suspended = False
+            self._transport.abort()
+            return None
+        unread = b"".join(write_frame(frame.code, frame.body) for frame in self._waiting) + self._frames.pending
+        visit = Visit(os.dup(self.socket.fileno()), self._version, unread, self.program.identity)
+        self._transport.abort()
+        return visit
+
+    async def farewell(self, patience_s: float) -> None:
+        """Answer what was begun and end the conversation from our side: the program's next call reads an end."""
+        visit = await self.suspend(patience_s)
+        if visit is not None:
+            with socket.socket(fileno=visit.fd) as line, contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_WR)
+
+    def _begin(self) -> None:
+        visit, self._visit = self._visit, None
+        if visit is not None and visit.version is not None:
+            self._speak(visit.version)
+        else:
+            self._timer = asyncio.get_running_loop().call_later(HANDSHAKE_S, self._transport.abort)
+        if visit is not None and visit.unread:
+            self.data_received(visit.unread)
+
+    def _shake_hands(self, offered: int) -> None:
+        self._stop_timer()
+        self._speak(offered)
+        self._transport.write(bytes([min(offered, VERSION)]))
+
+    def _speak(self, offered: int) -> None:
+        self._version = offered
+        self._codec = Codec(modern=offered >= VERSION)
+
+    def _take(self, data: bytes = b"") -> None:
+        """Begin what is whole, as far as there is room."""
+        try:
+            self._waiting.extend(self._frames.feed(data))
+            while self._waiting and self._has_room():
+                self._begin_call(self._waiting.popleft())
+        except WireError as error:
+            log.warning("the door: %s sends what is no request: %s", self._who(), error)
+            self._waiting.clear()
+            self._transport.abort()
+        self._mind_reading()
+
+    def _begin_call(self, frame: Frame) -> None:
+        """Raises WireError."""
+        try:
+            request = self._codec.read_request(frame.body)
+        except CryptokiError as error:
+            self._write(frame.code, self._codec.write_error(error.rv))
+        else:
+            call = asyncio.get_running_loop().create_task(self._answer(frame.code, request))
+            self._calls.add(call)
+            call.add_done_callback(self._end_call)
+
+    def _end_call(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        if self._waiting:
+            self._take()
+
+    async def _answer(self, code: int, request: Request) -> None:
+        self._write(code, await self._perform(request))
+
+    async def _perform(self, request: Request) -> bytes:
+        """The answer to a request, whatever happens to it."""
+        try:
+            if self._application is None:
+                assert self.program is not None
+                self._application = self._door.open_application(self.program, (self._version or 0) >= VERSION)
+            values = await self._application.call(request)
+            return self._codec.write_response(request.call, values)
+        except CryptokiError as error:
+            return self._codec.write_error(error.rv)
+        except asyncio.CancelledError:
+            if not self._suspended:
+                raise
+            return self._codec.write_error(CKR_FUNCTION_CANCELED)
+        except Exception as error:  # noqa: BLE001 - the edge: a defect of ours costs a program one call
+            _log_defect(request, error)
+            return self._codec.write_error(CKR_GENERAL_ERROR)
+
+    def _write(self, code: int, body: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(write_frame(code, body))
+
+    def _has_room(self) -> bool:
+        return len(self._calls) < MAX_CALLS and not self._congested and not self._suspended
+
+    def _mind_reading(self) -> None:
+        """Read on only while what comes can be begun: the rest waits at the program's own cost."""
+        if self._transport.is_closing():
+            return
+        if self._has_room():
+            self._transport.resume_reading()
+            self._stop_watching()
+        else:
+            self._transport.pause_reading()
+            self._watch_for_end()
+
+    def _watch_for_end(self) -> None:
+        """Nobody who does not read sees the end of a connection, unless the kernel is asked for that alone."""
+        if self._watch is None:
+            self._watch = select.epoll()
+            self._watch.register(self.socket.fileno(), select.EPOLLRDHUP)
+            asyncio.get_running_loop().add_reader(self._watch.fileno(), self._transport.abort)
+
+    def _stop_watching(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            asyncio.get_running_loop().remove_reader(watch.fileno())
+            watch.close()
+
+    async def _settle(self, patience_s: float) -> None:
+        """Wait for what was begun; what takes longer is cancelled, and answered so."""
+        if self._calls:
+            _, late = await asyncio.wait(self._calls, timeout=patience_s)
+            for call in late:
+                call.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def _close_application(self) -> None:
+        application, self._application = self._application, None
+        if application is not None:
+            application.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _who(self) -> str:
+        """For the log: plain text, whatever bytes the path has."""
+        return repr(self.program.name() if self.program else "")
+
+
+def _log_defect(request: Request, error: Exception) -> None:
+    """Where it happened, but not the message, which may quote what a program has sent."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("the door: C_%s failed: %s\n%s", request.call.name, type(error).__name__, where)
