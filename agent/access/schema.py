@@ -56,4 +56,11 @@ MIGRATIONS = (
         PRIMARY KEY (number, position)
     ) STRICT;
     """,
+    """
+    CREATE TABLE door_slots (               -- the slot numbers that PKCS#11 programs know this workstation's readers by
+        id INTEGER PRIMARY KEY,
+        reader TEXT NOT NULL UNIQUE         -- empty: the software certificates
+    ) STRICT;
+    INSERT INTO door_slots VALUES (1, '');
+    """,
 )

@@ -101,6 +101,15 @@ class Cards:
             raise self.service_failure
         return self._each_once(places)
 
+    @property
+    def usable(self) -> list[Card]:
+        """The cards that are open at this moment, each once; nothing is waited for."""
+        return self._each_once([place for place in self.places.values() if place.card is not None])
+
+    def holds(self, card: Card) -> bool:
+        """Whether the card is still where it was read; one that was pulled and put back is another."""
+        return self._place_of(card) is not None
+
     def _each_once(self, places: list[Place]) -> list[Card]:
         """Of two ways to one card the reader's. Two readers hold two cards, whatever these say of themselves."""
         chosen: list[Card] = []

@@ -35,19 +35,17 @@ class Codec:
         self._modern = modern
 
     def read_request(self, body: Octets) -> Request:
-        """The call and its arguments. A PIN is not read; a bytearray is wiped, whatever comes of it.
+        """The call and its arguments. A PIN is not read, and a bytearray that holds one is wiped.
 
         Raises WireError for bytes that are no request, UnknownCallError for a call that is not taken.
         """
-        try:
-            return self._read(Cursor(body))
-        finally:
-            if isinstance(body, bytearray):
-                body[:] = bytes(len(body))
-
-    def _read(self, cursor: Cursor) -> Request:
+        cursor = Cursor(body)
         call = _read_call(cursor)
-        arguments = tuple([read(cursor) for read in _readers(call, self._modern)])
+        try:
+            arguments = tuple(read(cursor) for read in _readers(call, self._modern))
+        finally:
+            if call.name in PIN_CALLS and isinstance(body, bytearray):
+                body[:] = bytes(len(body))
         if cursor.left:
             raise WireError("bytes after the last argument")
         return Request(call, arguments)

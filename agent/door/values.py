@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 AttributeValue = bool | int | bytes | tuple[int, ...]
 """CK_BBOOL, CK_ULONG, bytes (texts and dates too), or a list of mechanisms (CKA_ALLOWED_MECHANISMS)."""
+
+Handler = Callable[..., Awaitable[tuple[object, ...]]]
+"""What does a call: it takes the arguments of the request, and gives the values of the response."""
 
 
 class CryptokiError(Exception):
