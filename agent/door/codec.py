@@ -35,17 +35,19 @@ class Codec:
         self._modern = modern
 
     def read_request(self, body: Octets) -> Request:
-        """The call and its arguments. A PIN is not read, and a bytearray that holds one is wiped.
+        """The call and its arguments. A PIN is not read; a bytearray is wiped, whatever comes of it.
 
         Raises WireError for bytes that are no request, UnknownCallError for a call that is not taken.
         """
-        cursor = Cursor(body)
-        call = _read_call(cursor)
         try:
-            arguments = tuple(read(cursor) for read in _readers(call, self._modern))
+            return self._read(Cursor(body))
         finally:
-            if call.name in PIN_CALLS and isinstance(body, bytearray):
+            if isinstance(body, bytearray):
                 body[:] = bytes(len(body))
+
+    def _read(self, cursor: Cursor) -> Request:
+        call = _read_call(cursor)
+        arguments = tuple([read(cursor) for read in _readers(call, self._modern)])
         if cursor.left:
             raise WireError("bytes after the last argument")
         return Request(call, arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from struct import Struct
+from struct import Struct, unpack_from
 
 Octets = bytes | bytearray
 
@@ -70,7 +70,7 @@ class Cursor:
         """`count` times eight bytes."""
         if count > MAX_NUMBERS:
             raise WireError("too many numbers in a list")
-        return Struct(f">{count}Q").unpack_from(self._data, self._pass(8 * count))
+        return unpack_from(f">{count}Q", self._data, self._pass(8 * count))
 
     def octets(self, count: int) -> bytes:
         """The next `count` bytes."""

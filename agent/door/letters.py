@@ -102,10 +102,11 @@ def _write_bytes(value: object) -> bytes:
 
 def _write_numbers(value: object) -> bytes:
     """au: none at all is written as a list, or a client with a buffer would take it for too small."""
-    if isinstance(value, Size) and value.count:
-        return b"\0" + U32.pack(value.count)
-    numbers = value if isinstance(value, tuple) else ()
-    return pack(f">BI{len(numbers)}Q", 1, len(numbers), *numbers)
+    if isinstance(value, Size):
+        return b"\0" + U32.pack(value.count) if value.count else _write_numbers(())
+    if not isinstance(value, tuple):
+        raise TypeError("a list of numbers is a tuple")
+    return pack(f">BI{len(value)}Q", 1, len(value), *value)
 
 
 def _write_attributes(value: object) -> bytes:

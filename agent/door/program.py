@@ -27,4 +27,4 @@ class Program(ABC):
 
     def asker(self) -> Asker:
         """The program as a dialog shows it."""
-        return Asker(self.name(), THROUGH)
+        return Asker(self.name(), THROUGH, owner=self.user)

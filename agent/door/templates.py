@@ -27,6 +27,7 @@ DATES = frozenset((0x110, 0x111))
 MECHANISM_LISTS = frozenset((0x40000600,))
 TEMPLATES = frozenset((0x40000211, 0x40000212, 0x40000213))
 """CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE: no object of a card has them."""
+_NO_OCTETS = BOOLEANS | NUMBERS | MECHANISM_LISTS | TEMPLATES
 
 MAX_DEPTH = 2
 """Of templates in a template: PKCS #11 describes one level."""
@@ -34,7 +35,7 @@ DATE_LENGTHS = (0, 8)
 ULONG_LENGTHS = (4, 8)
 """A program of 32 bits says 4, and sends eight bytes all the same."""
 
-_HEAD, _ROOM = Struct(">IBI"), Struct(">II")
+_HEAD = Struct(">IBI")
 
 
 def read_attributes(cursor: Cursor, depth: int = 0) -> tuple[Attribute, ...]:
@@ -75,10 +76,9 @@ def _read_value(cursor: Cursor, kind: int, length: int) -> AttributeValue | None
 
 def _read_octets(cursor: Cursor, kind: int, length: int) -> bytes | None:
     value = cursor.array()
-    _check_length(kind not in DATES or length in DATE_LENGTHS)
     if value is None:
         return None if length else b""
-    _check_length(len(value) == length)
+    _check_length(len(value) == length and (kind not in DATES or length in DATE_LENGTHS))
     return value
 
 
@@ -146,6 +146,6 @@ def _write_value(kind: int, value: AttributeValue) -> bytes:
         return _HEAD.pack(kind, 1, 8) + U64.pack(value)
     if kind in MECHANISM_LISTS and isinstance(value, tuple):
         return _HEAD.pack(kind, 1, 8 * len(value)) + pack(f">I{len(value)}Q", len(value), *value)
-    if kind not in BOOLEANS | NUMBERS | MECHANISM_LISTS and isinstance(value, bytes):
+    if kind not in _NO_OCTETS and isinstance(value, bytes):
         return _HEAD.pack(kind, 1, len(value)) + U32.pack(len(value)) + value
     raise TypeError(f"attribute 0x{kind:X} cannot be of type {type(value).__name__}")

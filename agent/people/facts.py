@@ -27,10 +27,10 @@ def write_asker(asker: Asker, words: NullTranslations) -> Section:
 
 def write_purpose(request: PinRequest, words: NullTranslations) -> Section:
     """Say what the code will be used for, and which certificate will sign."""
+    if request.action in KEY_ACTIONS:
+        return _write_key_use(request, words)
     use = _write_use(request, words)
     facts = [] if use is None else [use]
-    if request.key is not None and request.action in KEY_ACTIONS:
-        facts.append(write_key(request.action, request.key, words))
     if request.format is not None:
         facts.append(Fact(words.gettext("Format"), plain_text(request.format, limit=60)))
     if request.certificate is not None:
@@ -46,8 +46,6 @@ def _write_use(request: PinRequest, words: NullTranslations) -> Fact | None:
         return Fact(words.gettext("Log you in to"), display_origin(site)) if site else None
     if request.action in (Action.SIGN, Action.SIGN_RAW):
         return _write_documents(request, words)
-    if request.action in KEY_ACTIONS:
-        return _write_key_use(request, words)
     return _write_reading(request, words)
 
 
@@ -59,17 +57,19 @@ def _write_reading(request: PinRequest, words: NullTranslations) -> Fact | None:
     return None
 
 
-def _write_key_use(request: PinRequest, words: NullTranslations) -> Fact:
+def _write_key_use(request: PinRequest, words: NullTranslations) -> Section:
     """Say how far it goes: of what is signed by PKCS#11 only a hash is seen here."""
     count = len(request.subjects)
-    text = words.ngettext("%d signature", "%d signatures", count) % count
-    if request.for_login:
-        text = words.gettext(
-            "{count}, which may log you in to a site or service that the agent cannot see (TLS)"
-        ).format(count=text)
-    else:
-        text = words.gettext("{count}, of anything: the agent cannot see what is signed").format(count=text)
-    return Fact(words.gettext("To make"), text)
+    purpose = (
+        words.gettext("may log you in to a site or service (TLS), or sign anything else: the agent cannot see what")
+        if request.for_login
+        else words.gettext("may sign anything: the agent cannot see what")
+    )
+    return (
+        Fact(words.gettext("To make"), words.ngettext("%d signature", "%d signatures", count) % count),
+        Fact(words.gettext("Purpose"), purpose),
+        write_key(request.action, request.key or "", words),
+    )
 
 
 def _write_documents(request: PinRequest, words: NullTranslations) -> Fact:

@@ -34,6 +34,7 @@ from drivers.software.derivation import Budget
 from drivers.software.importing import read_key_files
 from fuzz import seeds
 from fuzz.corpus import MAX_FILES
+from fuzz.door import door, run_door
 
 ZONES = [timezone(timedelta(hours=hours)) for hours in (-12, 14)]
 EXTENSIONS = (read_authority, read_authority_key_id, read_key_usage, read_purposes, read_subject_key_id)
@@ -144,5 +145,6 @@ TARGETS = {
     "pkcs15": Target(run_pkcs15, seeds.files),
     "certificate": Target(run_certificate, seeds.certificates),
     "activity": Target(run_activity, seeds.activities),
+    "door": Target(run_door, door, nested=False),
     "key-file": Target(run_key_file, seeds.key_files, at_most=48),
 }

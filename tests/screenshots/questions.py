@@ -54,6 +54,13 @@ HOSTILE_CARD = CardSummary(
     "9" * 40, "<b>W</b> & \u202eW" + "W" * 70, kind="CPF", reader="Reader\nTries left: 9 " + "M" * 90
 )
 
+FIREFOX = Asker("/usr/lib/firefox-esr/firefox-esr", "PKCS#11", owner="marie")
+HOSTILE_PROGRAM = Asker("/home/user/.local/\u202eshare/" + "W" * 180, "PKCS#11", owner="root\nCard holder: X")
+KEY_LOGIN = PinRequest(
+    PinKind.USE, FIREFOX, Action.USE_AUTHENTICATION_KEY, CARD, ("CPS_PRIV_AUT",), tries_left=3, key="CPS_PRIV_AUT",
+    for_login=True, session_minutes=15, session_uses=20,
+)  # fmt: skip
+
 SOFTWARE = CardSummary("S0A1B2C3D4E5F607", "CABINET MÉDICAL DES TILLEULS", kind="software")
 SOFTWARE_SIGN = replace(SIGN, asker=PROGRAM, card=SOFTWARE, tries_left=None, passphrase=True)
 SOFTWARE_CHANGE = PinRequest(PinKind.CHANGE, PROGRAM, Action.CHANGE_PIN, SOFTWARE, passphrase=True)
@@ -84,7 +91,26 @@ QUESTIONS: dict[str, Question] = {
     "pad": replace(SIGN, on_pad=True),
     "pad-change-last-try": replace(CHANGE, on_pad=True, tries_left=1),
     "consent-page": ConfirmRequest(PAGE, ("identity", "authenticate"), datetime(2027, 2, 23, 18, tzinfo=UTC)),
-    "consent-program": ConfirmRequest(PROGRAM, ABILITIES, remembered=True),
+    "consent-program": ConfirmRequest(PROGRAM, ABILITIES[:7], remembered=True),
+    "consent-authentication-key": ConfirmRequest(
+        FIREFOX, (Action.USE_AUTHENTICATION_KEY,), datetime(2027, 2, 23, 18, tzinfo=UTC), card=CARD, key="CPS_PRIV_AUT"
+    ),
+    "consent-signature-key": ConfirmRequest(
+        HOSTILE_PROGRAM, (Action.USE_SIGNATURE_KEY,), card=TEST_CARD, key="CPS_PRIV_SIG"
+    ),
+    "key-login": KEY_LOGIN,
+    "key-login-many": replace(KEY_LOGIN, subjects=("CPS_PRIV_AUT",) * 12, card=TEST_CARD, session_minutes=None),
+    "key-signature": replace(
+        KEY_LOGIN, action=Action.USE_SIGNATURE_KEY, key="CPS_PRIV_SIG", for_login=False, session_minutes=None,
+        session_uses=None, tries_left=1,
+    ),
+    "key-signature-hostile": replace(
+        KEY_LOGIN, asker=HOSTILE_PROGRAM, action=Action.USE_SIGNATURE_KEY, card=HOSTILE_CARD, for_login=False,
+        key="<b>W</b>\u202e" + "W" * 90,
+    ),
+    "private-data": replace(
+        KEY_LOGIN, action=Action.READ_PRIVATE_DATA, key="CPS_ACTIVITY_01_PS", for_login=False, session_minutes=None
+    ),
     "situations": PinRequest(PinKind.USE, PAGE, Action.READ_SITUATIONS, CARD, tries_left=3),
     "choose": CardChoice(PAGE, Action.SIGN, (CARD, STRUCTURE, replace(CARD, number="0077120033", reader=None))),
     "software-sign": replace(SOFTWARE_SIGN, session_minutes=15, session_uses=20),
@@ -106,6 +132,7 @@ QUESTIONS: dict[str, Question] = {
         certificates=tuple(replace(KEPT[0], holder=f"{n} " + "W" * 200, role="<b>x</b>") for n in range(4)),
     ),
     "notice-type-on-reader": Notice(NoticeKind.TYPE_ON_READER, CARD, 3),
+    "notice-card-pulled": Notice(NoticeKind.CARD_PULLED, CARD, program=FIREFOX.caller),
     "notice-no-tray": Notice(NoticeKind.NO_TRAY),
     "hostile-sign": replace(
         SIGN, asker=HOSTILE_ASKER, card=HOSTILE_CARD, tries_left=1, session_minutes=15,

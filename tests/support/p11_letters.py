@@ -9,9 +9,10 @@ from struct import pack, unpack_from
 
 from agent.door.calls import CALLS
 from agent.door.letters import split_letters
-from agent.door.templates import BOOLEANS, MECHANISM_LISTS, NUMBERS
+from agent.door.templates import BOOLEANS, MECHANISM_LISTS, NUMBERS, TEMPLATES
 from agent.door.values import (
     Attribute,
+    AttributeRoom,
     AttributesAnswer,
     AttributeSize,
     Call,
@@ -61,7 +62,7 @@ def write_argument(letter: str, value, *, modern: bool) -> bytes:
         case "aA":
             return pack(">I", len(value)) + b"".join(map(write_attribute, value))
         case "fA":
-            return pack(">I", len(value)) + b"".join(pack(">II", asked.type, asked.room) for asked in value)
+            return pack(">I", len(value)) + b"".join(_write_room(asked, modern=modern) for asked in value)
         case "M":
             return write_mechanism(value, modern=modern)
     raise ValueError(letter)
@@ -71,6 +72,11 @@ def _write_bytes(value: bytes | None, *, modern: bool) -> bytes:
     if value is None:
         return b"\1" + NULL if modern else bytes(5)
     return b"\1" + pack(">I", len(value)) + value
+
+
+def _write_room(asked: AttributeRoom, *, modern: bool) -> bytes:
+    inside = pack(">I", 0) if modern and asked.room and asked.type in TEMPLATES else b""
+    return pack(">II", asked.type, asked.room) + inside
 
 
 def write_attribute(attribute: Attribute) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,9 +46,11 @@ def run_pkcs11_tool(path: Path, folder: Path, *arguments: str) -> None:
     (folder / "data").write_bytes(bytes(32))
     files = ("--input-file", str(folder / "data"), "--output-file", str(folder / "out"))
     command = ("pkcs11-tool", "--module", str(CLIENT), "--login", "--pin", "1234", "--label", "CPS_PRIV_AUT")
-    done = subprocess.run(
-        (*command, *arguments, *files), env=client_env(path), capture_output=True, text=True, check=False, timeout=30
-    )
+    run(*command, *arguments, *files, env=client_env(path))
+
+
+def run(*command: str, env: dict[str, str]) -> None:
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -67,7 +70,7 @@ def encode_again(request: Request, answer: bytes) -> bytes:
 def check_exchange(said: Frame, answered: Frame) -> str:
     """Decode the request, and answer as the stock server did: with the same bytes."""
     try:
-        request = CODEC.read_request(bytearray(said.body))
+        request = CODEC.read_request(said.body)
     except UnknownCallError as error:  # a call that has nothing to do with signing
         return str(error)
     assert encode_again(request, bytes(answered.body)) == answered.body, request.call.name
@@ -75,18 +78,36 @@ def check_exchange(said: Frame, answered: Frame) -> str:
     return request.call.name
 
 
-@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
-def test_what_a_program_and_the_stock_server_say(stock, tmp_path, arguments):
-    with recording_relay(tmp_path, stock) as (path, conversations):
-        run_pkcs11_tool(path, tmp_path, *arguments)
+def check_all(conversations: list[Conversation]) -> list[str]:
+    """Decode all that a program said over its one connection; the names of the calls."""
     (conversation,) = conversations
     assert conversation.said[0] == 0, "version 0 is offered by 0.24.1"
     frames = FrameReader().feed(conversation.said[1:])
     answers = answers_by_code(conversation)
     names = [check_exchange(frame, answers[frame.code]) for frame in frames]
-    assert names[0] == "Initialize"
-    assert names[-1] == "Finalize"
+    assert (names[0], names[-1]) == ("Initialize", "Finalize")
+    return names
+
+
+@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
+def test_what_a_program_and_the_stock_server_say(stock, tmp_path, arguments):
+    with recording_relay(tmp_path, stock) as (path, conversations):
+        run_pkcs11_tool(path, tmp_path, *arguments)
+    names = check_all(conversations)
     assert "--sign" not in arguments or {"Login", "FindObjects", "SignInit", "Sign"} <= set(names)
+
+
+def test_what_openssh_says(stock, tmp_path):
+    with recording_relay(tmp_path, stock) as (path, conversations):
+        run("ssh-keygen", "-D", str(CLIENT), env=client_env(path))
+    assert {"OpenSession", "GetAttributeValue"} <= set(check_all(conversations))
+
+
+@pytest.mark.skipif(not shutil.which("p11tool"), reason="not installed: p11tool")
+def test_what_gnutls_says(stock, tmp_path):
+    with recording_relay(tmp_path, stock) as (path, conversations):
+        run("p11tool", "--provider", str(CLIENT), "--list-all", "pkcs11:", env=client_env(path))
+    assert {"OpenSession", "GetAttributeValue"} <= set(check_all(conversations))
 
 
 @pytest.fixture(name="client")

@@ -213,9 +213,10 @@ def test_no_pin_at_all(codec):
 
 
 @BOTH
-def test_a_pin_in_a_request_that_is_cut_short_is_wiped_too(codec):
-    body = bytearray(message(15, "uayay", SESSION, "01 00000004 31323334", "01 00000004 31"))
-    with pytest.raises(WireError):
+@pytest.mark.parametrize("signature", ["uayay", "uayayy", "uay"])
+def test_a_pin_in_a_request_that_is_none_is_wiped_too(codec, signature):
+    body = bytearray(message(15, signature, SESSION, "01 00000004 31323334", "01 00000004 31"))
+    with pytest.raises((WireError, UnknownCallError)):
         codec.read_request(body)
     assert not any(body)
 
