@@ -8,6 +8,7 @@ from struct import pack
 from agent.door.calls import CALLS, PIN_CALLS
 from agent.door.cryptoki import CKR_FUNCTION_NOT_SUPPORTED, CKR_GENERAL_ERROR
 from agent.door.cursor import Cursor, Octets, WireError
+from agent.door.frames import wipe
 from agent.door.letters import Reader, find_readers, find_writers
 from agent.door.values import Call, CryptokiError, Request
 
@@ -43,7 +44,7 @@ class Codec:
             return self._read(Cursor(body))
         finally:
             if isinstance(body, bytearray):
-                body[:] = bytes(len(body))
+                wipe(body)
 
     def _read(self, cursor: Cursor) -> Request:
         call = _read_call(cursor)

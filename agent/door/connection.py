@@ -17,7 +17,7 @@ from agent.access.errors import PeerRefusedError
 from agent.door.codec import Codec
 from agent.door.cryptoki import CKR_FUNCTION_CANCELED, CKR_GENERAL_ERROR
 from agent.door.cursor import WireError
-from agent.door.frames import Frame, FrameReader, write_frame
+from agent.door.frames import Frame, FrameReader, wipe, write_frame
 from agent.door.peers import LocalProgram
 from agent.door.program import Program
 from agent.door.values import CryptokiError, Request
@@ -29,6 +29,8 @@ VERSION: Final = 2
 """The newest version of the protocol that is spoken: that of 0.25.6 and later."""
 MAX_CALLS: Final = 64
 HANDSHAKE_S: Final = 10.0
+AT_ONCE: Final = 16 * 1024
+"""Bytes that are received at a time: a call and its data, or a part of one that is long."""
 
 
 class Application(Protocol):
@@ -63,7 +65,7 @@ class Door(Protocol):
         """Begin an application for this program."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Serve one program until it leaves. `visit`: where the run before this one has left off."""
 
     def __init__(self, door: Door, visit: Visit | None = None) -> None:
@@ -74,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._codec = Codec(modern=False)
         self._application: Application | None = None
         self._frames = FrameReader()
+        self._received = bytearray(AT_ONCE)
         self._waiting: deque[Frame] = deque()
         self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -98,7 +101,19 @@ class Connection(asyncio.Protocol):
         """The connection itself, for what asyncio has no word for."""
         return self._transport.get_extra_info("socket")  # type: ignore[no-any-return]
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's
+        """Receive into what can be wiped: programs send PINs by habit."""
+        return self._received
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what came, and leave nothing of it here."""
+        try:
+            with memoryview(self._received) as received:
+                self._receive(received[:nbytes])
+        finally:
+            wipe(self._received)
+
+    def _receive(self, data: bytes | memoryview) -> None:
         """Take the version byte, then frames; bytes that are none end the connection."""
         if self._version is None:
             self._shake_hands(data[0])
@@ -165,7 +180,7 @@ class Connection(asyncio.Protocol):
         else:
             self._timer = asyncio.get_running_loop().call_later(HANDSHAKE_S, self._transport.abort)
         if visit is not None and visit.unread:
-            self.data_received(visit.unread)
+            self._receive(visit.unread)
 
     def _shake_hands(self, offered: int) -> None:
         self._stop_timer()
@@ -176,7 +191,7 @@ class Connection(asyncio.Protocol):
         self._version = offered
         self._codec = Codec(modern=offered >= VERSION)
 
-    def _take(self, data: bytes = b"") -> None:
+    def _take(self, data: bytes | memoryview = b"") -> None:
         """Begin what is whole, as far as there is room."""
         try:
             self._waiting.extend(self._frames.feed(data))

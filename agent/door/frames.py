@@ -23,44 +23,78 @@ class Frame(NamedTuple):
     body: bytearray
 
 
+class Held:
+    """Bytes that wait for more. Nothing of them is left in memory that was given back: a program's PIN may be there."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.length = 0
+
+    def append(self, data: Octets | memoryview) -> None:
+        """Copy what came behind what there is; room grows by doubling, so that each byte moves a few times at most."""
+        end = self.length + len(data)
+        if end > len(self.data):
+            self._move(bytearray(max(end, 2 * self.length)))
+        memoryview(self.data)[self.length : end] = data  # a slice of the bytearray would make a copy first
+        self.length = end
+
+    def drop(self, count: int) -> None:
+        """Forget the first `count` bytes."""
+        if count == self.length:
+            self._move(bytearray())
+        else:
+            memoryview(self.data)[: self.length - count] = memoryview(self.data)[count : self.length]
+            wipe(self.data, self.length - count)
+        self.length -= count
+
+    def _move(self, room: bytearray) -> None:
+        kept = min(len(room), self.length)
+        memoryview(room)[:kept] = memoryview(self.data)[:kept]
+        wipe(self.data)
+        self.data = room
+
+
+def wipe(data: bytearray, start: int = 0) -> None:
+    """Set what stands there to zero."""
+    data[start:] = bytes(len(data) - start)
+
+
 class FrameReader:
     """Puts frames together from what a socket gives. `pending`: what another reader held, before a restart."""
 
     def __init__(self, pending: bytes = b"") -> None:
-        self._held = bytearray(pending)
+        self._held = Held()
+        self._held.append(pending)
 
     @property
     def pending(self) -> bytes:
         """What is held of a frame that is not whole yet."""
-        return bytes(self._held)
+        return bytes(memoryview(self._held.data)[: self._held.length])
 
-    def feed(self, data: Octets) -> list[Frame]:
-        """Take what came, give the frames that are whole now. Raises WireError as soon as a header passes the caps."""
+    def feed(self, data: Octets | memoryview) -> list[Frame]:
+        """Copy what came, give the frames that are whole now. Raises WireError as soon as a header passes the caps."""
         held = self._held
-        held += data
+        held.append(data)
         frames = []
         start = 0
         while (found := _find_frame(held, start)) is not None:
             code, body, end = found
-            frames.append(Frame(code, held[body:end]))
+            frames.append(Frame(code, held.data[body:end]))
             start = end
-        self._drop(start)
+        if start:
+            held.drop(start)
         return frames
 
-    def _drop(self, count: int) -> None:
-        self._held[:count] = bytes(count)  # a program's PIN may have stood there
-        del self._held[:count]
 
-
-def _find_frame(held: bytearray, start: int) -> tuple[int, int, int] | None:
+def _find_frame(held: Held, start: int) -> tuple[int, int, int] | None:
     """Code, beginning and end of the body of the frame at `start`; None when it is not whole."""
-    if len(held) - start < HEADER.size:
+    if held.length - start < HEADER.size:
         return None
-    code, options, length = HEADER.unpack_from(held, start)
+    code, options, length = HEADER.unpack_from(held.data, start)
     if options > MAX_OPTIONS or length > MAX_BODY:
         raise WireError("a frame that is too long")
     body = start + HEADER.size + options
-    return (code, body, body + length) if len(held) >= body + length else None
+    return (code, body, body + length) if held.length >= body + length else None
 
 
 def write_frame(code: int, body: Octets) -> bytes:

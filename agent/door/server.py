@@ -86,7 +86,7 @@ class DoorServer:
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
 
-    def _meet(self) -> asyncio.Protocol:
+    def _meet(self) -> asyncio.BaseProtocol:
         from agent.door.connection import Connection  # noqa: PLC0415 - most runs of the agent never meet a program
 
         return Connection(self)
