@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.access.consents import Consents
 from agent.access.database import Database
@@ -22,6 +22,7 @@ from agent.access.local_token import LocalToken, remove_token
 from agent.access.peer import peer_finder
 from agent.api.app import make_app
 from agent.api.context import Services
+from agent.api.problems import find_problem
 from agent.api.server import Server
 from agent.cards.asking import CardAsker
 from agent.cards.cards import Cards
@@ -41,6 +42,7 @@ from agent.certificates.forgetting import Memories
 from agent.certificates.test_root import TestRoot
 from agent.certificates.trust import open_trust
 from agent.children import MODULES, child_command, clean_environment
+from agent.door.opening import open_door
 from agent.people.desk import Desk
 from agent.people.dialog_process import DialogPrompt
 from agent.people.presence import Presence, open_presence
@@ -53,6 +55,11 @@ from drivers.base import Readers
 from drivers.folder_lock import FolderLock
 from drivers.pkcs11.workers import ModuleWorkers
 from drivers.registry import open_card_modules, open_module_tokens, open_pcsc_readers, open_virtual_readers
+
+if TYPE_CHECKING:
+    from agent.door.application import Application
+    from agent.door.context import DoorServices
+    from agent.door.program import Program
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +100,11 @@ class Daemon:
         self._stopped.set()
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
-        served = await self._wire(await self._open_folder(stack), stack)
+        database = await self._open_folder(stack)
+        served = await self._wire(database, stack)
         await self._listen(served, stack)
+        door = await open_door(self.settings, _application_opener(served, database), served.journal)
+        stack.push_async_callback(door.stop)
         watch_cards(served.cards, served.trust)
         stack.push_async_callback(served.trust.watch.stop)
         served.cards.start()
@@ -247,6 +257,30 @@ def _open_directory(settings: Settings, database: Database, stack: contextlib.As
     directory = open_directory(settings, database)
     stack.push_async_callback(directory.close)
     return directory
+
+
+def _application_opener(served: Services, database: Database) -> Callable[[Program, bool], Application]:
+    """What begins an application for a program at the door; loaded when the first one comes."""
+
+    @functools.cache
+    def open_services() -> DoorServices:
+        from agent.door.context import DaemonParts  # noqa: PLC0415
+
+        return DaemonParts(
+            served.cards,
+            served.uses,
+            served.consents,
+            served.journal,
+            database,
+            lambda error: find_problem(error).code,
+        ).open_services()
+
+    def open_application(program: Program, modern: bool) -> Application:  # noqa: FBT001 - as Application takes it
+        from agent.door.application import Application  # noqa: PLC0415
+
+        return Application(program, open_services(), modern)
+
+    return open_application
 
 
 def _remove(path: Path) -> None:
