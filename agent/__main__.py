@@ -33,6 +33,10 @@ def _run_child(name: str, words: list[str]) -> int:
         from agent.people.dialog.child import main as run_dialog  # noqa: PLC0415
 
         return run_dialog()
+    if name == "_keeper":
+        from agent.door.bystander import main as run_keeper  # noqa: PLC0415
+
+        return run_keeper()
     if name == "_menu":
         from agent.people.panel.menu import main as run_menu  # noqa: PLC0415
 

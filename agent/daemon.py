@@ -42,7 +42,7 @@ from agent.certificates.forgetting import Memories
 from agent.certificates.test_root import TestRoot
 from agent.certificates.trust import open_trust
 from agent.children import MODULES, child_command, clean_environment
-from agent.door.opening import open_door
+from agent.door.opening import close_door, open_door
 from agent.people.desk import Desk
 from agent.people.dialog_process import DialogPrompt
 from agent.people.presence import Presence, open_presence
@@ -51,6 +51,7 @@ from agent.people.scripted import ScriptedPrompt
 from agent.services.directory.directory import Directory
 from agent.services.directory.opening import open_directory
 from agent.settings import Settings
+from agent.succession import Succession
 from drivers.base import Readers
 from drivers.folder_lock import FolderLock
 from drivers.pkcs11.workers import ModuleWorkers
@@ -70,7 +71,10 @@ TEST_PIN, TEST_PUK = "1234", "12345678"
 
 
 class Daemon:
-    """One run of the agent; what is given replaces the settings' own. `port` is known once it has started."""
+    """One run of the agent; what is given replaces the settings' own. `port` is known once it has started.
+
+    `inherited`: what the run before it has left; `succession`: after a restart(), what the next run is to be given.
+    """
 
     def __init__(
         self,
@@ -78,8 +82,11 @@ class Daemon:
         prompt: Prompt | None = None,
         readers: Readers | None = None,
         presence: Presence | None = None,
+        inherited: Succession | None = None,
     ) -> None:
         self.settings = settings
+        self.succession: Succession | None = None
+        self._inherited = inherited or Succession()
         self._prompt = prompt
         self._readers = readers
         self._presence = presence
@@ -99,12 +106,17 @@ class Daemon:
         """End the run."""
         self._stopped.set()
 
+    def restart(self) -> None:
+        """End the run so that another one goes on with its sockets."""
+        self.succession = Succession()
+        self.stop()
+
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         database = await self._open_folder(stack)
         served = await self._wire(database, stack)
         await self._listen(served, stack)
-        door = await open_door(self.settings, _application_opener(served, database), served.journal)
-        stack.push_async_callback(door.stop)
+        door = await open_door(self.settings, _application_opener(served, database), served.journal, self._inherited)
+        stack.push_async_callback(lambda: close_door(door, self.succession))
         watch_cards(served.cards, served.trust)
         stack.push_async_callback(served.trust.watch.stop)
         served.cards.start()
@@ -229,15 +241,22 @@ class Daemon:
 
     async def _listen(self, served: Services, stack: contextlib.AsyncExitStack) -> None:
         server = Server(make_app(served))
-        await server.start(self.settings.port)
-        stack.push_async_callback(server.stop)
+        await server.start(self.settings.port, self._inherited.http)
+        stack.push_async_callback(self._stop_listening, server)
         self.port = server.port
         path = self.settings.data_dir / PORT_FILE
         write_private(path, f"{self.port}\n")
         stack.callback(_remove, path)
 
+    async def _stop_listening(self, server: Server) -> None:
+        if self.succession is not None:
+            self.succession.http = server.duplicate_listeners()
+        await server.stop()
+
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()
+        if sys.platform == "linux":  # not SIGHUP: a terminal that is closed ends the agent that runs in it
+            loop.add_signal_handler(signal.SIGUSR1, self.restart)
         for number in {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
             with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends asyncio.run instead
                 loop.add_signal_handler(number, self.stop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import socket
 from collections.abc import Sequence
 
@@ -37,9 +38,12 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self.port = 0
 
-    async def start(self, port: int | None = None) -> None:
-        """Listen on `port` (0: any free one), or on the first of PORTS that is free. Raises PortTakenError."""
-        sockets = bind_loopback((port,) if port is not None else PORTS)
+    async def start(self, port: int | None = None, inherited: Sequence[int] = ()) -> None:
+        """Listen on `port` (0: any free one), or on the first of PORTS that is free. Raises PortTakenError.
+
+        `inherited`: descriptors of the listeners of the run before; they are kept unless another port is asked for.
+        """
+        sockets = _inherit(inherited, port) or bind_loopback((port,) if port is not None else PORTS)
         self.port = sockets[0].getsockname()[1]
         await self._runner.setup()
         make = self._runner.server
@@ -50,11 +54,24 @@ class Server:
                 await loop.create_server(lambda: Doorstep(make, self._strangers), sock=listener, backlog=BACKLOG)
             )
 
+    def duplicate_listeners(self) -> list[int]:
+        """Descriptors for the next run: whoever connects meanwhile waits for it."""
+        return [os.dup(listening.fileno()) for server in self._listeners for listening in server.sockets]
+
     async def stop(self) -> None:
         """Close the listeners and what is open."""
         for listener in self._listeners:
             listener.close()
         await self._runner.cleanup()
+
+
+def _inherit(descriptors: Sequence[int], port: int | None) -> list[socket.socket]:
+    sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    if port and any(listening.getsockname()[1] != port for listening in sockets):
+        for listening in sockets:
+            listening.close()
+        return []
+    return sockets
 
 
 def _http_log() -> logging.Logger:

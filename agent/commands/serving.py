@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import sys
 from argparse import Namespace
 from typing import Any
@@ -17,6 +19,7 @@ from agent.daemon import Daemon
 from agent.people.hardening import forbid_core_dumps
 from agent.people.translations import translator
 from agent.settings import Settings, SettingsError, load_settings
+from agent.succession import hand_over, take_over
 from drivers.errors import DriverError
 
 FLAGS = (
@@ -29,10 +32,15 @@ def run_serve(arguments: Namespace) -> int:
     """Serve in the foreground."""
     logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.INFO, format="%(levelname)s %(message)s")
     forbid_core_dumps()
+    if sys.platform == "linux":
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # whoever asks for a restart now gets the one that is under way
     try:
         settings = load_settings(_flags(arguments))
+        daemon = Daemon(settings, inherited=take_over(os.environ))
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(Daemon(settings).run(lambda port: _announce(settings, port)))
+            asyncio.run(daemon.run(lambda port: _announce(settings, port)))
+        if daemon.succession is not None:
+            hand_over(daemon.succession)
     except PortTakenError as error:
         complain(_name_ports(error))
         return Exit.FAILED

@@ -11,9 +11,11 @@ import socket
 import traceback
 from abc import abstractmethod
 from collections import deque
-from typing import Final, Protocol
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol
 
 from agent.access.errors import PeerRefusedError
+from agent.door.calls import CALLS
 from agent.door.codec import Codec
 from agent.door.cryptoki import CKR_FUNCTION_CANCELED, CKR_GENERAL_ERROR
 from agent.door.cursor import WireError
@@ -31,10 +33,14 @@ MAX_CALLS: Final = 64
 HANDSHAKE_S: Final = 10.0
 AT_ONCE: Final = 16 * 1024
 """Bytes that are received at a time: a call and its data, or a part of one that is long."""
+INITIALIZE: Final = Request(CALLS[1], (b"PRIVATE-GNOME-KEYRING-PKCS11-PROTOCOL-V-1", 0, None))
+"""What a program has said that did so before a restart."""
 
 
 class Application(Protocol):
-    """What PKCS#11 calls an application: the sessions and objects of one connection."""
+    """What PKCS#11 calls an application: the sessions and objects of one connection. `initialized`: by C_Initialize."""
+
+    initialized: bool
 
     @abstractmethod
     async def call(self, request: Request) -> tuple[object, ...]:
@@ -70,6 +76,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, door: Door, visit: Visit | None = None) -> None:
         self.program: LocalProgram | None = None
+        self.lost = asyncio.get_running_loop().create_future()
         self._door = door
         self._visit = visit
         self._version: int | None = None
@@ -78,7 +85,7 @@ class Connection(asyncio.BufferedProtocol):
         self._frames = FrameReader()
         self._received = bytearray(AT_ONCE)
         self._waiting: deque[Frame] = deque()
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._watch: select.epoll | None = None
         self._congested = self._suspended = False
@@ -148,6 +155,8 @@ class Connection(asyncio.BufferedProtocol):
         self._door.dismiss(self)
         if self.program is not None:
             self.program.close()
+        if not self.lost.done():
+            self.lost.set_result(None)
 
     async def suspend(self, patience_s: float) -> Visit | None:
         """Answer what was begun, cancel what takes longer, and let go of the socket without closing it.
@@ -157,30 +166,37 @@ class Connection(asyncio.BufferedProtocol):
         self._suspended = True
         self._mind_reading()
         await self._settle(patience_s)
-        if self._transport.is_closing() or self._transport.get_write_buffer_size() or self.program is None:
-            self._suspended = False
-            self._transport.abort()
-            return None
-        unread = b"".join(write_frame(frame.code, frame.body) for frame in self._waiting) + self._frames.pending
-        visit = Visit(os.dup(self.socket.fileno()), self._version, unread, self.program.identity)
+        visit = self._describe()
+        self._suspended = visit is not None
         self._transport.abort()
+        await self.lost
         return visit
 
     async def farewell(self, patience_s: float) -> None:
         """Answer what was begun and end the conversation from our side: the program's next call reads an end."""
         visit = await self.suspend(patience_s)
         if visit is not None:
-            with socket.socket(fileno=visit.fd) as line, contextlib.suppress(OSError):
-                line.shutdown(socket.SHUT_WR)
+            part(visit)
+
+    def _describe(self) -> Visit | None:
+        """Where the conversation stands, with a duplicate of the socket."""
+        if self._transport.is_closing() or self._transport.get_write_buffer_size() or self.program is None:
+            return None
+        unread = b"".join(write_frame(frame.code, frame.body) for frame in self._waiting) + self._frames.pending
+        initialized = self._application is not None and self._application.initialized
+        line = os.dup(self.socket.fileno())
+        return Visit(line, self._version, unread, initialized, self.program.identity)
 
     def _begin(self) -> None:
+        """Wait for the version byte, or go on where the run before this one has left off."""
         visit, self._visit = self._visit, None
-        if visit is not None and visit.version is not None:
-            self._speak(visit.version)
-        else:
+        if visit is None or visit.version is None:
             self._timer = asyncio.get_running_loop().call_later(HANDSHAKE_S, self._transport.abort)
-        if visit is not None and visit.unread:
-            self._receive(visit.unread)
+            return
+        self._speak(visit.version)
+        if visit.initialized:
+            self._spawn(self._perform(INITIALIZE))
+        self._take(visit.unread)
 
     def _shake_hands(self, offered: int) -> None:
         self._stop_timer()
@@ -210,11 +226,14 @@ class Connection(asyncio.BufferedProtocol):
         except CryptokiError as error:
             self._write(frame.code, self._codec.write_error(error.rv))
         else:
-            call = asyncio.get_running_loop().create_task(self._answer(frame.code, request))
-            self._calls.add(call)
-            call.add_done_callback(self._end_call)
+            self._spawn(self._answer(frame.code, request))
 
-    def _end_call(self, call: asyncio.Task[None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        call = asyncio.get_running_loop().create_task(work)
+        self._calls.add(call)
+        call.add_done_callback(self._end_call)
+
+    def _end_call(self, call: asyncio.Task[object]) -> None:
         self._calls.discard(call)
         if self._waiting:
             self._take()
@@ -292,6 +311,12 @@ class Connection(asyncio.BufferedProtocol):
     def _who(self) -> str:
         """For the log: plain text, whatever bytes the path has."""
         return repr(self.program.name() if self.program else "")
+
+
+def part(visit: Visit) -> None:
+    """End the conversation with a program from our side, and let its socket go."""
+    with socket.socket(fileno=visit.fd) as line, contextlib.suppress(OSError):
+        line.shutdown(socket.SHUT_WR)
 
 
 def _log_defect(request: Request, error: Exception) -> None:

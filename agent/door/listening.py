@@ -15,6 +15,7 @@ from typing import Final
 
 from agent.access.folder import secure_folder
 from agent.door.address import MAX_PATH_BYTES
+from agent.door.visits import FileId, LeftListener
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +30,12 @@ class AddressTakenError(Exception):
 
 
 class Listener:
-    """A listening socket and its path. Made anew, or received from the run before or from systemd."""
+    """A listening socket, its path and the file there; None where somebody else made it and will take it away."""
 
-    def __init__(self, path: Path, listening: socket.socket, *, removes: bool = True) -> None:
+    def __init__(self, path: Path, listening: socket.socket, file: FileId | None) -> None:
         self.path = path
         self.socket = listening
-        self._file = _identify(path) if removes else None
+        self._file = file
 
     @classmethod
     def claim(cls, path: Path) -> Listener:
@@ -51,7 +52,20 @@ class Listener:
             raise
         finally:
             aside.unlink()
-        return cls(path, listening)
+        return cls(path, listening, _identify(path))
+
+    @classmethod
+    def inherit(cls, left: LeftListener) -> Listener | None:
+        """Take over from the run before; None when its file is gone, so that nobody would find it."""
+        listening = socket.socket(fileno=left.fd)
+        if left.file is not None and _identify(left.path) != left.file:
+            listening.close()
+            return None
+        return cls(left.path, listening, left.file)
+
+    def leave(self) -> LeftListener:
+        """A duplicate for the next run: whoever connects meanwhile waits for it."""
+        return LeftListener(os.dup(self.socket.fileno()), self.path, self._file)
 
     def close(self) -> None:
         """Stop listening, and take the file away unless somebody else's stands there now."""
@@ -150,7 +164,7 @@ def is_alive(path: Path) -> bool:
     return True
 
 
-def _identify(path: Path) -> tuple[int, int] | None:
+def _identify(path: Path) -> FileId | None:
     try:
         status = path.lstat()
     except OSError:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
-from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from agent.access.errors import PeerRefusedError, StoreError
 from agent.access.journal import Journal, JournalEntry
 from agent.door.address import DoorPaths
 from agent.door.listening import BACKLOG, AddressTakenError, Listener
+from agent.door.visits import DoorState, Visit
 
 if TYPE_CHECKING:
     from agent.door.connection import Application, Connection
+    from agent.door.keeper import Keeper
     from agent.door.program import Program
 
 log = logging.getLogger(__name__)
@@ -23,6 +28,8 @@ MAX_CONNECTIONS: Final = 64
 CROWD_NOTE_S: Final = 60.0
 ANSWER_S: Final = 2.0
 """How long what was begun may take at the end: a transaction with a card; a question to a person is taken back."""
+STAYS_S: Final = 0.25
+"""A program that stays for longer has its socket kept for the end of the agent: a tool's listing costs no process."""
 ACTION: Final = "door"
 CROWDED: Final = "too-many-requests"
 
@@ -32,48 +39,57 @@ class DoorServer:
 
     def __init__(self, open_application: Callable[[Program, bool], Application], journal: Journal) -> None:
         self.open_application = open_application
-        self.listeners: list[Listener] = []
         self.unavailable: str | None = None
         self._journal = journal
+        self._listeners: list[Listener] = []
         self._servers: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
+        self._keeper: Keeper | None = None
         self._crowd_noted = -CROWD_NOTE_S
         self._notes: set[asyncio.Task[None]] = set()
 
-    async def start(self, paths: DoorPaths) -> None:
-        """Listen. Raises AddressTakenError, StoreError, OSError when the agent's own address cannot be used."""
-        await self.listen(Listener.claim(paths.own))
-        if paths.common is not None:
-            try:
-                await self.listen(Listener.claim(paths.common))
-            except (AddressTakenError, StoreError, OSError) as error:
-                log.info("the door: programs that are not told the agent's address go elsewhere: %s", error)
+    async def start(self, paths: DoorPaths, left: DoorState) -> None:
+        """Listen, and go on with whom the run before this one has left.
 
-    async def listen(self, listener: Listener) -> None:
-        """Serve whoever comes by this listener."""
-        self.listeners.append(listener)
-        loop = asyncio.get_running_loop()
-        self._servers.append(
-            await loop.create_unix_server(self._meet, sock=listener.socket, backlog=BACKLOG),
-        )
+        Raises AddressTakenError, StoreError, OSError when the agent's own address cannot be used.
+        """
+        inherited = {one.path: Listener.inherit(one) for one in left.listeners}
+        await self._listen(inherited.get(paths.own) or Listener.claim(paths.own))
+        if paths.common is not None:
+            await self._listen_in_common(paths.common, inherited.get(paths.common))
+        await self._resume(left)
 
     async def stop(self) -> None:
         """Answer what was begun, and say goodbye."""
         self._stop_listening()
-        for listener in self.listeners:
+        for listener in self._listeners:
             listener.close()
-        await _together(connection.farewell(ANSWER_S) for connection in list(self._connections))
-        await _together(self._notes)
+        self._keep_all()
+        await asyncio.gather(*(connection.farewell(ANSWER_S) for connection in list(self._connections)))
+        await self._end()
+
+    async def suspend(self) -> DoorState:
+        """Answer what was begun, and leave the rest to the next run."""
+        listeners = tuple(listener.leave() for listener in self._listeners)
+        self._stop_listening()
+        self._keep_all()
+        keeper = self._keeper.state if self._keeper else None
+        visits = await asyncio.gather(*(connection.suspend(ANSWER_S) for connection in list(self._connections)))
+        await self._end()
+        return DoorState(listeners, tuple(filter(None, visits)), keeper)
 
     def admit(self, connection: Connection) -> None:
         """See Door."""
         if len(self._connections) >= MAX_CONNECTIONS:
             raise TooManyError
         self._connections.add(connection)
+        asyncio.get_running_loop().call_later(STAYS_S, self._keep, connection)
 
     def dismiss(self, connection: Connection) -> None:
         """See Door."""
         self._connections.discard(connection)
+        if self._keeper is not None:
+            self._keeper.forget(connection)
 
     def note_refusal(self, error: PeerRefusedError) -> None:
         """See Door: a stranger is written down each time (the journal counts), a crowd once in a minute."""
@@ -86,10 +102,58 @@ class DoorServer:
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
 
-    def _meet(self) -> asyncio.BaseProtocol:
-        from agent.door.connection import Connection  # noqa: PLC0415 - most runs of the agent never meet a program
+    async def _listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+        loop = asyncio.get_running_loop()
+        self._servers.append(await loop.create_unix_server(self._meet, sock=listener.socket, backlog=BACKLOG))
 
-        return Connection(self)
+    async def _listen_in_common(self, path: Path, inherited: Listener | None) -> None:
+        """Where every client looks; when somebody serves it already, the agent's own address has to be told."""
+        try:
+            await self._listen(inherited or Listener.claim(path))
+        except (AddressTakenError, StoreError, OSError) as error:
+            log.info("the door: programs that are not told the agent's address go elsewhere: %s", error)
+
+    async def _resume(self, left: DoorState) -> None:
+        if left.keeper is not None:
+            self._find_keeper().adopt(*left.keeper)
+        loop = asyncio.get_running_loop()
+        for visit in left.visits:
+            await loop.connect_accepted_socket(partial(self._meet, visit), socket.socket(fileno=visit.fd))
+
+    def _meet(self, visit: Visit | None = None) -> asyncio.BaseProtocol:
+        from agent.door.connection import Connection  # noqa: PLC0415 - many runs of the agent never meet a program
+
+        connection = Connection(self, visit)
+        if visit is not None and self._keeper is not None:
+            self._keeper.note(connection)
+        return connection
+
+    def _find_keeper(self) -> Keeper:
+        if self._keeper is None:
+            from agent.door.keeper import Keeper  # noqa: PLC0415 - as above
+
+            self._keeper = Keeper()
+        return self._keeper
+
+    def _keep(self, connection: Connection) -> None:
+        if connection in self._connections:
+            self._find_keeper().keep(self._connections)
+
+    def _keep_all(self) -> None:
+        """At the end those too that have only just come."""
+        if self._connections:
+            self._find_keeper().keep(self._connections)
+
+    def _stop_listening(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    async def _end(self) -> None:
+        await asyncio.gather(*self._notes)
+        if self._keeper is not None:
+            self._keeper.detach()
 
     async def _record(self, outcome: str) -> None:
         try:
@@ -97,15 +161,6 @@ class DoorServer:
         except StoreError as error:
             log.warning("the door: a refusal could not be written down: %s", error)
 
-    def _stop_listening(self) -> None:
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
-
 
 class TooManyError(PeerRefusedError):
     """There are as many connections of this user as there can be."""
-
-
-async def _together(work: Iterable[Coroutine[Any, Any, None] | asyncio.Task[None]]) -> None:
-    await asyncio.gather(*work)

@@ -9,6 +9,7 @@ from agent.access.database import Database
 from agent.access.journal import Journal
 from agent.door.opening import open_door
 from agent.settings import Settings, SettingsError, load_settings, policy_file
+from agent.succession import Succession
 
 
 def test_door_is_open_unless_somebody_closes_it(tmp_path, monkeypatch):
@@ -40,7 +41,7 @@ async def test_run_without_a_door_says_why_once(tmp_path, caplog, settings, reas
     (tmp_path / "taken" / "p11-kit.sock").mkdir(parents=True)
     database = Database(tmp_path / "agent.db")
     await database.open()
-    door = await open_door(Settings(data_dir=folder, **settings), StandIn().open, Journal(database))
+    door = await open_door(Settings(data_dir=folder, **settings), StandIn().open, Journal(database), Succession())
     assert reason in str(door.unavailable)
     assert caplog.text.count("not available: ") == 1
     await door.stop()

@@ -37,6 +37,7 @@ class StandInApplication:
     modern: bool
     sessions: set[int] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
+    initialized: bool = False
     closed: bool = False
     cancelled: int = 0
 
@@ -52,9 +53,11 @@ class StandInApplication:
         self.closed = True
 
     def _initialize(self, *_: object) -> tuple[()]:
+        self.initialized = True
         return ()
 
     def _finalize(self) -> tuple[()]:
+        self.initialized = False
         return ()
 
     def _get_info(self) -> tuple[object, ...]:

@@ -15,6 +15,7 @@ from agent.access.database import Database
 from agent.access.journal import Journal
 from agent.door.address import DoorPaths
 from agent.door.server import DoorServer
+from agent.door.visits import DoorState
 
 
 @dataclass
@@ -49,7 +50,7 @@ async def open_door(folder: Path) -> AsyncIterator[OpenDoor]:
     await database.open()
     journal, house, path = Journal(database), StandIn(), folder / "p11-kit.sock"
     server = DoorServer(house.open, journal)
-    await server.start(DoorPaths(path))
+    await server.start(DoorPaths(path), DoorState())
     try:
         yield OpenDoor(server, house, path, journal)
     finally:
