@@ -76,6 +76,8 @@ def test_attack_labels_of_a_card_stay_on_their_line():
     assert max(map(len, told.values())) < 400
 
 
-@pytest.mark.parametrize("question", [LOGIN, SIGNATURE, CONSENT, PULLED])
+@pytest.mark.parametrize(
+    "question", [*(replace(each, subject_count=1) for each in (LOGIN, SIGNATURE)), CONSENT, PULLED]
+)
 def test_each_reaches_the_dialog_as_it_is(question):
     assert read_envelope(write_envelope(Envelope(question))).question == question
