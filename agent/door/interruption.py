@@ -25,9 +25,9 @@ class Interruption:
         try:
             return await task
         except asyncio.CancelledError:
-            if (rv := self._running[task]) is None and _is_cancelled():
+            if _is_cancelled():
                 raise
-            raise CryptokiError(rv or CKR_FUNCTION_CANCELED) from None
+            raise CryptokiError(self._running[task] or CKR_FUNCTION_CANCELED) from None
         finally:
             del self._running[task]
 

@@ -47,14 +47,17 @@ class Slots:
     def __init__(self, cards: Cards, database: Database) -> None:
         self._cards = cards
         self._numbers = SlotNumbers(database)
-        self._seen = {NO_READER: None}
+        self._seen: dict[str, None] = {}
         self._impatient_until = 0.0
         self._look_again_at = 0.0
 
     async def list_all(self) -> list[Slot]:
-        """Every slot in the order of its first sight, the software certificates first. Raises StoreError."""
+        """Readers in the order of their first sight, then the software certificates: the first slot is a card's.
+
+        Raises StoreError.
+        """
         self._seen |= dict.fromkeys(self._cards.places)
-        names = list(self._seen)
+        names = [*self._seen, NO_READER]
         return [Slot(number, name) for number, name in zip(await self._numbers.number(names), names, strict=True)]
 
     async def find(self, number: int) -> Slot:

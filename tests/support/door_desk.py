@@ -69,7 +69,7 @@ class Caller:
 
     async def session(self, slot: int | None = None, flags: int = ck.CKF_SERIAL_SESSION) -> int:
         if slot is None:
-            slot = (await self.slots())[-1]
+            slot = (await self.slots())[0]
         return int(await self.call("OpenSession", slot, flags))
 
     async def find(self, session: int, **template: Any) -> list[int]:
