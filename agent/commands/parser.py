@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from agent import __version__
+from agent.commands.modules_parser import add_modules
 from agent.commands.software_parser import add_software
 from agent.people.translations import DOMAIN, LOCALE_DIR, translator
 from agent.settings import CARD_ACCESSES, PROMPTS
@@ -46,6 +47,10 @@ def make_parser() -> ArgumentParser:
     _add_using(commands)
     software = _add(commands, "software", _("keep, use and order software certificates (.p12)"), "software:run_list")
     add_software(software, _lazy)
+    modules = _add(
+        commands, "modules", _("let browsers, ssh and other PKCS#11 programs use the card"), "modules:run_status"
+    )
+    add_modules(modules, _lazy)
     _add_desktop(commands)
     return parser
 

@@ -1,0 +1,55 @@
+"""The flags of `cps-agent modules` and its verbs."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.people.translations import translator
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    Verbs = _SubParsersAction[ArgumentParser]
+
+Lazy = Callable[[str], Callable[[Namespace], int]]
+
+
+def add_modules(parser: ArgumentParser, lazy: Lazy) -> None:
+    """Give the command its verbs; without one it tells the state. `lazy` makes a runner of module:function."""
+    _ = translator()
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _examples()
+    parser.set_defaults(json=False)
+    verbs = parser.add_subparsers(metavar=_("VERB"))
+    _add_verb(verbs, "status", _("show which programs have the card by the agent"), lazy("modules:run_status"))
+    setup = _add_verb(verbs, "setup", _("set programs up; shows what changes first"), lazy("modules:run_setup"))
+    remove = _add_verb(verbs, "remove", _("undo what setup did, and nothing else"), lazy("modules:run_remove"))
+    for verb in (setup, remove):
+        verb.add_argument("--yes", action="store_true", help=_("do it without asking"))
+        verb.add_argument("--dry-run", action="store_true", help=_("only show what would change"))
+
+
+def _add_verb(verbs: Verbs, name: str, description: str, run: Callable[[Namespace], int]) -> ArgumentParser:
+    _ = translator()
+    parser = verbs.add_parser(name, help=description, description=description)
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", default=SUPPRESS, help=_("data folder of the agent"))
+    parser.add_argument("--json", action="store_true", help=_("print JSON for a program"))
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _examples() -> str:
+    _ = translator()
+    return _("examples:") + "".join(
+        f"\n  {line}"
+        for line in (
+            "cps-agent modules",
+            "cps-agent modules setup --dry-run",
+            "cps-agent modules setup",
+            "cps-agent modules remove",
+        )
+    )
