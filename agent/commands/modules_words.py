@@ -89,7 +89,7 @@ def _state_words(state: State, words: NullTranslations) -> str:
 def plan_words(steps: Iterable[Step], words: NullTranslations) -> Iterator[str]:
     """What changes, place by place."""
     for place, some in groupby(steps, key=lambda step: step.place):
-        yield place_words(place, words) + words.gettext(":")
+        yield words.gettext("{place}:").format(place=place_words(place, words))
         for step in some:
             yield f"  {_step_words(step, words)}"
 
