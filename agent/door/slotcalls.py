@@ -49,6 +49,7 @@ class SlotCalls:
 
     async def begin(self) -> None:
         """C_Initialize: what is there from now on is told when it changes."""
+        await self._slots.look_at_software()
         await self._watch.start()
 
     def end(self) -> None:
