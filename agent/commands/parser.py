@@ -63,6 +63,7 @@ def _examples() -> str:
             "cps-agent demo",
             "cps-agent demo --kind cpe-anonymous",
             "cps-agent serve",
+            "cps-agent restart",
             "cps-agent cards --json",
             "cps-agent sign ordonnance.pdf",
             "cps-agent errands lost",
@@ -159,6 +160,7 @@ def _add_running(commands: Commands) -> None:
     )
     _add_trusting(serve)
     serve.add_argument("--verbose", action="store_true", help=_("log more"))
+    _add(commands, "restart", _("restart the running agent; programs stay connected"), "restarting:run_restart")
     card = _add(
         commands, "virtual-card", _("put a test card into a virtual PC/SC reader"), "virtual_card:run_virtual_card"
     )

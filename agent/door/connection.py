@@ -33,6 +33,8 @@ MAX_CALLS: Final = 64
 HANDSHAKE_S: Final = 10.0
 AT_ONCE: Final = 16 * 1024
 """Bytes that are received at a time: a call and its data, or a part of one that is long."""
+ENDLESS: Final = "WaitForSlotEvent"
+"""It waits for what a person may never do."""
 INITIALIZE: Final = Request(CALLS[1], (b"PRIVATE-GNOME-KEYRING-PKCS11-PROTOCOL-V-1", 0, None))
 """What a program has said that did so before a restart."""
 
@@ -195,7 +197,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._speak(visit.version)
         if visit.initialized:
-            self._spawn(self._perform(INITIALIZE))
+            self._spawn("Initialize", self._perform(INITIALIZE))
         self._take(visit.unread)
 
     def _shake_hands(self, offered: int) -> None:
@@ -226,10 +228,10 @@ class Connection(asyncio.BufferedProtocol):
         except CryptokiError as error:
             self._write(frame.code, self._codec.write_error(error.rv))
         else:
-            self._spawn(self._answer(frame.code, request))
+            self._spawn(request.call.name, self._answer(frame.code, request))
 
-    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
-        call = asyncio.get_running_loop().create_task(work)
+    def _spawn(self, name: str, work: Coroutine[Any, Any, object]) -> None:
+        call = asyncio.get_running_loop().create_task(work, name=name)
         self._calls.add(call)
         call.add_done_callback(self._end_call)
 
@@ -292,6 +294,9 @@ class Connection(asyncio.BufferedProtocol):
 
     async def _settle(self, patience_s: float) -> None:
         """Wait for what was begun; what takes longer is cancelled, and answered so."""
+        for call in self._calls:
+            if call.get_name() == ENDLESS:
+                call.cancel()
         if self._calls:
             _, late = await asyncio.wait(self._calls, timeout=patience_s)
             for call in late:

@@ -55,6 +55,19 @@ class LocalProgram(Program):
             self._pidfd = -1
 
 
+def hold_peer(connection: socket.socket) -> int:
+    """A descriptor of the process at the other end, which for a client is the one that listens.
+
+    Raises PeerRefusedError when it is another user's or has ended.
+    """
+    pid, uid = _read_credentials(connection)
+    Peer(uid, pid).require_same_user()
+    pidfd = _open_pidfd(connection, pid)
+    if pidfd < 0:
+        raise PeerRefusedError("the process at the other end has ended")
+    return pidfd
+
+
 def _read_credentials(connection: socket.socket) -> tuple[int, int]:
     try:
         packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
