@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from support.agent import Person
-from support.door_desk import Caller
+from support.door_desk import Caller, DoorDesk
 
 from agent.door import cryptoki as ck
 from agent.door.values import Mechanism, PssParameters, Size
@@ -153,3 +153,11 @@ async def test_a_wrong_code(guest: Caller, session: int, key: int, person: Perso
     for rv in (ck.CKR_PIN_INCORRECT, ck.CKR_PIN_INCORRECT, ck.CKR_PIN_LOCKED, ck.CKR_PIN_LOCKED):
         await guest.call("SignInit", session, SHA256_RSA, key)
         assert await guest.refusal("Sign", session, TEXT, 256) == rv
+
+
+async def test_a_signature_costs_as_many_exchanges_as_through_the_api(
+    desk: DoorDesk, guest: Caller, session: int, key: int
+) -> None:
+    await guest.sign(session, key, SHA256_RSA, TEXT)
+    (entry,) = [record.entry for record in await desk.services.journal.list() if record.entry.through == "PKCS#11"]
+    assert (entry.action, entry.outcome, entry.exchanges) == ("use-authentication-key", "ok", 8)
