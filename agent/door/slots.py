@@ -101,8 +101,15 @@ class Slots:
                 return CardToken(self._cards, card)
         return None
 
-    def require_token(self, slot: Slot) -> DoorToken:
-        """The same. Raises CryptokiError for an empty slot, and for a card that the agent cannot use, or not now."""
+    async def find_token(self, slot: Slot) -> DoorToken:
+        """The same, once it has been read; what happens in other slots is not waited for.
+
+        Raises CryptokiError for an empty slot, and for a card that the agent cannot use, or not now.
+        """
+        if slot.is_software:
+            await self.look_at_software()
+        elif self.token(slot) is None:
+            await self.settle()
         token = self.token(slot)
         if token is None:
             raise CryptokiError(CKR_TOKEN_NOT_RECOGNIZED if self._is_strange(slot) else CKR_TOKEN_NOT_PRESENT)
