@@ -25,7 +25,6 @@ from agent.door.interruption import Interruption
 from agent.door.slots import Slot
 from agent.door.tokens import DoorToken
 from agent.door.values import CryptokiError
-from drivers.errors import CardRemovedError
 
 if TYPE_CHECKING:
     from agent.door.objects import DoorObject
@@ -101,12 +100,7 @@ class Sessions:
         """The session of that handle, when its turn has come. Raises CryptokiError."""
         session = self.find(handle)
         async with session.turn:
-            try:
-                yield self.find(handle)
-            except CardRemovedError:
-                if not session.token.is_here:
-                    self.close(session)  # so this was told
-                raise
+            yield self.find(handle)
 
     def count(self, token: DoorToken) -> tuple[int, int]:
         """How many are open with the token, and how many of them are R/W."""

@@ -115,7 +115,9 @@ class SlotCalls:
         return (slot.id,)
 
     async def _token(self, number: int) -> DoorToken:
-        return await self._slots.find_token(await self._slots.find(number))
+        slot = await self._slots.find(number)
+        await self._slots.settle()
+        return self._slots.require_token(slot)
 
 
 def _keys(token: DoorToken) -> list[KeyInfo]:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import queue
 import shutil
-import subprocess
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.node_driver import ROOT, Driver, run_driver
 
-ROOT = Path(__file__).resolve().parents[2]
 DRIVER = ROOT / "tests" / "browser" / "driver.mjs"
-ANSWER_S = 60.0
 LNA_PERMISSIONS = ("local-network-access",)
 
 
@@ -39,27 +33,16 @@ def need(missing: str | None) -> None:
         pytest.skip(f"needs {missing}")
 
 
-class DriverError(AssertionError):
-    """The browser could not do what a test told it."""
-
-
 @dataclass
 class Browser:
     """A running Chromium."""
 
-    process: subprocess.Popen[str]
-    answers: queue.Queue[str]
+    driver: Driver
     ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     def call(self, command: str, **given: Any) -> Any:
         """Run one command of the driver. Raises DriverError."""
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps({"command": command, **given}) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.answers.get(timeout=ANSWER_S) or '{"error": "the driver has ended"}')
-        if "error" in answer:
-            raise DriverError(f"{command}: {answer['error']}")
-        return answer["result"]
+        return self.driver.call(command, **given)
 
     @contextmanager
     def context(self, **options: Any) -> Iterator[Context]:
@@ -123,14 +106,8 @@ def run_chromium(
     args: Sequence[str] = (), *, headless: bool = True, environment: Mapping[str, str] | None = None
 ) -> Iterator[Browser]:
     """Start Chromium with a new empty profile, and end it."""
-    process = subprocess.Popen(
-        ["node", str(DRIVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", cwd=ROOT
-    )
-    browser = Browser(process, queue.Queue())
-    reader = threading.Thread(target=_read, args=(process, browser.answers), daemon=True)
-    reader.start()
-    try:
-        browser.call(
+    with run_driver(DRIVER) as driver:
+        driver.call(
             "launch",
             executablePath=shutil.which("chromium"),
             args=list(args),
@@ -138,25 +115,4 @@ def run_chromium(
             headless=headless,
             env=dict(environment if environment is not None else os.environ),
         )
-        yield browser
-    finally:
-        _end(process)
-        reader.join(10)
-
-
-def _read(process: subprocess.Popen[str], answers: queue.Queue[str]) -> None:
-    assert process.stdout
-    for line in process.stdout:
-        answers.put(line)
-    answers.put("")
-    process.stdout.close()
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    assert process.stdin
-    process.stdin.close()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.terminate()  # Playwright ends its browser with itself
-        process.wait(20)
+        yield Browser(driver)

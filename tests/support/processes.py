@@ -56,7 +56,7 @@ def answers(data_dir: Path) -> bool:
 
 
 @contextlib.contextmanager
-def virtual_card(data_dir: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+def virtual_card(data_dir: Path, port: int, *flags: str) -> Iterator[subprocess.Popen[str]]:
     """The virtual card of a data folder, plugged into vpcd."""
-    with program("virtual-card", "--vpcd", f"127.0.0.1:{port}", "--data-dir", str(data_dir)) as process:
+    with program("virtual-card", "--vpcd", f"127.0.0.1:{port}", "--data-dir", str(data_dir), *flags) as process:
         yield process

@@ -1,0 +1,48 @@
+// Drives Firefox or Chromium for pytest: one JSON command a line on standard input, one JSON answer a line on standard
+// output. When standard input closes, the browser ends.
+import { createInterface } from "node:readline";
+import puppeteer from "puppeteer-core";
+
+const VISIT_MS = 30000;
+
+let browser;
+let profile;
+
+const commands = {
+  async launch({ options }) {
+    browser = await puppeteer.launch({ defaultViewport: null, ...options });
+    profile = browser.defaultBrowserContext();
+    return browser.version();
+  },
+
+  /** Go on in a private window. */
+  async private() {
+    profile = await browser.createBrowserContext();
+  },
+
+  /** Open a page in a tab of its own, since what follows a failed page in the same tab races with the browser's account
+   *  of the failure. `error` is what the browser says of a connection that failed. */
+  async visit({ url }) {
+    const tab = await profile.newPage();
+    try {
+      const response = await tab.goto(url, { timeout: VISIT_MS });
+      return { status: response?.status() ?? null, text: await tab.evaluate(() => document.body.innerText), error: "" };
+    } catch (error) {
+      return { status: null, text: "", error: String(error?.message ?? error) };
+    } finally {
+      await tab.close();
+    }
+  },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { command, ...given } = JSON.parse(line);
+  let answer;
+  try {
+    answer = { result: (await commands[command](given)) ?? null };
+  } catch (error) {
+    answer = { error: String(error?.stack ?? error) };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+await browser?.close();

@@ -1,0 +1,182 @@
+"""Firefox and Chromium with homes of their own, machine policies of their own, and the door's module in their databases."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.node_driver import Driver, run_driver
+
+DRIVER = Path(__file__).parent / "driver.mjs"
+
+# A browser's machine policies stand in /etc: it gets an /etc of its own, the machine's with ours laid over it.
+# $1 (empty) holds what is laid over, $2 is the folder that goes there.
+SCRIPT = """
+mount -t tmpfs policies "$1" && mkdir "$1/upper" "$1/work" && cp -r "$2/." "$1/upper" &&
+mount -t overlay policies -o "lowerdir=/etc,upperdir=$1/upper,workdir=$1/work" /etc || exit 97
+shift 2
+exec "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a browser got: HTTP status and text, or the error of a connection that failed."""
+
+    status: int | None
+    text: str
+    error: str
+
+
+@dataclass
+class LoginBrowser:
+    """A running browser."""
+
+    driver: Driver
+
+    def visit(self, url: str) -> Visit:
+        """Open a page."""
+        return Visit(**self.driver.call("visit", url=url))
+
+
+@dataclass
+class Home:
+    """The home of a person of the tests, and the folder of their session."""
+
+    folder: Path
+    runtime: Path
+
+    @property
+    def data(self) -> Path:
+        """The agent's usual data folder: it then listens where p11-kit's client looks by itself."""
+        return self.folder / ".local" / "share" / "cps-agent"
+
+    @property
+    def etc(self) -> Path:
+        """What is laid over the machine's /etc for this person's browsers."""
+        return self.folder / "etc"
+
+    @property
+    def profile(self) -> Path:
+        """Firefox's profile."""
+        return self.folder / ".mozilla" / "firefox" / "test.default-esr"
+
+    @property
+    def nssdb(self) -> Path:
+        """The database of Chromium and Chrome."""
+        return self.folder / ".pki" / "nssdb"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What a program that this person starts has in its environment."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("XDG_", "P11_KIT", "DISPLAY", "WAYLAND"))
+        }
+        return kept | {"HOME": str(self.folder), "XDG_RUNTIME_DIR": str(self.runtime)}
+
+    def write_policy(self, path: str, policy: Mapping[str, Any]) -> None:
+        """Write a machine policy, by its path below /etc."""
+        file = self.etc / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(policy))
+
+    def copy(self, folder: Path) -> Home:
+        """Databases and policies as they are now, for a browser that no test has used."""
+        copied = Home(folder, self.runtime)
+        for path in (self.profile, self.nssdb, self.etc):
+            shutil.copytree(path, folder / path.relative_to(self.folder))
+        return copied
+
+
+def make_home(folder: Path) -> Home:
+    """An empty home with empty databases of both browsers."""
+    home = Home(folder, folder / "run")
+    home.etc.mkdir(parents=True)
+    home.runtime.mkdir(mode=0o700)
+    for database in (home.profile, home.nssdb):
+        database.mkdir(parents=True)
+        run("certutil", "-N", "-d", f"sql:{database}", "--empty-password")
+    return home
+
+
+def run(*command: str, env: Mapping[str, str] | None = None) -> str:
+    """Run a command to its end and give what it says; raises CalledProcessError."""
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=env).stdout
+
+
+class Kind(ABC):
+    """A browser that is installed here."""
+
+    name: str
+
+    @abstractmethod
+    def options(self, home: Home) -> dict[str, Any]:
+        """How the driver starts it."""
+
+    @abstractmethod
+    def database(self, home: Home) -> Path:
+        """Its certificates and modules."""
+
+    @contextmanager
+    def run(self, home: Home, *, display: str = "") -> Iterator[LoginBrowser]:
+        """Run it until the block ends, on a screen if one is named."""
+        over = home.folder / f"etc-{self.name}"
+        over.mkdir(exist_ok=True)
+        namespace = ("unshare", "-m") if os.geteuid() == 0 else ("unshare", "-rm")
+        wrapper = (*namespace, "sh", "-c", SCRIPT, "sh", str(over), str(home.etc))
+        env = home.env | ({"DISPLAY": display} if display else {})
+        with run_driver(DRIVER, *wrapper, environment=env) as driver:
+            driver.call("launch", options=self.options(home) | {"headless": not display, "env": env})
+            yield LoginBrowser(driver)
+
+
+class Firefox(Kind):
+    name = "firefox"
+
+    def options(self, home: Home) -> dict[str, Any]:
+        preferences = {
+            "network.dns.localDomains": "dmp.test",
+            "security.default_personal_cert": "Select Automatically",
+        }
+        return {
+            "browser": "firefox",
+            "executablePath": shutil.which("firefox-esr"),
+            "userDataDir": str(home.profile),
+            "extraPrefsFirefox": preferences,
+        }
+
+    def database(self, home: Home) -> Path:
+        return home.profile
+
+
+class Chromium(Kind):
+    name = "chromium"
+
+    def options(self, home: Home) -> dict[str, Any]:
+        return {
+            "browser": "chrome",
+            "executablePath": shutil.which("chromium"),
+            "userDataDir": str(home.folder / "chromium"),
+            "args": [
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--host-resolver-rules=MAP *.test 127.0.0.1",
+            ],
+        }
+
+    def database(self, home: Home) -> Path:
+        return home.nssdb
+
+
+KINDS = (Firefox(), Chromium())

@@ -1,0 +1,98 @@
+"""A workstation whose browsers use its cards through the door: pcscd, the agent, the sites, and a person's home."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from login_browsers import KINDS, Home, make_home, run
+from login_sites import Site, Sites, run_sites
+from login_strict import run_strict_site
+from support.chromium import need
+from support.node_driver import ROOT
+from support.pcscd import PcscdHandle, private_pcscd, why_unavailable
+from support.processes import agent_program, virtual_card
+from support.waiting import wait_until
+
+from agent.client import Client
+from drivers.virtual.store import pki_folder
+
+CLIENT = Path("/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so")
+PROGRAMS = ("firefox-esr", "chromium", "nginx", "node", "certutil", "modutil", "unshare")
+
+
+def why_no_logins() -> str:
+    """What a login by a browser needs and this machine lacks."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if not (ROOT / "node_modules" / "puppeteer-core").is_dir():
+        missing.append("puppeteer-core (npm ci)")
+    return ", ".join(missing) or why_unavailable() or ""
+
+
+@dataclass
+class Desk:
+    """The running programs; a card to insert and pull."""
+
+    pcscd: PcscdHandle
+    client: Client
+    sites: Sites
+    strict: Site
+    home: Home
+    card: ExitStack = field(default_factory=ExitStack)
+
+    def insert(self, kind: str = "cps3") -> bytes:
+        """Put a card in, and wait until the agent has read it; gives its authentication certificate."""
+        self.pull()
+        self.card.enter_context(virtual_card(self.home.data, self.pcscd.vpcd_port, "--kind", kind))
+        wait_until(lambda: "ready" in self.reader_states(), "the card")
+        (card,) = self.client.cards()
+        (path,) = (self.home.data / "virtual" / "cards" / card["number"]).glob("authentication-*.der")
+        return path.read_bytes()
+
+    def pull(self) -> None:
+        """Take the card out, and wait until the agent has seen it; does nothing when there is none."""
+        self.card.close()
+        wait_until(lambda: set(self.reader_states()) == {"empty"}, "the reader without its card")
+
+    def reader_states(self) -> list[str]:
+        return [reader["state"] for reader in self.client.status().get("readers", [])]
+
+
+@contextmanager
+def run_desk(made_folder: Path, folder: Path, *flags: str, environment: dict[str, str] | None = None) -> Iterator[Desk]:
+    """Run everything until the block ends; the reader is empty at first, and the browsers' databases know the door."""
+    need(why_no_logins())
+    home = make_home(folder / "home")
+    shutil.copytree(made_folder, home.data)
+    (folder / "sites").mkdir()
+    with ExitStack() as stack:
+        sites = stack.enter_context(run_sites(folder / "sites", pki_folder(home.data)))
+        pcscd = stack.enter_context(private_pcscd())
+        env = home.env | {"PCSCLITE_CSOCK_NAME": str(pcscd.socket_path)} | (environment or {})
+        client = stack.enter_context(agent_program(home.data, *flags, env=env))
+        strict = stack.enter_context(run_strict_site(folder / "sites"))
+        desk = Desk(pcscd, client, sites, strict, home)
+        with desk.card:
+            set_up(desk)
+            yield desk
+
+
+def set_up(desk: Desk) -> None:
+    """What the person and the administrator do once, with the browsers closed."""
+    issuer = x509.load_pem_x509_certificate((pki_folder(desk.home.data) / "issuing.pem").read_bytes()).subject
+    (name,) = issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    choice = {"pattern": "https://dmp.test", "filter": {"ISSUER": {"CN": name.value}}}
+    # With a second certificate to choose from, Chromium would ask: no test answers, so only one is ever offered.
+    policy = {"AutoSelectCertificateForUrls": [json.dumps(choice)], "PromptOnMultipleMatchingCertificates": True}
+    desk.home.write_policy("chromium/policies/managed/cps.json", policy)
+    for kind in KINDS:
+        database = f"sql:{kind.database(desk.home)}"
+        authority = str(desk.sites.authority)
+        run("certutil", "-A", "-d", database, "-n", "Sites", "-t", "C,,", "-a", "-i", authority)
+        run("modutil", "-dbdir", database, "-add", "CPS agent", "-libfile", str(CLIENT), "-force", env=desk.home.env)
