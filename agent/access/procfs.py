@@ -63,6 +63,28 @@ def program_name(link: str, *, exists: bool) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def read_program(process: Path) -> str:
+    """Name a process of /proc by its executable's path; "" where another file has that path here.
+
+    Any user can have mounts of one's own (user_namespaces(7)), and put any program at any path among them. There, a
+    file that is gone need not have been ours either: its mark stays, and it is called by no path of this system.
+    Raises OSError for a process that has ended, or is not to be looked at.
+    """
+    exe = process / "exe"
+    link = str(exe.readlink())
+    if os.path.lexists(link):
+        return program_name(link, exists=True) if exe.samefile(link) else ""
+    return program_name(link, exists=not _shares_mounts(process))
+
+
+def _shares_mounts(process: Path) -> bool:
+    own, others = Path("/proc/self/ns/mnt"), process / "ns" / "mnt"
+    try:
+        return own.readlink() == others.readlink()
+    except OSError:  # a kernel without mount namespaces has one for all
+        return not os.path.lexists(own)
+
+
 class LinuxPeerFinder(PeerFinder):
     """Reads /proc. A script is known by its interpreter's path, since that is all that the system attests."""
 
@@ -84,7 +106,7 @@ class LinuxPeerFinder(PeerFinder):
     def find_program(self, peer: Peer) -> str | None:
         """Search the open files of this user's processes; None if two different programs share the socket."""
         names = {self._program_of(process) for process in self._list_holders(peer)} - {None}
-        return names.pop() if len(names) == 1 else None
+        return names.pop() or None if len(names) == 1 else None
 
     def _read_table(self, name: str) -> str:
         try:
@@ -102,10 +124,9 @@ class LinuxPeerFinder(PeerFinder):
 
     def _program_of(self, process: Path) -> str | None:
         try:
-            link = str((process / "exe").readlink())
+            return read_program(process)
         except OSError:  # ended meanwhile, or not to be looked at
             return None
-        return program_name(link, exists=os.path.lexists(link))
 
 
 def _only(peers: set[Peer]) -> Peer:

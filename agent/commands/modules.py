@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -20,19 +21,25 @@ from agent.commands.modules_words import (
     door_words,
     failure_words,
     finding_words,
+    hint_words,
     missing_words,
     plan_words,
 )
 from agent.commands.output import complain, say, say_json
+from agent.door.address import DoorUnavailableError, choose_paths
 from agent.modules.authorities import Authority
+from agent.modules.hints import Hint, list_hints
+from agent.modules.machine import Wishes, find_machine_desk
 from agent.modules.plan import Desk, Failure, Plan, alone, apply, find_desk
 from agent.modules.surroundings import NoHomeError, find_surroundings
 from agent.people.translations import load_words, translator
-from agent.settings import SettingsError, load_settings
+from agent.settings import SettingsError, load_settings, usual_data_dir
 from drivers.card.certificate import Certificate, parse_certificate
 
 COMMON_NAME: Final = "2.5.4.3"
 MAX_ANSWER: Final = 16
+SITE: Final = re.compile(r"https://(\[\*\.\])?[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?")
+"""A pattern of Chromium's policies for one site, or with [*.] for all below it."""
 
 
 def run_status(arguments: Namespace) -> int:
@@ -44,8 +51,10 @@ def run_status(arguments: Namespace) -> int:
             say_json(_describe(desk) | {"places": [describe_finding(each) for each in findings]})
             return Exit.OK
         words = load_words()
-        lines = [*door_words(desk.door, words), *missing_words(desk.installed, words)]
-        for line in (*lines, *(line for each in findings for line in finding_words(each, words))):
+        lines = [] if arguments.system else [*door_words(desk.door, words)]
+        lines += missing_words(desk.installed, words)
+        lines += [line for each in findings for line in finding_words(each, words)]
+        for line in (*lines, *hint_words(_list_hints(desk), words)):
             say(line)
         return Exit.OK
 
@@ -54,6 +63,14 @@ def run_status(arguments: Namespace) -> int:
 
 def run_setup(arguments: Namespace) -> int:
     """`cps-agent modules setup`."""
+    _ = translator()
+    if not arguments.system and (arguments.sites or arguments.issuers or arguments.trust_authorities):
+        complain(_("--site, --issuer and --trust-authorities need --system"))
+        return Exit.USAGE
+    wrong = next((site for site in arguments.sites if not SITE.fullmatch(site)), None)
+    if wrong is not None:
+        complain(_("{site} is no site: write it as https://HOST").format(site=wrong))
+        return Exit.USAGE
     return _at_desk(arguments, lambda desk: _change(desk, desk.plan_setup(), arguments))
 
 
@@ -64,28 +81,44 @@ def run_remove(arguments: Namespace) -> int:
 
 def _at_desk(arguments: Namespace, work: Callable[[Desk], int]) -> int:
     _ = translator()
-    if sys.platform != "linux":
-        complain(
-            _("Programs can be set up on Linux alone: the agent's door for PKCS#11 programs is not written for here.")
-        )
-        return Exit.FAILED
     try:
-        default = load_settings({}).data_dir
-        data_dir = load_settings({"data_dir": arguments.data_dir}).data_dir
-        where = find_surroundings(data_dir, default, os.environ)
+        return work(_find_desk(arguments))
     except SettingsError as error:
         complain(str(error))
+        return Exit.FAILED
+    except DoorUnavailableError as error:
+        complain(_("Programs cannot be set up here: {reason}").format(reason=error))
         return Exit.FAILED
     except NoHomeError as error:
         complain(_("{folder} is not the home folder of this user. Run this without sudo.").format(folder=error))
         return Exit.USAGE
-    return work(find_desk(where, _list_authorities(data_dir, own=where.own_data_dir)))
 
 
-def _list_authorities(data_dir: Path, *, own: bool) -> tuple[Authority, ...]:
+def _find_desk(arguments: Namespace) -> Desk:
+    """Raises SettingsError, DoorUnavailableError, NoHomeError."""
+    data_dir, usual = load_settings({"data_dir": arguments.data_dir}).data_dir, usual_data_dir()
+    paths = choose_paths(data_dir, usual, os.environ)
+    authorities = _list_authorities(data_dir if data_dir != usual else None)
+    if arguments.system:
+        return find_machine_desk(arguments.root, authorities, _read_wishes(arguments, authorities))
+    where = find_surroundings(data_dir, paths.own, paths.common, os.environ)
+    return find_desk(where, authorities, ssh=getattr(arguments, "ssh", False))
+
+
+def _read_wishes(arguments: Namespace, authorities: tuple[Authority, ...]) -> Wishes:
+    """Cards have their certificates from every authority that is not one of organisations, test cards included."""
+    persons = [each.name for each in authorities if "ORGANISATIONS" not in each.name]
+    return Wishes(
+        sites=tuple(getattr(arguments, "sites", ())),
+        issuers=tuple(getattr(arguments, "issuers", ())) or tuple(persons),
+        trust=getattr(arguments, "trust_authorities", False),
+    )
+
+
+def _list_authorities(data_dir: Path | None) -> tuple[Authority, ...]:
     """The issuing authorities of IGC-Santé, and those of the test cards of a data folder that is named."""
     certificates = list(igc_sante().authorities)
-    if own:
+    if data_dir is not None:
         certificates += [parse_certificate(der) for der in TestRoot(data_dir).authorities_der()]
     return tuple(_authority(each) for each in certificates if each.subject.der != each.issuer.der)
 
@@ -150,15 +183,20 @@ def _carry_out(desk: Desk, plan: Plan, *, quiet: bool) -> list[object]:
     return done
 
 
+def _list_hints(desk: Desk) -> tuple[Hint, ...]:
+    return list_hints(desk.installed.client, desk.door)
+
+
 def _describe(desk: Desk) -> Json:
     door = desk.door
     return {
         "door": {
             "address": str(door.path),
             "answers": door.answers,
-            "defaultAddress": str(door.default) if door.default else None,
-            "defaultIsOurs": door.default_is_ours,
+            "commonAddress": str(door.common) if door.common else None,
+            "commonIsOurs": door.common_is_ours,
         },
+        "hints": {each.program: list(each.lines) for each in _list_hints(desk)},
         "library": str(desk.installed.library) if desk.installed.library else None,
         "missing": [{"name": each.name, "package": each.debian} for each in desk.installed.list_missing()],
     }

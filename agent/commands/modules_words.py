@@ -8,6 +8,7 @@ from itertools import groupby
 
 from agent.client import Json
 from agent.modules.address import Door
+from agent.modules.hints import Hint
 from agent.modules.libraries import Installed
 from agent.modules.plan import Failure
 from agent.modules.values import Action, Finding, Form, Kind, ModulesError, Place, State, Step, Trouble
@@ -22,11 +23,11 @@ def door_words(door: Door, words: NullTranslations) -> Iterator[str]:
         yield _(
             "The agent's door for programs does not answer at {path}: the agent does not run, or is an older one."
         ).format(path=door.path)
-    if door.default_holder and not door.default_is_ours:
+    if door.common_holder and not door.common_is_ours:
         yield _(
             "Another program (process {process}) listens at {path}, where p11-kit looks by itself: programs are given "
             "p11-kit-proxy.so instead, which also shows every other module of p11-kit."
-        ).format(process=door.default_holder, path=door.default)
+        ).format(process=door.common_holder, path=door.common)
 
 
 def missing_words(installed: Installed, words: NullTranslations) -> Iterator[str]:
@@ -61,6 +62,15 @@ def _other_words(place: Place, words: NullTranslations) -> str:
         "{library} is there too: the same card appears twice. Unload it in the program's settings, under security "
         "devices, or by modutil -delete."
     )
+
+
+def hint_words(hints: tuple[Hint, ...], words: NullTranslations) -> Iterator[str]:
+    """What to type for other programs."""
+    _ = words.gettext
+    if hints:
+        yield _("Other programs, by hand (LibreOffice takes the profile that its options name, under Security):")
+    for hint in hints:
+        yield from (f"  {hint.program}: {line}" for line in hint.lines)
 
 
 def place_words(place: Place, words: NullTranslations) -> str:

@@ -19,7 +19,7 @@ from agent.door.calls import CALLS
 from agent.door.codec import Codec
 from agent.door.cryptoki import CKR_FUNCTION_CANCELED, CKR_GENERAL_ERROR
 from agent.door.cursor import WireError
-from agent.door.frames import Frame, FrameReader, wipe, write_frame
+from agent.door.frames import Frame, FrameReader, wipe, wipe_frames, write_frame
 from agent.door.peers import LocalProgram
 from agent.door.program import Program
 from agent.door.values import CryptokiError, Request
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 VERSION: Final = 2
 """The newest version of the protocol that is spoken: that of 0.25.6 and later."""
 MAX_CALLS: Final = 64
+MAX_PENDING: Final = 8 * 1024 * 1024
+"""Bytes of the calls that are under way: what comes on is not read, so that a program cannot fill the agent."""
 HANDSHAKE_S: Final = 10.0
 AT_ONCE: Final = 16 * 1024
 """Bytes that are received at a time: a call and its data, or a part of one that is long."""
@@ -87,10 +89,13 @@ class Connection(asyncio.BufferedProtocol):
         self._frames = FrameReader()
         self._received = bytearray(AT_ONCE)
         self._waiting: deque[Frame] = deque()
-        self._calls: set[asyncio.Task[object]] = set()
+        self._calls: dict[asyncio.Task[object], int] = {}
+        self._pending = 0
         self._timer: asyncio.TimerHandle | None = None
         self._watch: select.epoll | None = None
-        self._congested = self._suspended = False
+        self._suspended = False
+        self._flowing = asyncio.Event()
+        self._flowing.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Look who it is; anybody but this user is gone before a byte is read."""
@@ -135,12 +140,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """A program that does not read its answers is asked nothing more by us either."""
-        self._congested = True
+        self._flowing.clear()
         self._mind_reading()
 
     def resume_writing(self) -> None:
         """Go on with what it asked meanwhile."""
-        self._congested = False
+        self._flowing.set()
         self._take()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
@@ -150,7 +155,7 @@ class Connection(asyncio.BufferedProtocol):
                 self.socket.shutdown(socket.SHUT_RDWR)
         self._stop_timer()
         self._stop_watching()
-        self._waiting.clear()
+        self._forget_unread()
         for call in self._calls:
             call.cancel()
         self._close_application()
@@ -217,35 +222,45 @@ class Connection(asyncio.BufferedProtocol):
                 self._begin_call(self._waiting.popleft())
         except WireError as error:
             log.warning("the door: %s sends what is no request: %s", self._who(), error)
-            self._waiting.clear()
+            self._forget_unread()
             self._transport.abort()
         self._mind_reading()
 
+    def _forget_unread(self) -> None:
+        """A PIN may be in what is never going to be read."""
+        wipe_frames(self._waiting)
+        self._waiting.clear()
+        self._frames.forget()
+
     def _begin_call(self, frame: Frame) -> None:
         """Raises WireError."""
+        size = len(frame.body)
         try:
             request = self._codec.read_request(frame.body)
         except CryptokiError as error:
             self._write(frame.code, self._codec.write_error(error.rv))
         else:
-            self._spawn(request.call.name, self._answer(frame.code, request))
+            self._spawn(request.call.name, self._answer(frame.code, request), size)
 
-    def _spawn(self, name: str, work: Coroutine[Any, Any, object]) -> None:
+    def _spawn(self, name: str, work: Coroutine[Any, Any, object], size: int = 0) -> None:
         call = asyncio.get_running_loop().create_task(work, name=name)
-        self._calls.add(call)
+        self._calls[call] = size
+        self._pending += size
         call.add_done_callback(self._end_call)
 
     def _end_call(self, call: asyncio.Task[object]) -> None:
-        self._calls.discard(call)
-        if self._waiting:
+        self._pending -= self._calls.pop(call)
+        if self._waiting or self._watch is not None:
             self._take()
 
     async def _answer(self, code: int, request: Request) -> None:
         self._write(code, await self._perform(request))
 
     async def _perform(self, request: Request) -> bytes:
-        """The answer to a request, whatever happens to it."""
+        """The answer to a request, whatever happens to it; not made before the program takes those made already."""
         try:
+            while not self._flowing.is_set():
+                await self._flowing.wait()
             if self._application is None:
                 assert self.program is not None
                 self._application = self._door.open_application(self.program, (self._version or 0) >= VERSION)
@@ -266,7 +281,8 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(write_frame(code, body))
 
     def _has_room(self) -> bool:
-        return len(self._calls) < MAX_CALLS and not self._congested and not self._suspended
+        busy = len(self._calls) >= MAX_CALLS or self._pending >= MAX_PENDING
+        return self._flowing.is_set() and not busy and not self._suspended
 
     def _mind_reading(self) -> None:
         """Read on only while what comes can be begun: the rest waits at the program's own cost."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from struct import Struct
 from typing import NamedTuple
 
@@ -59,6 +60,12 @@ def wipe(data: bytearray, start: int = 0) -> None:
     data[start:] = bytes(len(data) - start)
 
 
+def wipe_frames(frames: Iterable[Frame]) -> None:
+    """Of messages that nobody is going to read, too."""
+    for frame in frames:
+        wipe(frame.body)
+
+
 class FrameReader:
     """Puts frames together from what a socket gives. `pending`: what another reader held, before a restart."""
 
@@ -75,15 +82,28 @@ class FrameReader:
         """Copy what came, give the frames that are whole now. Raises WireError as soon as a header passes the caps."""
         held = self._held
         held.append(data)
-        frames = []
-        start = 0
-        while (found := _find_frame(held, start)) is not None:
-            code, body, end = found
-            frames.append(Frame(code, held.data[body:end]))
-            start = end
+        frames: list[Frame] = []
+        try:
+            start = _take_frames(held, frames)
+        except WireError:
+            wipe_frames(frames)
+            raise
         if start:
             held.drop(start)
         return frames
+
+    def forget(self) -> None:
+        """Leave nothing of a frame that will never be whole."""
+        self._held.drop(self._held.length)
+
+
+def _take_frames(held: Held, frames: list[Frame]) -> int:
+    """Copy the frames that are whole; where the rest begins. Raises WireError."""
+    start = 0
+    while (found := _find_frame(held, start)) is not None:
+        code, body, start = found
+        frames.append(Frame(code, held.data[body:start]))
+    return start
 
 
 def _find_frame(held: Held, start: int) -> tuple[int, int, int] | None:

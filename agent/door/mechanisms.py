@@ -107,9 +107,8 @@ class Signing:
             self._hasher.update(data)
 
     def digest(self, data: bytes = b"") -> Digest:
-        """What is to be signed, after the last of the data."""
+        """What is to be signed: of the data that came by `update`, or of this."""
         if self._hasher is not None and self._scheme.hash is not None:
-            self._hasher.update(data)
             return Digest(self._scheme.hash, self._hasher.digest(), self._scheme.padding)
         if self._hash_given is not None:
             return _pss_digest(self._hash_given, data)

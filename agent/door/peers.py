@@ -13,7 +13,7 @@ from typing import Final
 
 from agent.access.errors import PeerRefusedError
 from agent.access.peer import Peer
-from agent.access.procfs import program_name
+from agent.access.procfs import read_program
 from agent.door.identity import NOBODY, Identity
 from agent.door.program import Program
 
@@ -94,13 +94,13 @@ def _look(pid: int, pidfd: int) -> Identity:
     """Read by number, then make sure that the number was still that process's."""
     process = Path("/proc") / str(pid)
     try:
-        link = str((process / "exe").readlink())
+        executable = read_program(process)
         started = int((process / "stat").read_bytes().rpartition(b")")[2].split()[_STARTED])
     except (OSError, ValueError, IndexError):
         return NOBODY
     if pidfd < 0 or _has_ended(pidfd):
         return NOBODY
-    return Identity(pid, started, program_name(link, exists=os.path.lexists(link)))
+    return Identity(pid, started, executable)
 
 
 def _has_ended(pidfd: int) -> bool:

@@ -31,8 +31,7 @@ class SessionCalls:
     async def open(self, number: int, flags: int) -> tuple[object, ...]:
         """A session with the token of the slot, R/W too: ssh asks for nothing else, and writes nothing."""
         slot = await self._slots.find(number)
-        await self._slots.settle()
-        return (self._sessions.open(slot, self._slots.require_token(slot), flags).handle,)
+        return (self._sessions.open(slot, await self._slots.find_token(slot), flags).handle,)
 
     async def close(self, handle: int) -> tuple[object, ...]:
         """At once: what runs in the session ends with CKR_SESSION_CLOSED, and a question about it goes away."""

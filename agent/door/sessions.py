@@ -25,6 +25,7 @@ from agent.door.interruption import Interruption
 from agent.door.slots import Slot
 from agent.door.tokens import DoorToken
 from agent.door.values import CryptokiError
+from drivers.errors import CardRemovedError
 
 if TYPE_CHECKING:
     from agent.door.objects import DoorObject
@@ -100,7 +101,12 @@ class Sessions:
         """The session of that handle, when its turn has come. Raises CryptokiError."""
         session = self.find(handle)
         async with session.turn:
-            yield self.find(handle)
+            try:
+                yield self.find(handle)
+            except CardRemovedError:
+                if not session.token.is_here:
+                    self.close(session)  # so this was told
+                raise
 
     def count(self, token: DoorToken) -> tuple[int, int]:
         """How many are open with the token, and how many of them are R/W."""

@@ -77,17 +77,12 @@ class SigningCalls:
             if not _fits(operation, room):
                 return (Size(operation.signing.size),)
             session.signing = None
-            await _hash(operation, data or b"") if operation.signing.takes_parts else None
-            digest = operation.signing.digest(b"" if operation.signing.takes_parts else data or b"")
-            return (await self._make(session, operation, digest),)
+            return (await self._make(session, operation, await _digest(operation, data or b"")),)
 
     async def update(self, handle: int, data: bytes | None) -> tuple[object, ...]:
         """More of the data, for a mechanism that hashes; a failure ends the operation."""
         async with self._sessions.use(handle) as session:
-            operation = _begun(session)
-            if not operation.signing.takes_parts:
-                session.signing = None
-                raise CryptokiError(ck.CKR_OPERATION_NOT_INITIALIZED)
+            operation = _begun_in_parts(session)
             operation.in_parts = True
             await _hash(operation, data or b"")
         return ()
@@ -95,10 +90,7 @@ class SigningCalls:
     async def finish(self, handle: int, room: int | None) -> tuple[object, ...]:
         """The signature of what came in parts, or its size where it has no room."""
         async with self._sessions.use(handle) as session:
-            operation = _begun(session)
-            if not operation.signing.takes_parts:
-                session.signing = None
-                raise CryptokiError(ck.CKR_OPERATION_NOT_INITIALIZED)
+            operation = _begun_in_parts(session)
             if not _fits(operation, room):
                 return (Size(operation.signing.size),)
             session.signing = None
@@ -123,8 +115,23 @@ def _begun(session: Session) -> Operation:
     return session.signing
 
 
+def _begun_in_parts(session: Session) -> Operation:
+    operation = _begun(session)
+    if not operation.signing.takes_parts:
+        session.signing = None
+        raise CryptokiError(ck.CKR_OPERATION_NOT_INITIALIZED)
+    return operation
+
+
 def _fits(operation: Operation, room: int | None) -> bool:
     return room is not None and room >= operation.signing.size
+
+
+async def _digest(operation: Operation, data: bytes) -> Digest:
+    if not operation.signing.takes_parts:
+        return operation.signing.digest(data)
+    await _hash(operation, data)
+    return operation.signing.digest()
 
 
 async def _hash(operation: Operation, data: bytes) -> None:

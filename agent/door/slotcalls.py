@@ -115,9 +115,7 @@ class SlotCalls:
         return (slot.id,)
 
     async def _token(self, number: int) -> DoorToken:
-        slot = await self._slots.find(number)
-        await self._slots.settle()
-        return self._slots.require_token(slot)
+        return await self._slots.find_token(await self._slots.find(number))
 
 
 def _keys(token: DoorToken) -> list[KeyInfo]:

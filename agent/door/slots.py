@@ -15,7 +15,7 @@ from agent.door.cryptoki import CKR_SLOT_ID_INVALID, CKR_TOKEN_NOT_PRESENT, CKR_
 from agent.door.slotnumbers import SlotNumbers
 from agent.door.tokens import CardToken, DoorToken, SoftwareToken
 from agent.door.values import CryptokiError
-from drivers.errors import DriverError
+from drivers.errors import CardMuteError, DriverError, RetriableError
 
 log = logging.getLogger(__name__)
 
@@ -101,13 +101,25 @@ class Slots:
                 return CardToken(self._cards, card)
         return None
 
-    def require_token(self, slot: Slot) -> DoorToken:
-        """The same. Raises CryptokiError for an empty slot, and for a card that the agent cannot use."""
+    async def find_token(self, slot: Slot) -> DoorToken:
+        """The same, once it has been read; what happens in other slots is not waited for.
+
+        Raises CryptokiError for an empty slot, and for a card that the agent cannot use, or not now.
+        """
+        if slot.is_software:
+            await self.look_at_software()
+        elif self.token(slot) is None:
+            await self.settle()
         token = self.token(slot)
         if token is None:
-            known = self.presence(slot) is not None
-            raise CryptokiError(CKR_TOKEN_NOT_RECOGNIZED if known else CKR_TOKEN_NOT_PRESENT)
+            raise CryptokiError(CKR_TOKEN_NOT_RECOGNIZED if self._is_strange(slot) else CKR_TOKEN_NOT_PRESENT)
         return token
+
+    def _is_strange(self, slot: Slot) -> bool:
+        """Whether the card was looked at, and is none that a second look would find usable."""
+        place = self._cards.places.get(slot.name)
+        failure = place.failure if place is not None else None
+        return failure is not None and (isinstance(failure, CardMuteError) or not isinstance(failure, RetriableError))
 
     def is_filled(self, slot: Slot) -> bool:
         """Whether there is a token in it, or a card that is being read."""

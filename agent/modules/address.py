@@ -11,7 +11,6 @@ from typing import Final
 
 from agent.modules.surroundings import Surroundings
 
-SOCKET: Final = "p11-kit.sock"
 ANSWER_S: Final = 2.0
 _PLAIN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~/")
 
@@ -20,44 +19,28 @@ _PLAIN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ
 class Door:
     """The agent's own address, and what is known of it now.
 
-    `answers`: a server of the protocol is there. `default`: the path that p11-kit's client tries by itself, None
-    without a runtime folder. `default_holder`: the process that listens there, 0 when nobody does.
+    `answers`: a server of the protocol is there. `common`: the path that p11-kit's client tries by itself, None where
+    this run does not listen there. `common_holder`: the process that listens there, 0 when nobody does.
     """
 
     path: Path
     answers: bool
-    default: Path | None
-    default_holder: int
-    default_is_ours: bool
+    common: Path | None
+    common_holder: int
+    common_is_ours: bool
 
     @property
     def client_finds_it(self) -> bool:
         """Whether p11-kit-client.so reaches this agent without being told where: now, or once the agent runs."""
-        return self.default is not None and (self.default_is_ours or not self.default_holder)
+        return self.common is not None and (self.common_is_ours or not self.common_holder)
 
 
 def find_door(where: Surroundings) -> Door:
     """Look at both addresses; nothing is asked of who listens but the protocol's first byte."""
-    own = own_path(where)
-    holder, answers = _knock(own)
-    default = default_path(where)
-    default_holder = _knock(default)[0] if default is not None else 0
-    ours = bool(holder) and holder == default_holder
-    return Door(own, answers, default, default_holder, ours)
-
-
-def own_path(where: Surroundings) -> Path:
-    """The address that is always the agent's."""
-    if where.own_data_dir or where.runtime is None:
-        return where.data_dir / SOCKET
-    return where.runtime / "cps-agent" / SOCKET
-
-
-def default_path(where: Surroundings) -> Path | None:
-    """Where p11-kit's client looks by itself; a run with a data folder of its own does not listen there."""
-    if where.own_data_dir or where.runtime is None:
-        return None
-    return where.runtime / "p11-kit" / "pkcs11"
+    holder, answers = _knock(where.address)
+    common_holder = _knock(where.common)[0] if where.common is not None else 0
+    ours = bool(holder) and holder == common_holder
+    return Door(where.address, answers, where.common, common_holder, ours)
 
 
 def to_address(path: Path) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
+import textwrap
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,3 +32,9 @@ class Authority:
     def file_name(self) -> str:
         """Its name as a file."""
         return re.sub(r"[^0-9a-z]+", "-", self.name.lower()).strip("-")[:60] + ".pem"
+
+    @property
+    def pem(self) -> str:
+        """Its certificate as text (RFC 7468)."""
+        lines = textwrap.fill(base64.b64encode(self.der).decode(), 64)
+        return f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"

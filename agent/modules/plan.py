@@ -17,6 +17,7 @@ from agent.modules.database_target import DatabaseTarget
 from agent.modules.kit import KitFile
 from agent.modules.libraries import Installed, find_installed
 from agent.modules.record import Record
+from agent.modules.ssh import SshConfig
 from agent.modules.surroundings import Surroundings
 from agent.modules.values import Finding, ModulesError, Place, Step, Target
 
@@ -63,11 +64,11 @@ class Desk:
         return _collect(reversed(self.targets), lambda target: target.plan_removal())
 
 
-def find_desk(where: Surroundings, authorities: tuple[Authority, ...]) -> Desk:
-    """Look for every place of this user."""
+def find_desk(where: Surroundings, authorities: tuple[Authority, ...], *, ssh: bool = False) -> Desk:
+    """Look for every place of this user; ssh_config among them where that is asked for, or was."""
     door = find_door(where)
     installed = find_installed(door, where.machine)
-    record = Record(where.data_dir)
+    record = Record(where.memory)
     targets: list[Target] = [KitFile.of_user(door.path, where, record)]
     for place in mozilla.find_profiles(where):
         running = partial(mozilla.find_running, place.path)
@@ -76,6 +77,9 @@ def find_desk(where: Surroundings, authorities: tuple[Authority, ...]) -> Desk:
     for place in chromium.find_databases(where):
         running = partial(chromium.find_running, where)
         targets.append(DatabaseTarget(place, installed, authorities, record, running, makes_it=shared))
+    config = SshConfig(installed, where, record, wanted=ssh)
+    if ssh or config.is_there():
+        targets.append(config)
     return Desk(where, door, installed, tuple(targets))
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-from support.processes import command
+from agent.__main__ import main
 
 PROFILES = """[Install3B6073811A6ABF12]
 Default=abc.default-esr
@@ -30,6 +34,15 @@ Path=abc.default-esr
 StartWithLastProfile=1
 Version=2
 """
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command gave."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @dataclass(frozen=True)
@@ -55,12 +68,17 @@ class Home:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "LC_", "LANG"))}
         return kept | {"HOME": str(self.folder), "XDG_RUNTIME_DIR": str(self.runtime), "LC_ALL": "C.UTF-8"}
 
-    def run(self, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        """`cps-agent modules …`, without a terminal."""
-        return subprocess.run(
-            command("modules", *words), env=self.environment, input=given or "", capture_output=True, text=True,
-            check=False, timeout=60,
-        )  # fmt: skip
+    def run(self, *words: str, given: str = "") -> Done:
+        """`cps-agent modules …` in this process, without a terminal."""
+        out, error = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.environment, clear=True),
+            mock.patch.object(sys, "stdin", io.StringIO(given)),
+            redirect_stdout(out),
+            redirect_stderr(error),
+        ):
+            code = main(["modules", *words])
+        return Done(code, out.getvalue(), error.getvalue())
 
     def places(self, *words: str) -> dict[str, dict[str, Any]]:
         """What status tells, by path."""

@@ -20,9 +20,11 @@ DEFECT = "a defect that quotes SECRET-1234"
 
 @dataclass
 class StandIn:
-    """Opens applications, and remembers them. `on_wait`: what C_WaitForSlotEvent does before it answers."""
+    """Opens applications, and remembers them. `on_wait`: what C_WaitForSlotEvent does before it answers; others alike."""
 
     on_wait: Callable[[], Awaitable[object]] = field(default_factory=lambda: asyncio.Event().wait)
+    on_sign_update: Callable[[], Awaitable[object]] | None = None
+    on_attributes: Callable[..., tuple[object, ...]] | None = None
     opened: list[StandInApplication] = field(default_factory=list)
 
     def open(self, program: Program, modern: bool) -> StandInApplication:
@@ -78,6 +80,15 @@ class StandInApplication:
 
     def _logout(self, *_: object) -> tuple[()]:
         raise RuntimeError(DEFECT)
+
+    async def _sign_update(self, *_: object) -> tuple[()]:
+        if self.house.on_sign_update is not None:
+            await self.house.on_sign_update()
+        return ()
+
+    def _get_attribute_value(self, *arguments: object) -> tuple[object, ...]:
+        assert self.house.on_attributes is not None
+        return self.house.on_attributes(*arguments)
 
     async def _wait_for_slot_event(self, *_: object) -> tuple[object, ...]:
         try:

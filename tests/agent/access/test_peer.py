@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from agent.access import peer as peer_module
 from agent.access.errors import PeerRefusedError
 from agent.access.peer import Endpoint, Peer, UnsupportedPeerFinder, peer_finder
-from agent.access.procfs import LinuxPeerFinder, find_in_table, parse_endpoint, parse_row, program_name
+from agent.access.procfs import LinuxPeerFinder, find_in_table, parse_endpoint, parse_row, program_name, read_program
 
 NOBODY = 65534
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -251,3 +252,63 @@ def test_a_process_that_ends_during_the_search_is_passed_over(tmp_path):
     (tmp_path / "11").mkdir()
     (tmp_path / "version").touch()
     assert LinuxPeerFinder(tmp_path, find_owner=lambda *_: None).find_program(Peer(os.geteuid(), 4242)) is None
+
+
+@linux
+def test_attack_a_program_at_a_path_that_means_another_file_here_has_no_name(tmp_path, monkeypatch):
+    """As its own mounts would have it: here a relative link leads elsewhere from the process than from us."""
+    make_process(tmp_path, 10, "program", 4242)
+    (tmp_path / "10" / "program").write_text("malware")
+    (tmp_path / "program").write_text("a browser")
+    monkeypatch.chdir(tmp_path)
+    assert read_program(tmp_path / "10") == ""
+    finder, peer = LinuxPeerFinder(tmp_path, find_owner=lambda *_: None), Peer(os.geteuid(), 4242)
+    assert finder.find_program(peer) is None
+    make_process(tmp_path, 11, "/usr/bin/one", 4242)
+    assert finder.find_program(peer) is None
+
+
+@linux
+def test_attack_a_deleted_program_among_other_mounts_is_not_taken_for_an_upgraded_one(tmp_path):
+    make_process(tmp_path, 10, "/usr/lib/gone/browser (deleted)", 4242)
+    namespaces = tmp_path / "10" / "ns"
+    namespaces.mkdir()
+    (namespaces / "mnt").symlink_to("mnt:[1]")
+    assert read_program(tmp_path / "10") == "/usr/lib/gone/browser (deleted)"
+    (namespaces / "mnt").unlink()
+    (namespaces / "mnt").symlink_to(Path("/proc/self/ns/mnt").readlink())
+    assert read_program(tmp_path / "10") == "/usr/lib/gone/browser"
+
+
+MOUNT = """
+mount --bind "$1" "$2" || exit 9
+exec "$2"
+"""
+
+
+def _may_mount() -> bool:
+    command = ["unshare", "--mount", "mount", "--bind", "/dev/null", "/dev/zero"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+@linux
+@pytest.mark.skipif(sys.platform != "linux" or not _may_mount(), reason="nobody may mount here, as in many containers")
+def test_attack_a_program_with_mounts_of_its_own_has_no_name(tmp_path):
+    """Another program in the place of one that the person trusts; and the same file, which is who it says."""
+    browser, malware = tmp_path / "browser", tmp_path / "malware"
+    browser.write_text("the browser of this system")
+    shutil.copy(shutil.which("cat"), malware)
+    command = ["unshare", "--mount", "sh", "-c", MOUNT, "sh", str(malware), str(browser)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(b"it runs\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"it runs\n"
+        link = Path(f"/proc/{process.pid}/exe")
+        assert link.readlink() == browser
+        assert read_program(link.parent) == ""
+        malware.unlink()
+        assert read_program(link.parent) == f"{browser} (deleted)"
+        process.stdin.close()

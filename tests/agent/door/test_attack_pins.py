@@ -15,6 +15,8 @@ from support.memory import needles, random_code, search_memory
 from support.p11_client import P11Client
 from support.p11_letters import BY_NAME, write_request
 
+from agent.door.connection import MAX_CALLS
+
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the memory of a process that forbids it")
 TESTS = Path(__file__).parents[2]
 
@@ -75,3 +77,39 @@ def test_attack_a_pin_that_comes_in_parts(door):
             other.refusal("GetInfo")  # the door has had its turn meanwhile
         assert client.receive().code == 99
         assert search_memory(pid, needles(code)) == []
+
+
+def test_attack_a_pin_in_a_message_that_is_never_whole(door):
+    """The program goes away in the middle of it."""
+    pid, path = door
+    code = random_code()
+    body = write_request(BY_NAME["SetPIN"], (1, code.encode(), bytes(100)), modern=True)
+    with initialized(path) as client:
+        client.raw(pack(">III", 99, 0, len(body)) + body[:-1])
+    with initialized(path) as other:
+        assert other.refusal("GetInfo") == 0
+    assert search_memory(pid, needles(code)) == []
+
+
+def test_attack_a_pin_in_a_message_that_waits_for_its_turn(door):
+    pid, path = door
+    code = random_code()
+    body = write_request(BY_NAME["Login"], (1, 1, code.encode()), modern=True)
+    with initialized(path) as client:
+        for _ in range(MAX_CALLS):
+            client.send("WaitForSlotEvent", 0)
+        client.frame(body)
+    with initialized(path) as other:
+        assert other.refusal("GetInfo") == 0
+    assert search_memory(pid, needles(code)) == []
+
+
+def test_attack_a_pin_before_what_is_no_message(door):
+    pid, path = door
+    code = random_code()
+    body = write_request(BY_NAME["Login"], (1, 1, code.encode()), modern=True)
+    with initialized(path) as client:
+        client.raw(pack(">III", 99, 0, len(body)) + body + b"\xff" * 12)
+        with contextlib.suppress(EOFError, ConnectionResetError):
+            client.receive()
+    assert search_memory(pid, needles(code)) == []

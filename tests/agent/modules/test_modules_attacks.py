@@ -46,7 +46,9 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture
 def where(home: Home) -> Surroundings:
-    return find_surroundings(home.folder / "d", home.folder / "d", home.environment)
+    return find_surroundings(
+        home.folder / "memory", home.runtime / "own.sock", home.runtime / "common", home.environment
+    )
 
 
 @contextmanager
@@ -126,7 +128,7 @@ def test_attack_a_profile_of_somebody_else(home: Home, where: Surroundings, tmp_
 def test_attack_sudo_with_the_home_of_somebody_else(home: Home) -> None:
     os.chown(home.folder, 65534, 65534)
     with pytest.raises(NoHomeError):
-        find_surroundings(home.folder, home.folder, home.environment)
+        find_surroundings(home.folder, home.folder, None, home.environment)
     done = home.run("setup", "--yes")
     assert (done.returncode, "without sudo" in done.stderr) == (2, True)
 
@@ -216,7 +218,7 @@ def test_interrupted_after_any_step(home: Home, where: Surroundings) -> None:
 
 def test_a_database_half_made_is_made_whole(home: Home, where: Surroundings) -> None:
     before = read_tree(home.folder)
-    Record(where.data_dir).add(home.chromium / "cert9.db")
+    Record(where.memory).add(home.chromium / "cert9.db")
     home.chromium.mkdir(parents=True)  # as when the run ends before certutil
     list(apply(find_desk(where, AUTHORITIES).plan_setup()))
     assert "CPS agent" in (home.chromium / "pkcs11.txt").read_text()

@@ -12,14 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.desks import make_profile
 
 from agent.modules.address import find_door, to_address
 from agent.modules.kit import KitFile
 from agent.modules.libraries import Library, find_installed
+from agent.modules.nss import NssDatabase
 from agent.modules.others import p11_kit_card_libraries
 from agent.modules.record import Record
 from agent.modules.surroundings import Surroundings
-from agent.modules.values import ModulesError, State
+from agent.modules.values import NAME, ModulesError, State
 
 needs_kit = pytest.mark.skipif(not shutil.which("p11-kit"), reason="needs p11-kit")
 
@@ -29,7 +31,8 @@ def where(tmp_path: Path) -> Surroundings:
     home, run = tmp_path / "home", tmp_path / "run"
     home.mkdir()
     run.mkdir(mode=0o700)
-    return Surroundings(home, home / ".config", home / ".local/share", run, home / "data")
+    address, common = run / "cps-agent/p11-kit.sock", run / "p11-kit/pkcs11"
+    return Surroundings(home, home / ".config", home / ".local/share", home / "data", address, common)
 
 
 class Listener:
@@ -77,37 +80,36 @@ def listen() -> Iterator[object]:
 
 
 def test_the_door_that_answers_and_the_default_path(where, listen):
-    assert where.runtime
     nobody = find_door(where)
-    assert (nobody.answers, nobody.default_holder, nobody.client_finds_it) == (False, 0, True)
-    listen(where.runtime / "cps-agent/p11-kit.sock")
-    listen(where.runtime / "p11-kit/pkcs11")
+    assert (nobody.answers, nobody.common_holder, nobody.client_finds_it) == (False, 0, True)
+    listen(where.address)
+    listen(where.common)
     ours = find_door(where)
-    assert (ours.answers, ours.default_is_ours, ours.client_finds_it) == (True, True, True)
+    assert (ours.answers, ours.common_is_ours, ours.client_finds_it) == (True, True, True)
     assert find_installed(ours).wanted is Library.CLIENT
 
 
 def test_somebody_else_at_the_default_path(where, listen):
-    listen(where.runtime / "p11-kit/pkcs11")
+    listen(where.common)
     door = find_door(where)
-    assert (door.answers, door.default_holder, door.client_finds_it) == (False, os.getpid(), False)
+    assert (door.answers, door.common_holder, door.client_finds_it) == (False, os.getpid(), False)
     assert find_installed(door).wanted is Library.PROXY
 
 
 def test_who_says_nothing_is_no_door(where, listen):
-    listen(where.runtime / "cps-agent/p11-kit.sock", b"")
+    listen(where.address, b"")
     assert not find_door(where).answers
 
 
-def test_a_data_folder_of_its_own_and_a_session_without_a_runtime_folder(where):
-    for other in (replace(where, own_data_dir=True), replace(where, runtime=None)):
-        door = find_door(other)
-        assert door.path == where.data_dir / "p11-kit.sock"
-        assert (door.default, door.client_finds_it) == (None, False)
+def test_a_run_that_does_not_listen_where_the_client_looks(where, listen):
+    listen(where.address)
+    door = find_door(replace(where, common=None))
+    assert (door.answers, door.client_finds_it) == (True, False)
+    assert find_installed(door).wanted is Library.PROXY
 
 
 def test_a_path_that_is_too_long_is_nobodys(where):
-    assert not find_door(replace(where, data_dir=Path("/" + "x" * 200), own_data_dir=True)).answers
+    assert not find_door(replace(where, address=Path("/" + "x" * 200))).answers
 
 
 def test_addresses_hold_plain_bytes_alone():
@@ -115,7 +117,7 @@ def test_addresses_hold_plain_bytes_alone():
 
 
 def test_written_repeated_and_removed(where, tmp_path):
-    target = KitFile.of_user(where.data_dir / "p11-kit.sock", where, Record(where.data_dir))
+    target = KitFile.of_user(where.memory / "p11-kit.sock", where, Record(where.memory))
     assert target.look().state is State.NOT_SET_UP
     (step,) = target.plan_setup()
     step.apply()
@@ -129,7 +131,7 @@ def test_written_repeated_and_removed(where, tmp_path):
 
 
 def test_a_folder_in_the_way(where):
-    target = KitFile.of_user(where.data_dir / "p11-kit.sock", where, Record(where.data_dir))
+    target = KitFile.of_user(where.memory / "p11-kit.sock", where, Record(where.memory))
     target.place.path.mkdir(parents=True)
     assert target.look().state is State.IMPOSSIBLE
     with pytest.raises(ModulesError):
@@ -150,22 +152,38 @@ def test_opensc_is_seen_until_it_is_hidden(where):
 @needs_kit
 def test_p11_kit_reaches_the_address_of_the_file(where, listen, tmp_path):
     """An address with every kind of byte; the connection is what proves it, whatever is said over it then."""
-    address = where.runtime / "a é%;#'\"=" / "p11-kit.sock"
+    address = tmp_path / "run" / "a é%;#'\"=" / "p11-kit.sock"
     listener = listen(address)
-    (step,) = KitFile.of_user(address, where, Record(where.data_dir)).plan_setup()
+    (step,) = KitFile.of_user(address, where, Record(where.memory)).plan_setup()
     step.apply()
     run_as_user(where, tmp_path, "p11-kit", "list-modules")
+    assert listener.reached.wait(5)
+
+
+@needs_kit
+@pytest.mark.skipif(not shutil.which("modutil"), reason="needs libnss3-tools")
+def test_nss_reaches_the_address_of_the_file_through_the_proxy(where, listen, tmp_path):
+    """A run with a data folder of its own: the proxy reads the module file, whatever folder the socket is in."""
+    address = tmp_path / "run" / "p11-kit.sock"
+    listener = listen(address)
+    (step,) = KitFile.of_user(address, where, Record(where.memory)).plan_setup()
+    step.apply()
+    database = make_profile(where.home / "profile")
+    proxy = find_installed(find_door(replace(where, common=None))).library
+    NssDatabase(database, Path(shutil.which("certutil")), Path(shutil.which("modutil"))).add_module(NAME, proxy)
+    listener.reached.clear()
+    run_as_user(where, tmp_path, "modutil", "-dbdir", f"sql:{database}", "-list")
     assert listener.reached.wait(5)
 
 
 def run_as_user(where: Surroundings, tmp_path: Path, *command: str) -> str:
     """p11-kit reads no file of root's own: there another user reads it, and owns it."""
     environment = {
-        "PATH": os.environ["PATH"], "HOME": str(where.home), "XDG_RUNTIME_DIR": str(where.runtime), "LC_ALL": "C.UTF-8"
+        "PATH": os.environ["PATH"], "HOME": str(where.home), "XDG_RUNTIME_DIR": str(tmp_path / "run"), "LC_ALL": "C.UTF-8"
     }  # fmt: skip
     become: list[str] = []
     if os.geteuid() == 0:
-        subprocess.run(["chown", "-R", "65534:65534", str(where.home), str(where.runtime)], check=True)
+        subprocess.run(["chown", "-R", "65534:65534", str(where.home), str(tmp_path / "run")], check=True)
         for folder in (tmp_path, *tmp_path.parents):
             if folder.stat().st_uid == 0 and str(folder).startswith("/tmp/"):
                 folder.chmod(folder.stat().st_mode | 0o111)

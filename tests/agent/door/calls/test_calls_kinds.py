@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from support.agent import Person
 from support.door_desk import Caller, DoorDesk, door_desk, pss, rooms
 
+from agent.cards.opening import CardOpener
 from agent.door import cryptoki as ck
 from agent.door.values import Mechanism, PssParameters
 from drivers.virtual.kinds import open_card_of_kind
@@ -200,3 +202,30 @@ async def test_the_card_of_one_reader_in_another(guest: Caller, readers: Virtual
     assert await guest.refusal("SignInit", moved, SHA256_RSA, key) == ck.CKR_KEY_HANDLE_INVALID
     assert await guest.refusal("SignInit", session, SHA256_RSA, key) == ck.CKR_DEVICE_REMOVED
     assert len(await guest.sign(moved, await guest.private_key(moved), SHA256_RSA, b"text")) == 256
+
+
+async def test_a_card_that_is_there_is_not_kept_waiting_by_one_that_is_read(
+    desk: DoorDesk, guest: Caller, readers: VirtualReaders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = await guest.slots()
+    names = [state.name for state in readers.list_states()]
+    chip = readers._readers[0]._card
+    may_answer, open_card = threading.Event(), CardOpener.open
+
+    def wait_and_open(self: CardOpener, *arguments: Any) -> Any:
+        may_answer.wait()
+        return open_card(self, *arguments)
+
+    monkeypatch.setattr(CardOpener, "open", wait_and_open)
+    readers.remove()
+    assert await guest.call("WaitForSlotEvent", 0) == slots[0]
+    assert chip is not None
+    readers.insert(chip)
+    assert await guest.call("WaitForSlotEvent", 0) == slots[0]
+    place = desk.served.cards.places[names[0]]
+    assert (await guest.call("GetTokenInfo", slots[1]))[2].rstrip() == b"CPS4"
+    assert await guest.session(slots[1])
+    assert place.opening is not None
+    assert not place.opening.done()
+    may_answer.set()
+    assert await guest.session(slots[0])

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.agent import Person
 from support.door_desk import HANDSHAKE, Caller, DoorDesk, door_desk, until
 
 from agent.access.database import Database
+from agent.cards.opening import CardOpener
 from agent.door import cryptoki as ck
+from agent.door import slots
 from agent.door.slotnumbers import SlotNumbers
 from agent.door.texts import padded
 from agent.door.values import Size
@@ -176,3 +181,46 @@ async def test_finalize_ends_a_wait(guest: Caller) -> None:
     await asyncio.sleep(0)
     await guest.call("Finalize")
     assert await waiting == ck.CKR_CRYPTOKI_NOT_INITIALIZED
+
+
+class SlowCard:
+    """A card that does not let itself be read until the test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.may_answer = threading.Event()
+        self.begun = threading.Event()
+        opener, open_card = self, CardOpener.open
+
+        def wait_and_open(self: CardOpener, *arguments: Any) -> Any:
+            opener.begun.set()
+            opener.may_answer.wait()
+            return open_card(self, *arguments)
+
+        monkeypatch.setattr(CardOpener, "open", wait_and_open)
+
+
+async def test_a_card_that_takes_too_long_is_waited_for_once(
+    folder: Path, person: Person, readers: VirtualReaders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = SlowCard(monkeypatch)
+    monkeypatch.setattr(slots, "SETTLE_S", 0.2)
+    async with door_desk(folder, person, readers) as desk:
+        guest = await desk.guest()
+        began = time.monotonic()
+        assert await guest.slots() == []
+        assert time.monotonic() - began >= 0.2
+        monkeypatch.setattr(slots, "SETTLE_S", 3600.0)
+        slot, *_ = await guest.slots(present=False)
+        assert await guest.refusal("OpenSession", slot, ck.CKF_SERIAL_SESSION) == ck.CKR_TOKEN_NOT_PRESENT
+        assert await flags(guest, slot) & ck.CKF_TOKEN_PRESENT
+        slow.may_answer.set()
+        await desk.served.cards.list_cards()
+        assert await guest.slots() == [slot]
+
+
+async def test_a_wait_for_events_ends_with_the_agent(folder: Path, person: Person, readers: VirtualReaders) -> None:
+    async with door_desk(folder, person, readers) as desk:
+        guest = await desk.guest()
+        waiting = asyncio.create_task(guest.refusal("WaitForSlotEvent", 0))
+        await asyncio.sleep(0)
+    assert await waiting == ck.CKR_FUNCTION_CANCELED
