@@ -46,7 +46,8 @@ class ObjectCalls:
             found: list[int] = []
             for objects in self._objects.of(session.token):
                 await self._list_data(session, objects, template)
-                found += [number for number, each in objects.handles.items() if each.matches(template)]
+                shown = (item for item in objects.handles.items() if _is_shown(session, item[1]))
+                found += [number for number, each in shown if each.matches(template)]
             session.search = found
         return ()
 
@@ -94,6 +95,14 @@ class ObjectCalls:
             if any(wanted.type == ck.CKA_CLASS for wanted in template):
                 raise
             log.info("the data objects of the card %s cannot be listed: %s", objects.card.number, error)
+
+
+def _is_shown(session: Session, found: DoorObject) -> bool:
+    """A private data object is for those who log in (§4.4, CKA_PRIVATE): GnuTLS reads the values of all that it lists.
+
+    A key is for everybody, or programs would ask for a code that nobody wants.
+    """
+    return found.entry is None or not found.entry.private or session.token.logged_in
 
 
 def _may_be_data(template: Sequence[Attribute]) -> bool:

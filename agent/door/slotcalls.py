@@ -67,7 +67,7 @@ class SlotCalls:
         slot = await self._slots.find(number)
         if slot.is_software:
             await self._slots.look_at_software()
-        flags = 0 if slot.is_software else ck.CKF_HW_SLOT | ck.CKF_REMOVABLE_DEVICE
+        flags = ck.CKF_REMOVABLE_DEVICE | (0 if slot.is_software else ck.CKF_HW_SLOT)  # NSS gives up empty fixed slots
         if self._slots.is_filled(slot):
             flags |= ck.CKF_TOKEN_PRESENT
         description = padded(slot.name or SOFTWARE_DESCRIPTION, DESCRIPTION_LENGTH)

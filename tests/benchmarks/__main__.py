@@ -14,13 +14,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import exchanges, memory, perceived, signatures, starting, waking
+from benchmarks import door, exchanges, memory, perceived, signatures, starting, waking
 from benchmarks.bench import Bench
 from benchmarks.table import Row, as_json, markdown
 
 FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     "exchanges": exchanges.measure,
     "signatures": signatures.measure,
+    "door": door.measure,
     "starting": starting.measure,
     "memory": memory.measure,
     "waking": waking.measure,

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,11 +77,16 @@ def through_p11_kit(bench: Bench, token: Token) -> Iterator[Sign]:
             yield sign
 
 
+def _pkcs11(token: Token, module: str, env: dict[str, str]) -> contextlib.AbstractContextManager[Sign]:
+    arguments = (str(SIGNER), module, token.hsm.serial, token.hsm.pin, KEY_ID)
+    return asked_child(arguments, {**token.hsm.env, **env})
+
+
 @contextlib.contextmanager
-def _pkcs11(token: Token, module: str, env: dict[str, str]) -> Iterator[Sign]:
-    arguments = (sys.executable, str(SIGNER), module, token.hsm.serial, token.hsm.pin, KEY_ID)
+def asked_child(arguments: Sequence[str], env: Mapping[str, str]) -> Iterator[Sign]:
+    """A Python program that does something as often as it is told, and answers how long each took."""
     with subprocess.Popen(
-        arguments, env={**token.hsm.env, **env}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        (sys.executable, *arguments), env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
 
         def sign(count: int) -> tuple[list[float], bytes]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.bench import NONCE, SITE, Bench, Inserter, inserter, running_agent
 from benchmarks.table import Row, Value
+from support.door import client_module, door_env
 from support.pcscd import PcscdHandle, private_pcscd
 from support.waiting import wait_until
 
@@ -47,6 +48,7 @@ PAIRS = (
     ("login token", "sign"),
     ("signature (CMS)", "sign"),
     ("ten signatures (CMS), one code", "sign, ten times"),
+    ("signature through the door", "sign"),
 )
 
 
@@ -68,6 +70,7 @@ def _count_ours(data_dir: Path, pcscd: PcscdHandle, card: Inserter) -> Counts:
             lambda: client.authenticate(SITE, NONCE),
             lambda: client.sign([("a.txt", b"content")]),
             lambda: client.sign([(f"{number}.txt", b"content") for number in range(10)]),
+            lambda: sign_through_door(data_dir),
         )
         counts |= {name: _observe(card, step) for (name, _), step in zip(PAIRS[1:], steps, strict=True)}
     return counts | {name: _without(counts[name], counts[LOOK]) for name in INSERTIONS}
@@ -101,10 +104,21 @@ def sign_arguments(folder: Path) -> tuple[str, ...]:
     return ("--login", "--pin", DEFAULT.pin, "--sign", "-m", "RSA-PKCS", "--id", KEY_ID, *files)
 
 
+def sign_through_door(data_dir: Path) -> None:
+    """One run of pkcs11-tool with p11-kit's client module."""
+    (data_dir.parent / "info").write_bytes(DIGEST_INFO)
+    run_tool(door_env(data_dir), "--module", str(client_module()), *sign_arguments(data_dir.parent)[3:])
+
+
 def run_opensc(pcscd: PcscdHandle, *arguments: str) -> None:
     """One run of pkcs11-tool with OpenSC's module."""
+    run_tool(pcscd.env, *arguments)
+
+
+def run_tool(env: Mapping[str, str], *arguments: str) -> None:
+    """One run of pkcs11-tool."""
     done = subprocess.run(
-        ("pkcs11-tool", *arguments), env=pcscd.env, capture_output=True, text=True, check=False, timeout=300
+        ("pkcs11-tool", *arguments), env=env, capture_output=True, text=True, check=False, timeout=300
     )
     if done.returncode:
         raise RuntimeError(f"pkcs11-tool: {done.stderr}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import statistics
+from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.contenders import BARE, CONTENDERS, DIGEST, OURS, PROMISES, Sign, Token
@@ -24,34 +25,39 @@ def measure(bench: Bench) -> list[Row]:
     """A row for each contender: the median of a signature, its 99th percentile, and how many in a second."""
     bench.say(f"a SoftHSM2 token, and {len(CONTENDERS)} ways to its key")
     data_dir = bench.data_folder("signatures")
-    token, certificate_der = _make_token(bench, data_dir)
+    token, certificate_der = make_token(bench, data_dir, KeyRole.SIGNATURE)
     with contextlib.ExitStack() as stack:
         signers = {name: stack.enter_context(start(bench, token)) for name, start in CONTENDERS}
         for name, sign in signers.items():
             _, signature = sign(bench.count(10))
             if not is_signature_of(certificate_der, Digest("sha256", DIGEST), signature):
                 raise RuntimeError(f"{name}: another key has signed")
-        times = _take_turns(bench, signers)
-    cells = {name: _cell(rounds) for name, rounds in times.items()}
-    return [_row(name, cells[OURS], theirs) for name, theirs in cells.items() if name != OURS]
+        taken = cells(take_turns(bench, signers, ROUNDS, BLOCK))
+    return [_row(name, taken[OURS], theirs) for name, theirs in taken.items() if name != OURS]
 
 
-def _make_token(bench: Bench, data_dir) -> tuple[Token, bytes]:
-    hsm = softhsm_token(bench.folder / "softhsm", data_dir)
-    (path,) = (data_dir / "virtual" / "cards" / DEFAULT.serial).glob(f"{KeyRole.SIGNATURE}-*.der")
+def make_token(bench: Bench, data_dir: Path, role: KeyRole) -> tuple[Token, bytes]:
+    """A SoftHSM2 token of its own, and the certificate of its key of that role."""
+    hsm = softhsm_token(bench.folder / f"softhsm-{data_dir.name}", data_dir)
+    (path,) = (data_dir / "virtual" / "cards" / DEFAULT.serial).glob(f"{role}-*.der")
     key = x509.load_der_x509_certificate(path.read_bytes()).public_key()
     assert isinstance(key, RSAPublicKey)
     return Token(hsm, key.public_numbers().n.to_bytes(256), data_dir), path.read_bytes()
 
 
-def _take_turns(bench: Bench, signers: dict[str, Sign]) -> dict[str, list[list[float]]]:
+def take_turns(bench: Bench, signers: dict[str, Sign], rounds: int, block: int) -> dict[str, list[list[float]]]:
     """A B C, C B A, and so on: what else the machine does falls on all of them."""
     times: dict[str, list[list[float]]] = {name: [] for name in signers}
-    for number in range(bench.count(ROUNDS)):
+    for number in range(bench.count(rounds)):
         order = list(signers) if number % 2 == 0 else list(reversed(signers))
         for name in order:
-            times[name].append(signers[name](bench.count(BLOCK))[0])
+            times[name].append(signers[name](bench.count(block))[0])
     return times
+
+
+def cells(times: dict[str, list[list[float]]]) -> dict[str, tuple[Value, ...]]:
+    """What the table shows of each."""
+    return {name: _cell(rounds) for name, rounds in times.items()}
 
 
 def _cell(rounds: list[list[float]]) -> tuple[Value, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from benchmarks.__main__ import FIGURES
 from benchmarks.contenders import CONTENDERS, missing_programs
+from benchmarks.door import BESIDE
 from benchmarks.exchanges import AT_MOST, FOR_A_USE, PAIRS
 from benchmarks.perceived import QUICK_DELAYS_MS
 from benchmarks.table import TITLES, Row, Value, as_json, figure, markdown
@@ -23,6 +24,7 @@ TESTS = Path(__file__).parents[1]
 ROWS = {
     "exchanges": len(PAIRS),
     "signatures": len(CONTENDERS) - 1,
+    "door": 2 * len(BESIDE),
     "starting": 2,
     "memory": 3,
     "waking": 3,

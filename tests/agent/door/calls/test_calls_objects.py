@@ -182,9 +182,27 @@ async def test_a_public_data_object_is_read_and_nobody_is_asked(guest: Caller, s
     assert person.asked == []
 
 
+async def test_private_data_is_shown_to_who_logs_in(guest: Caller, session: int, person: Person) -> None:
+    """A program that reads the values of all that it lists has nobody asked."""
+
+    async def labels(where: int) -> set[bytes]:
+        found = await guest.find(where, CLASS=ck.CKO_DATA)
+        return {(await guest.read(where, each, ck.CKA_LABEL))[0] for each in found}
+
+    public = await labels(session)
+    assert public
+    assert not any(label.startswith(b"CPS_ACTIVITY") for label in public)
+    await guest.call("Login", session, ck.CKU_USER, None)
+    assert {b"CPS_ACTIVITY_01_PS"} | public <= await labels(await guest.session())
+    await guest.call("Logout", session)
+    assert await labels(session) == public
+    assert person.asked == []
+
+
 async def test_a_private_data_object_is_asked_for_once_in_a_session(
     guest: Caller, session: int, person: Person
 ) -> None:
+    await guest.call("Login", session, ck.CKU_USER, None)
     handle = await data(guest, session, b"CPS_ACTIVITY_01_PS")
     assert await guest.read(session, handle, ck.CKA_PRIVATE, ck.CKA_LABEL) == [True, b"CPS_ACTIVITY_01_PS"]
     assert person.asked == []
@@ -201,6 +219,7 @@ async def test_a_private_data_object_is_asked_for_once_in_a_session(
 
 async def test_a_refusal_is_an_error_and_no_empty_value(guest: Caller, session: int, person: Person) -> None:
     person.agrees = False
+    await guest.call("Login", session, ck.CKU_USER, None)
     handle = await data(guest, session, b"CPS_ACTIVITY_01_PS")
     for asked in (rooms((ck.CKA_VALUE, 0)), rooms((ck.CKA_LABEL, 0), (ck.CKA_VALUE, 4096))):
         assert await guest.refusal("GetAttributeValue", session, handle, asked) == ck.CKR_FUNCTION_REJECTED

@@ -71,7 +71,7 @@ async def test_a_slot_for_the_reader_and_one_for_software_certificates(guest: Ca
     assert description == READER.encode().ljust(64)
     assert len(manufacturer) == 32
     assert told == ck.CKF_TOKEN_PRESENT | ck.CKF_REMOVABLE_DEVICE | ck.CKF_HW_SLOT
-    assert await flags(guest, SOFTWARE) == 0
+    assert await flags(guest, SOFTWARE) == ck.CKF_REMOVABLE_DEVICE
     assert await guest.refusal("GetTokenInfo", SOFTWARE) == ck.CKR_TOKEN_NOT_PRESENT
     assert await guest.refusal("GetSlotInfo", 99) == ck.CKR_SLOT_ID_INVALID
     assert await guest.refusal("OpenSession", 1 << 63, ck.CKF_SERIAL_SESSION) == ck.CKR_SLOT_ID_INVALID

@@ -62,7 +62,7 @@ async def test_all_of_them_are_one_token(guest: Caller) -> None:
     assert await guest.slots() == [SOFTWARE]
     told = await guest.call("GetTokenInfo", SOFTWARE)
     assert (told[0].rstrip(), told[3].rstrip()) == (b"Certificats logiciels", b"SOFTWARE")
-    assert (await guest.call("GetSlotInfo", SOFTWARE))[2] == ck.CKF_TOKEN_PRESENT
+    assert (await guest.call("GetSlotInfo", SOFTWARE))[2] == ck.CKF_TOKEN_PRESENT | ck.CKF_REMOVABLE_DEVICE
     assert await guest.call("GetMechanismInfo", SOFTWARE, ck.CKM_RSA_PKCS_PSS) == (2048, 2048, ck.CKF_SIGN)
     session = await guest.session(SOFTWARE)
     keys = await guest.find(session, CLASS=ck.CKO_PRIVATE_KEY)

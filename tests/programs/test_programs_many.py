@@ -1,0 +1,81 @@
+"""Many programs at once, with the embedded card and over pcscd; what each signature costs the card."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.door import Door, embedded_door, why_no_programs
+from support.mechanisms import CONTENT
+from support.openssl import openssl
+
+from drivers.base import KeyRole
+
+MISSING = why_no_programs("openssl", "Xvfb", "xwininfo", "pkcs11-tool")
+pytestmark = pytest.mark.skipif(bool(MISSING) and not os.environ.get("CI"), reason=str(MISSING))
+SIGNER = Path(__file__).with_name("python_signer.py")
+PROGRAMS, SIGNATURES = 12, 200
+SIGNATURES_BY_READER = 20
+"""The card is left alone between two transactions, so many signatures take a while there: one run of 200 took 65 s."""
+FOR_A_USE = 8
+"""Exchanges of one signature through the API, with its code."""
+
+
+@pytest.fixture(scope="module")
+def embedded_cps3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    folder = tmp_path_factory.mktemp("embedded")
+    with embedded_door(folder / "data", folder, "--virtual") as door:
+        yield door
+
+
+@pytest.fixture
+def embedded(embedded_cps3: Door, tmp_path: Path) -> Door:
+    return replace(embedded_cps3, folder=tmp_path)
+
+
+def test_twelve_programs_sign_two_hundred_times_each(embedded: Door) -> None:
+    sign_at_once(embedded, KeyRole.AUTHENTICATION, PROGRAMS, SIGNATURES)
+
+
+def test_twelve_programs_sign_over_pcscd(card: Door) -> None:
+    sign_at_once(card, KeyRole.AUTHENTICATION, PROGRAMS, SIGNATURES_BY_READER)
+
+
+def test_the_signature_key_is_asked_for_each_time(card: Door) -> None:
+    before = card.latest_use()
+    sign_at_once(card, KeyRole.SIGNATURE, 3, 2)
+    assert [use["exchanges"] for use in card.uses(before) if use["exchanges"]] == [FOR_A_USE] * 9
+
+
+def test_one_signature_costs_the_card_what_it_costs_through_the_api(card: Door) -> None:
+    card.write_certificate(KeyRole.AUTHENTICATION)
+    (card.folder / "given").write_bytes(b"given")
+    words = ("--sign", "--id", card.certificate(KeyRole.AUTHENTICATION)["keyId"], "-m", "SHA256-RSA-PKCS")
+    card.programs.run("pkcs11-tool", "--module", card.module, *words, "-i", "given", "-o", "signature")
+    by_door = card.uses()[0]
+    card.client.sign_raw([("given", hashlib.sha256(b"given").digest())])
+    by_api = card.uses()[0]
+    assert by_door["exchanges"] == by_api["exchanges"] == FOR_A_USE
+
+
+def sign_at_once(door: Door, role: KeyRole, programs: int, signatures: int) -> None:
+    """Programs of their own, each of which checks that its signatures are all the same; openssl verifies."""
+    door.write_certificate(role)
+    key_id = door.certificate(role)["keyId"]
+    (door.folder / "content").write_bytes(CONTENT)
+
+    def sign(number: int) -> None:
+        arguments = (door.module, key_id, str(signatures), f"signature-{number}")
+        door.programs.run(sys.executable, str(SIGNER), *arguments, content=CONTENT)
+
+    with ThreadPoolExecutor(programs) as pool:
+        list(pool.map(sign, range(programs)))
+    for number in range(programs):
+        verify = ("-verify", f"{role}.pub", "-signature", f"signature-{number}", "content")
+        openssl(door.folder, "dgst", "-sha256", *verify)
