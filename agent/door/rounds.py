@@ -47,6 +47,8 @@ class Rounds(Generic[K, A, R]):
         """
         line = self._lines.setdefault(key, _Line())
         if len(line.waiting) >= MAX_WAITING:
+            line.waiting = [one for one in line.waiting if not one.result.done()]  # who has left keeps nobody out
+        if len(line.waiting) >= MAX_WAITING:
             raise DeskBusyError("too many signatures wait for this key")
         waiting = _Waiting(item, asyncio.get_running_loop().create_future(), work, most)
         line.waiting.append(waiting)

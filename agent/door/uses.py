@@ -30,6 +30,9 @@ MOST_AT_ONCE = 12
 """Signatures for one code: what a card makes in one stretch, and a person can still mean by one."""
 ABILITIES = {KeyRole.AUTHENTICATION: Ability.USE_AUTHENTICATION_KEY, KeyRole.SIGNATURE: Ability.USE_SIGNATURE_KEY}
 
+NAMELESS = "the system does not tell which program this is, so nothing is done for it"
+UNKNOWN = "unknown program"
+
 NameOutcome = Callable[[Exception], str]
 """The stable code of an error, as the journal keeps it."""
 
@@ -48,12 +51,14 @@ class _Use:
 
     @classmethod
     def of(cls, program: Program, card: Card, ability: Ability, label: str) -> _Use:
-        """Look who it is. Raises AbilityRefusedError for a program that the system does not name."""
-        asker = program.asker()
-        if not asker.caller:
-            raise AbilityRefusedError("the system does not tell which program this is, so nothing is done for it")
+        """Look who it is."""
         record = UseRecord(ability, card_number=card.number, subject=label)
-        return cls(program, program.caller(), asker, card, ability, label, record)
+        return cls(program, program.caller(), program.asker(), card, ability, label, record)
+
+    def require_name(self) -> None:
+        """Raise AbilityRefusedError for a program that the system does not name."""
+        if not self.caller.name or self.caller.name != self.asker.caller:
+            raise AbilityRefusedError(NAMELESS)
 
     def request(self, count: int = 1) -> UseRequest:
         """As the card's uses take it."""
@@ -88,26 +93,33 @@ class KeyUses:
 
         Raises PromptError, AccessError, KeyRefusedError and others of agent.cards.errors, DriverError, StoreError.
         """
-        key = program.name(), id(card), card.number, role
+        name = program.name()
+        key = name, id(card), card.number, role
         most = MOST_AT_ONCE if role is KeyRole.AUTHENTICATION else 1
-        return await self._rounds.join(key, digest, lambda digests: self._sign(program, card, role, digests), most)
+        signed = await self._rounds.join(key, digest, lambda digests: self._sign(program, card, role, digests), most)
+        if program.name() != name:  # it has become another program while the person was asked about this one
+            raise AbilityRefusedError(NAMELESS)
+        return signed
 
     async def _sign(self, program: Program, card: Card, role: KeyRole, digests: list[Digest]) -> list[bytes]:
         info = card.key(role)
         use = _Use.of(program, card, ABILITIES[role], info.label)
-        if not all(info.signs(digest) for digest in digests):
-            raise KeyRefusedError("the key does not sign this")
         wanted = CardAbility(use.ability, card.number)
 
         async def make(key: UnlockedKey) -> list[bytes]:
             self._consents.grants.require_for_card(use.caller, wanted)  # taken back while the person was asked
             return await key.sign_all(digests)
 
-        if role is KeyRole.AUTHENTICATION:
-            self._pulled.note_login(program, card)
         async with self._journaled(use, len(digests)):
-            await self._consents.ask_for_card(use.caller, use.asker, wanted, ConsentSubject(card.summary(), use.label))
-            return await self._uses.sign(use.request(len(digests)), role, make)
+            if not all(info.signs(digest) for digest in digests):
+                raise KeyRefusedError("the key does not sign this")
+            async with self._turn(use):
+                await self._consents.ask_for_card(
+                    use.caller, use.asker, wanted, ConsentSubject(card.summary(), use.label)
+                )
+                if role is KeyRole.AUTHENTICATION:
+                    self._pulled.note_login(program, card)
+                return await self._uses.sign(use.request(len(digests)), role, make)
 
     async def list_data(self, card: Card) -> tuple[DataEntry, ...]:
         """The data objects of the card, without values; none of a token that has none. Raises DriverError."""
@@ -122,7 +134,7 @@ class KeyUses:
             return _value(entry, await self._uses.read_public_data(card, data_reader(card), _wants(entry)))
         use = _Use.of(program, card, Ability.READ_PRIVATE_DATA, entry.label)
         wanted = CardAbility(use.ability, card.number)
-        async with self._journaled(use):
+        async with self._journaled(use), self._turn(use):
             await self._consents.ask_for_card(use.caller, use.asker, wanted, ConsentSubject(card.summary()))
             _, found = await self._uses.read_data(use.request(), _wants(entry))
             self._consents.grants.require_for_card(use.caller, wanted)
@@ -133,18 +145,21 @@ class KeyUses:
         name = program.name()
         if name not in self._told:
             self._told.add(name)
-            entry = JournalEntry(IGNORED_PIN, name or "unknown program", OK, program.caller().through, by_agent=True)
+            entry = JournalEntry(IGNORED_PIN, name or UNKNOWN, OK, program.caller().through, by_agent=True)
             task = asyncio.get_running_loop().create_task(record(self._journal, entry))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
 
+    def _turn(self, use: _Use) -> asyncio.Lock:
+        return self._turns.setdefault(use.caller.name, asyncio.Lock())
+
     @asynccontextmanager
     async def _journaled(self, use: _Use, count: int = 1) -> AsyncIterator[None]:
-        """Take the program's turn; note how it ended before anything is handed out, and never twice."""
+        """Note how it ended, before anything is handed out and never twice."""
         started = time.monotonic()
         try:
-            async with self._turns.setdefault(use.caller.name, asyncio.Lock()):
-                yield
+            use.require_name()
+            yield
         except asyncio.CancelledError:
             await asyncio.shield(self._record(use, CANCELLED, count, started))
             raise
@@ -156,7 +171,7 @@ class KeyUses:
     async def _record(self, use: _Use, outcome: str, count: int, started: float) -> None:
         entry = JournalEntry(
             action=use.ability,
-            caller=use.caller.name,
+            caller=use.caller.name or UNKNOWN,
             outcome=outcome,
             through=use.caller.through,
             card_number=use.card.number,

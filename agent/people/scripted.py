@@ -28,7 +28,7 @@ def is_marked_test_token(card: CardSummary) -> bool:
 
 
 class ScriptedPrompt(Prompt):
-    """Give fixed codes to test tokens, none to any other, consent to everything; `asked` keeps the last questions."""
+    """Give fixed codes and consents for test tokens, for no other one; `asked` keeps the last questions."""
 
     def __init__(
         self,
@@ -61,8 +61,10 @@ class ScriptedPrompt(Prompt):
         return PinAnswer(_pin(code), _pin(self._new_pin) if request.wants_new_code else None)
 
     async def confirm(self, request: ConfirmRequest) -> bool:
-        """Agree."""
+        """Agree. Raises PromptUnavailableError where it concerns a card that is no test token."""
         self.asked.append(request)
+        if request.card is not None and not self._is_test_token(request.card):
+            raise PromptUnavailableError("scripted consents are for test tokens only")
         return True
 
     async def choose_card(self, choice: CardChoice) -> str:

@@ -132,3 +132,19 @@ async def test_attack_a_flood_is_told_so(work):
     work.go.set()
     done = await asyncio.gather(*tasks, return_exceptions=True)
     assert sum(not isinstance(each, Exception) for each in done) == len(tasks) - len(refused)
+
+
+async def test_attack_those_who_have_left_keep_nobody_out(work):
+    """A program fills the line and takes all of it back while the person is asked."""
+    rounds = Rounds()
+    hold = join(rounds, work, 0)
+    await settle()
+    left = [join(rounds, work, item) for item in range(1, MAX_WAITING + 1)]
+    await settle()
+    for task in left:
+        task.cancel()
+    await asyncio.wait(left)
+    other = join(rounds, work, 7)
+    await settle()
+    work.go.set()
+    assert await asyncio.gather(hold, other) == [0, 14]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from people_values import CARD, CHANGE, CHOICE, CONSENT, LOGIN, NO_TRAY, PAD, UNBLOCK, digits
 
-from agent.people.prompt import PromptUnavailableError
+from agent.people.prompt import ConfirmRequest, PromptUnavailableError
 from agent.people.scripted import ScriptedPrompt
 from drivers.pin import ON_PAD
 
@@ -44,6 +44,14 @@ async def test_consent_is_given_and_noted():
     assert await prompt.confirm(CONSENT)
     await prompt.inform(NO_TRAY)
     assert list(prompt.asked) == [CONSENT, NO_TRAY]
+
+
+async def test_a_script_consents_to_no_use_of_a_card_that_is_no_test_token():
+    prompt = ScriptedPrompt("1234", "12345678")
+    wanted = ConfirmRequest(CONSENT.asker, ("use-authentication-key",), card=LOGIN.card, key="CPS_PRIV_AUT")
+    with pytest.raises(PromptUnavailableError):
+        await prompt.confirm(wanted)
+    assert await prompt.confirm(replace(wanted, card=TEST_TOKEN))
 
 
 async def test_a_script_leaves_the_pad_to_a_test_token_and_chooses_no_card():
