@@ -48,6 +48,7 @@ from agent.people.dialog_process import DialogPrompt
 from agent.people.presence import Presence, open_presence
 from agent.people.prompt import Prompt, RefusingPrompt
 from agent.people.scripted import ScriptedPrompt
+from agent.servicemanager import ServiceManager
 from agent.services.directory.directory import Directory
 from agent.services.directory.opening import open_directory
 from agent.settings import Settings
@@ -74,6 +75,7 @@ class Daemon:
     """One run of the agent; what is given replaces the settings' own. `port` is known once it has started.
 
     `inherited`: what the run before it has left; `succession`: after a restart(), what the next run is to be given.
+    `manager`: the systemd that runs it; the end that it brings about may be the first half of a restart.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Daemon:
     ) -> None:
         self.settings = settings
         self.succession: Succession | None = None
+        self.manager: ServiceManager | None = None
         self._inherited = inherited or Succession()
         self._prompt = prompt
         self._readers = readers
@@ -106,16 +109,23 @@ class Daemon:
         """End the run."""
         self._stopped.set()
 
-    def restart(self) -> None:
-        """End the run so that another one goes on with its sockets."""
-        self.succession = Succession()
+    def restart(self, *, by_exec: bool = True) -> None:
+        """End the run so that another one goes on with its sockets: this process anew, or one that systemd starts."""
+        self.succession = Succession(by_exec=by_exec)
         self.stop()
+
+    def _end(self) -> None:
+        if self.manager is None:
+            self.stop()
+        else:
+            self.restart(by_exec=False)
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         database = await self._open_folder(stack)
         served = await self._wire(database, stack)
         await self._listen(served, stack)
-        door = await open_door(self.settings, _application_opener(served, database), served.journal, self._inherited)
+        open_application = _application_opener(served, database)
+        door = await open_door(self.settings, open_application, served.journal, self._inherited, self.manager)
         stack.push_async_callback(lambda: close_door(door, self.succession))
         watch_cards(served.cards, served.trust)
         stack.push_async_callback(served.trust.watch.stop)
@@ -251,6 +261,7 @@ class Daemon:
     async def _stop_listening(self, server: Server) -> None:
         if self.succession is not None:
             self.succession.http = server.duplicate_listeners()
+            self.succession.add(self.succession.http)
         await server.stop()
 
     def _catch_signals(self) -> None:
@@ -259,7 +270,7 @@ class Daemon:
             loop.add_signal_handler(signal.SIGUSR1, self.restart)
         for number in {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
             with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends asyncio.run instead
-                loop.add_signal_handler(number, self.stop)
+                loop.add_signal_handler(number, self._end)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -18,6 +18,7 @@ from agent.commands.output import complain, say
 from agent.daemon import Daemon
 from agent.people.hardening import forbid_core_dumps
 from agent.people.translations import translator
+from agent.servicemanager import ServiceManager, recall
 from agent.settings import Settings, SettingsError, load_settings
 from agent.succession import hand_over, take_over
 from drivers.errors import DriverError
@@ -36,11 +37,12 @@ def run_serve(arguments: Namespace) -> int:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # whoever asks for a restart now gets the one that is under way
     try:
         settings = load_settings(_flags(arguments))
-        daemon = Daemon(settings, inherited=take_over(os.environ))
+        manager = ServiceManager.find(os.environ)
+        daemon = Daemon(settings, inherited=take_over(os.environ) or recall(os.environ, manager))
+        daemon.manager = manager
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(daemon.run(lambda port: _announce(settings, port)))
-        if daemon.succession is not None:
-            hand_over(daemon.succession)
+        _leave(daemon)
     except PortTakenError as error:
         complain(_name_ports(error))
         return Exit.FAILED
@@ -48,6 +50,15 @@ def run_serve(arguments: Namespace) -> int:
         complain(str(error))
         return Exit.FAILED
     return Exit.OK
+
+
+def _leave(daemon: Daemon) -> None:
+    """Give what is left to the next run, if there is to be one."""
+    succession = daemon.succession
+    if succession is not None and succession.by_exec:
+        hand_over(succession)
+    if succession is not None and daemon.manager is not None:
+        daemon.manager.leave(succession)
 
 
 def _flags(arguments: Namespace) -> dict[str, Any]:

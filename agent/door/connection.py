@@ -93,7 +93,7 @@ class Connection(asyncio.BufferedProtocol):
         self._pending = 0
         self._timer: asyncio.TimerHandle | None = None
         self._watch: select.epoll | None = None
-        self._suspended = False
+        self._suspended = self._reopening = False
         self._flowing = asyncio.Event()
         self._flowing.set()
 
@@ -190,7 +190,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport.is_closing() or self._transport.get_write_buffer_size() or self.program is None:
             return None
         unread = b"".join(write_frame(frame.code, frame.body) for frame in self._waiting) + self._frames.pending
-        initialized = self._application is not None and self._application.initialized
+        initialized = self._reopening or (self._application is not None and self._application.initialized)
         line = os.dup(self.socket.fileno())
         return Visit(line, self._version, unread, initialized, self.program.identity)
 
@@ -202,8 +202,15 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._speak(visit.version)
         if visit.initialized:
-            self._spawn("Initialize", self._perform(INITIALIZE))
+            self._reopening = True
+            self._spawn("Initialize", self._reopen())
         self._take(visit.unread)
+
+    async def _reopen(self) -> None:
+        """Say for the program what it has said before; what it says now waits for that."""
+        await self._perform(INITIALIZE)
+        self._reopening = False
+        self._take()
 
     def _shake_hands(self, offered: int) -> None:
         self._stop_timer()
@@ -282,7 +289,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _has_room(self) -> bool:
         busy = len(self._calls) >= MAX_CALLS or self._pending >= MAX_PENDING
-        return self._flowing.is_set() and not busy and not self._suspended
+        return self._flowing.is_set() and not (busy or self._suspended or self._reopening)
 
     def _mind_reading(self) -> None:
         """Read on only while what comes can be begun: the rest waits at the program's own cost."""

@@ -15,6 +15,7 @@ from agent.access.errors import PeerRefusedError, StoreError
 from agent.access.journal import Journal, JournalEntry
 from agent.door.address import DoorPaths
 from agent.door.listening import BACKLOG, AddressTakenError, Listener
+from agent.door.orphans import Orphans
 from agent.door.visits import DoorState, Visit
 
 if TYPE_CHECKING:
@@ -37,14 +38,21 @@ CROWDED: Final = "too-many-requests"
 class DoorServer:
     """Serve every program of this user that connects to one of the sockets."""
 
-    def __init__(self, open_application: Callable[[Program, bool], Application], journal: Journal) -> None:
+    def __init__(
+        self,
+        open_application: Callable[[Program, bool], Application],
+        journal: Journal,
+        open_keeper: Callable[[], Keeper],
+    ) -> None:
         self.open_application = open_application
+        self._open_keeper = open_keeper
         self.unavailable: str | None = None
         self._journal = journal
         self._listeners: list[Listener] = []
         self._servers: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
         self._keeper: Keeper | None = None
+        self._orphans = Orphans()
         self._crowd_noted = -CROWD_NOTE_S
         self._notes: set[asyncio.Task[None]] = set()
 
@@ -53,11 +61,22 @@ class DoorServer:
 
         Raises AddressTakenError, StoreError, OSError when the agent's own address cannot be used.
         """
-        inherited = {one.path: Listener.inherit(one) for one in left.listeners}
-        await self._listen(inherited.get(paths.own) or Listener.claim(paths.own))
-        if paths.common is not None:
-            await self._listen_in_common(paths.common, inherited.get(paths.common))
+        for listener in filter(None, map(Listener.inherit, left.listeners)):
+            await self._listen(listener)
+        served = {listener.path for listener in self._listeners}
+        if paths.own not in served:
+            await self._listen(Listener.claim(paths.own))
+        if paths.common is not None and paths.common not in served:
+            await self._listen_in_common(paths.common)
         await self._resume(left)
+        await self._orphans.take(left.orphans)
+
+    async def turn_away(self, left: DoorState) -> None:
+        """There is no door any more for whom the run before this one has left."""
+        for listener in self._listeners or filter(None, map(Listener.inherit, left.listeners)):
+            listener.close()
+        self._stop_listening()
+        await self._orphans.take([visit.fd for visit in left.visits] + list(left.orphans))
 
     async def stop(self) -> None:
         """Answer what was begun, and say goodbye."""
@@ -83,7 +102,8 @@ class DoorServer:
         if len(self._connections) >= MAX_CONNECTIONS:
             raise TooManyError
         self._connections.add(connection)
-        asyncio.get_running_loop().call_later(STAYS_S, self._keep, connection)
+        keeper = self._find_keeper()
+        asyncio.get_running_loop().call_later(STAYS_S, self._keep, keeper, connection)
 
     def dismiss(self, connection: Connection) -> None:
         """See Door."""
@@ -107,10 +127,10 @@ class DoorServer:
         loop = asyncio.get_running_loop()
         self._servers.append(await loop.create_unix_server(self._meet, sock=listener.socket, backlog=BACKLOG))
 
-    async def _listen_in_common(self, path: Path, inherited: Listener | None) -> None:
+    async def _listen_in_common(self, path: Path) -> None:
         """Where every client looks; when somebody serves it already, the agent's own address has to be told."""
         try:
-            await self._listen(inherited or Listener.claim(path))
+            await self._listen(Listener.claim(path))
         except (AddressTakenError, StoreError, OSError) as error:
             log.info("the door: programs that are not told the agent's address go elsewhere: %s", error)
 
@@ -131,14 +151,12 @@ class DoorServer:
 
     def _find_keeper(self) -> Keeper:
         if self._keeper is None:
-            from agent.door.keeper import Keeper  # noqa: PLC0415 - as above
-
-            self._keeper = Keeper()
+            self._keeper = self._open_keeper()
         return self._keeper
 
-    def _keep(self, connection: Connection) -> None:
+    def _keep(self, keeper: Keeper, connection: Connection) -> None:
         if connection in self._connections:
-            self._find_keeper().keep(self._connections)
+            keeper.keep(self._connections)
 
     def _keep_all(self) -> None:
         """At the end those too that have only just come."""
@@ -152,6 +170,7 @@ class DoorServer:
 
     async def _end(self) -> None:
         await asyncio.gather(*self._notes)
+        self._orphans.release()
         if self._keeper is not None:
             self._keeper.detach()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,10 +38,10 @@ class Visit:
         }
 
     @classmethod
-    def from_json(cls, value: Json) -> Visit:
-        """Read what `to_json` wrote."""
+    def from_json(cls, value: Json, moved: Mapping[int, int]) -> Visit:
+        """Read what `to_json` wrote; `moved`: descriptors of then and now."""
         unread, identity = base64.b64decode(value["unread"]), Identity(*value["identity"])
-        return cls(value["fd"], value["version"], unread, value["initialized"], identity)
+        return cls(moved[value["fd"]], value["version"], unread, value["initialized"], identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,12 @@ class LeftListener:
 
 @dataclass(frozen=True, slots=True)
 class DoorState:
-    """A door that is to be opened again. `keeper`: its process and the line to it."""
+    """A door that is to be opened again. `keeper`: its process and the line to it; `orphans`: of a run that crashed."""
 
     listeners: tuple[LeftListener, ...] = ()
     visits: tuple[Visit, ...] = ()
     keeper: tuple[int, int] | None = None
+    orphans: tuple[int, ...] = ()
 
     @property
     def descriptors(self) -> set[int]:
@@ -75,11 +77,13 @@ class DoorState:
         }
 
     @classmethod
-    def from_json(cls, value: Json) -> DoorState:
-        """Read what `to_json` wrote; nothing written is nothing left."""
-        listeners = (
-            LeftListener(fd, Path(path), file and tuple(file)) for fd, path, file in value.get("listeners", ())
-        )
-        visits = tuple(Visit.from_json(visit) for visit in value.get("visits", ()))
-        keeper = value.get("keeper")
-        return cls(tuple(listeners), visits, (keeper[0], keeper[1]) if keeper else None)
+    def from_json(cls, value: Json, moved: Mapping[int, int]) -> DoorState:
+        """Read what `to_json` wrote, as far as its descriptors are there; nothing written is nothing left."""
+        listeners = [
+            LeftListener(moved[fd], Path(path), None if file is None else (file[0], file[1]))
+            for fd, path, file in value.get("listeners", ())
+            if fd in moved
+        ]
+        visits = [Visit.from_json(visit, moved) for visit in value.get("visits", ()) if visit["fd"] in moved]
+        pid, line = value.get("keeper") or (0, -1)
+        return cls(tuple(listeners), tuple(visits), (pid, moved[line]) if line in moved else None)

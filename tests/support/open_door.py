@@ -14,6 +14,7 @@ from support.p11_client import P11Client
 from agent.access.database import Database
 from agent.access.journal import Journal
 from agent.door.address import DoorPaths
+from agent.door.childkeeper import ChildKeeper
 from agent.door.server import DoorServer
 from agent.door.visits import DoorState
 
@@ -49,7 +50,7 @@ async def open_door(folder: Path) -> AsyncIterator[OpenDoor]:
     database = Database(folder / "agent.db")
     await database.open()
     journal, house, path = Journal(database), StandIn(), folder / "p11-kit.sock"
-    server = DoorServer(house.open, journal)
+    server = DoorServer(house.open, journal, ChildKeeper)
     await server.start(DoorPaths(path), DoorState())
     try:
         yield OpenDoor(server, house, path, journal)
