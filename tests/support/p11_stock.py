@@ -40,10 +40,16 @@ def stock_server(folder: Path, token: SoftHsm) -> Iterator[Path]:
     command = ("p11-kit", "server", "--foreground", "--name", str(path), "--provider", str(token.module), "pkcs11:")
     with subprocess.Popen(command, env=token.env, stdout=subprocess.DEVNULL, start_new_session=True) as server:
         try:
-            wait_until(path.exists, "the socket of p11-kit server")
+            wait_until(lambda: _listens(path), "p11-kit server")
             yield path
         finally:
             os.killpg(server.pid, signal.SIGTERM)
+
+
+def _listens(path: Path) -> bool:
+    """Whether somebody takes connections there: the socket's name is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 @dataclass
