@@ -98,7 +98,7 @@ def _find_desk(arguments: Namespace) -> Desk:
     """Raises SettingsError, DoorUnavailableError, NoHomeError."""
     data_dir, usual = load_settings({"data_dir": arguments.data_dir}).data_dir, usual_data_dir()
     paths = choose_paths(data_dir, usual, os.environ)
-    authorities = _list_authorities(data_dir if data_dir != usual else None)
+    authorities = _list_authorities(data_dir if arguments.data_dir else None)
     if arguments.system:
         return find_machine_desk(arguments.root, authorities, _read_wishes(arguments, authorities))
     where = find_surroundings(data_dir, paths.own, paths.common, os.environ)

@@ -32,5 +32,5 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 @pytest.fixture
 def browser(desk: Desk, kind: Kind, tmp_path: Path) -> Iterator[LoginBrowser]:
     """A running browser, as when the person has just opened it."""
-    with kind.run(desk.home.copy(tmp_path / "home")) as running:
+    with kind.run(desk.home.copy(tmp_path / "home", *kind.policies)) as running:
         yield running

@@ -72,7 +72,7 @@ class Home:
     @property
     def nssdb(self) -> Path:
         """The database of Chromium and Chrome."""
-        return self.folder / ".pki" / "nssdb"
+        return self.folder / ".local" / "share" / "pki" / "nssdb"
 
     @property
     def env(self) -> dict[str, str]:
@@ -90,34 +90,44 @@ class Home:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(policy))
 
-    def copy(self, folder: Path) -> Home:
-        """Databases and policies as they are now, for a browser that no test has used."""
+    def in_its_etc(self, name: str) -> tuple[str, ...]:
+        """What runs a command where `etc` is laid over /etc; `name`: of a folder that no other command uses."""
+        over = self.folder / name
+        over.mkdir()
+        namespace = ("unshare", "-m") if os.geteuid() == 0 else ("unshare", "-rm")
+        return (*namespace, "sh", "-c", SCRIPT, "sh", str(over), str(self.etc))
+
+    def copy(self, folder: Path, *policies: str) -> Home:
+        """Databases as they are now, for a browser that no test has used, and policies of the machine."""
         copied = Home(folder, self.runtime)
-        for path in (self.profile, self.nssdb, self.etc):
+        copied.etc.mkdir(parents=True)
+        for path in (self.profile, self.nssdb, *(self.etc / name for name in policies)):
             shutil.copytree(path, folder / path.relative_to(self.folder))
         return copied
 
 
 def make_home(folder: Path) -> Home:
-    """An empty home with empty databases of both browsers."""
+    """A home where Firefox has been started once, and Chromium not yet."""
     home = Home(folder, folder / "run")
     home.etc.mkdir(parents=True)
     home.runtime.mkdir(mode=0o700)
-    for database in (home.profile, home.nssdb):
-        database.mkdir(parents=True)
-        run("certutil", "-N", "-d", f"sql:{database}", "--empty-password")
+    home.profile.mkdir(parents=True)
+    run("certutil", "-N", "-d", f"sql:{home.profile}", "--empty-password")
     return home
 
 
 def run(*command: str, env: Mapping[str, str] | None = None) -> str:
-    """Run a command to its end and give what it says; raises CalledProcessError."""
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=env).stdout
+    """Run a command to its end and give what it says."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=env)
+    assert done.returncode == 0, done
+    return done.stdout
 
 
 class Kind(ABC):
     """A browser that is installed here."""
 
     name: str
+    policies: tuple[str, ...]
 
     @abstractmethod
     def options(self, home: Home) -> dict[str, Any]:
@@ -130,18 +140,15 @@ class Kind(ABC):
     @contextmanager
     def run(self, home: Home, *, display: str = "") -> Iterator[LoginBrowser]:
         """Run it until the block ends, on a screen if one is named."""
-        over = home.folder / f"etc-{self.name}"
-        over.mkdir(exist_ok=True)
-        namespace = ("unshare", "-m") if os.geteuid() == 0 else ("unshare", "-rm")
-        wrapper = (*namespace, "sh", "-c", SCRIPT, "sh", str(over), str(home.etc))
         env = home.env | ({"DISPLAY": display} if display else {})
-        with run_driver(DRIVER, *wrapper, environment=env) as driver:
+        with run_driver(DRIVER, *home.in_its_etc("over"), environment=env) as driver:
             driver.call("launch", options=self.options(home) | {"headless": not display, "env": env})
             yield LoginBrowser(driver)
 
 
 class Firefox(Kind):
     name = "firefox"
+    policies = ()
 
     def options(self, home: Home) -> dict[str, Any]:
         preferences = {
@@ -161,6 +168,8 @@ class Firefox(Kind):
 
 class Chromium(Kind):
     name = "chromium"
+    policies = ("chromium",)
+    """No policy, no choice by itself: in Firefox a preference of the person's does that."""
 
     def options(self, home: Home) -> dict[str, Any]:
         return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,13 +16,12 @@ from login_strict import run_strict_site
 from support.chromium import need
 from support.node_driver import ROOT
 from support.pcscd import PcscdHandle, private_pcscd, why_unavailable
-from support.processes import agent_program, virtual_card
+from support.processes import agent_program, command, virtual_card
 from support.waiting import wait_until
 
 from agent.client import Client
 from drivers.virtual.store import pki_folder
 
-CLIENT = Path("/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so")
 PROGRAMS = ("firefox-esr", "chromium", "nginx", "node", "certutil", "modutil", "unshare")
 
 
@@ -85,14 +83,17 @@ def run_desk(made_folder: Path, folder: Path, *flags: str, environment: dict[str
 
 def set_up(desk: Desk) -> None:
     """What the person and the administrator do once, with the browsers closed."""
-    issuer = x509.load_pem_x509_certificate((pki_folder(desk.home.data) / "issuing.pem").read_bytes()).subject
+    home = desk.home
+    run(*command("modules", "setup", "--yes", "--data-dir", str(home.data)), env=home.env)
+    issuer = x509.load_pem_x509_certificate((pki_folder(home.data) / "issuing.pem").read_bytes()).subject
     (name,) = issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
-    choice = {"pattern": "https://dmp.test", "filter": {"ISSUER": {"CN": name.value}}}
+    for_all = command(
+        "modules", "setup", "--system", "--yes", "--site", "https://dmp.test", "--issuer", str(name.value)
+    )
+    keep = ("sh", "-c", '"$@" && cp -r /etc/firefox /etc/chromium "$0"', str(home.etc))
+    run(*home.in_its_etc("setup"), *keep, *for_all, env=home.env)
     # With a second certificate to choose from, Chromium would ask: no test answers, so only one is ever offered.
-    policy = {"AutoSelectCertificateForUrls": [json.dumps(choice)], "PromptOnMultipleMatchingCertificates": True}
-    desk.home.write_policy("chromium/policies/managed/cps.json", policy)
+    home.write_policy("chromium/policies/managed/tests.json", {"PromptOnMultipleMatchingCertificates": True})
     for kind in KINDS:
-        database = f"sql:{kind.database(desk.home)}"
-        authority = str(desk.sites.authority)
-        run("certutil", "-A", "-d", database, "-n", "Sites", "-t", "C,,", "-a", "-i", authority)
-        run("modutil", "-dbdir", database, "-add", "CPS agent", "-libfile", str(CLIENT), "-force", env=desk.home.env)
+        database = ("-d", f"sql:{kind.database(home)}")
+        run("certutil", "-A", *database, "-n", "Sites", "-t", "C,,", "-a", "-i", str(desk.sites.authority))

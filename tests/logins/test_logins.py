@@ -25,6 +25,13 @@ def test_login_at_the_dmp(desk: Desk, browser: LoginBrowser) -> None:
     assert visit.text.startswith(logged_in("TLSv1.2", certificate)), visit
 
 
+def test_login_where_the_root_alone_is_named(desk: Desk, browser: LoginBrowser) -> None:
+    """The issuing authorities have come with the setup."""
+    certificate = desk.insert("cps3")
+    visit = browser.visit(desk.sites.dmp_root.url)
+    assert visit.text.startswith(logged_in("TLSv1.2", certificate)), visit
+
+
 def test_login_by_tls13_alone(desk: Desk, browser: LoginBrowser) -> None:
     """A CPS4 signs with PSS."""
     certificate = desk.insert("cps4")
