@@ -16,6 +16,10 @@ R = TypeVar("R")
 MAX_WAITING = 256
 """For one key: a hundred processes may well wait; whoever floods is told so."""
 
+COME_BACK_S = 0.02
+"""Whoever was served just now and wants more is back by then, and goes with those who wait already: else programs side
+by side would be split in two groups, each asked for apart. A card is left alone for longer between two transactions."""
+
 
 @dataclass(slots=True)
 class _Waiting(Generic[A, R]):
@@ -63,6 +67,8 @@ class Rounds(Generic[K, A, R]):
                 most = line.waiting[0].most
                 batch, line.waiting = line.waiting[:most], line.waiting[most:]
                 await _do(batch)
+                if line.waiting and len(line.waiting) < most:
+                    await asyncio.sleep(COME_BACK_S)
         finally:
             line.running = None
             if self._lines.get(key) is line:

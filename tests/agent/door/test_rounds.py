@@ -148,3 +148,20 @@ async def test_attack_those_who_have_left_keep_nobody_out(work):
     await settle()
     work.go.set()
     assert await asyncio.gather(hold, other) == [0, 14]
+
+
+async def test_who_comes_back_at_once_goes_with_those_who_wait(work):
+    """Or programs side by side would be asked for in two groups for ever."""
+    rounds = Rounds()
+
+    async def program(number: int) -> None:
+        for turn in range(3):
+            await join(rounds, work, 10 * number + turn)
+
+    programs = [asyncio.create_task(program(0))]
+    await settle()
+    programs += [asyncio.create_task(program(number)) for number in (1, 2)]
+    await settle()
+    work.go.set()
+    await asyncio.gather(*programs)
+    assert work.rounds == [[0], [10, 20, 1], [11, 21, 2], [12, 22]]
