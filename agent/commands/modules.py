@@ -32,6 +32,7 @@ from agent.modules.hints import Hint, list_hints
 from agent.modules.machine import Wishes, find_machine_desk
 from agent.modules.plan import Desk, Failure, Plan, alone, apply, find_desk
 from agent.modules.surroundings import NoHomeError, find_surroundings
+from agent.modules.values import STANDING
 from agent.people.translations import load_words, translator
 from agent.settings import SettingsError, load_settings, usual_data_dir
 from drivers.card.certificate import Certificate, parse_certificate
@@ -139,7 +140,7 @@ def _change(desk: Desk, plan: Plan, arguments: Namespace) -> int:
     failures = [*plan.failures, *(each for each in done if isinstance(each, Failure))]
     if arguments.json:
         say_json(_describe_change(plan, done, failures))
-    return Exit.FAILED if failures else Exit.OK
+    return Exit.OK if all(each.error.trouble in STANDING for each in failures) else Exit.FAILED
 
 
 def _show_plan(plan: Plan) -> None:
@@ -195,6 +196,7 @@ def _describe(desk: Desk) -> Json:
             "answers": door.answers,
             "commonAddress": str(door.common) if door.common else None,
             "commonIsOurs": door.common_is_ours,
+            "elsewhere": door.elsewhere,
         },
         "hints": {each.program: list(each.lines) for each in _list_hints(desk)},
         "library": str(desk.installed.library) if desk.installed.library else None,

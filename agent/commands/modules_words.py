@@ -28,6 +28,11 @@ def door_words(door: Door, words: NullTranslations) -> Iterator[str]:
             "Another program (process {process}) listens at {path}, where p11-kit looks by itself: programs are given "
             "p11-kit-proxy.so instead, which also shows every other module of p11-kit."
         ).format(process=door.common_holder, path=door.common)
+    if door.elsewhere:
+        yield _(
+            "The variable P11_KIT_SERVER_ADDRESS of this session sends programs to {address}: they do not find the "
+            "agent."
+        ).format(address=door.elsewhere)
 
 
 def missing_words(installed: Installed, words: NullTranslations) -> Iterator[str]:

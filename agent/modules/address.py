@@ -20,7 +20,8 @@ class Door:
     """The agent's own address, and what is known of it now.
 
     `answers`: a server of the protocol is there. `common`: the path that p11-kit's client tries by itself, None where
-    this run does not listen there. `common_holder`: the process that listens there, 0 when nobody does.
+    this run does not listen there. `common_holder`: the process that listens there, 0 when nobody does. `elsewhere`:
+    where the session's variable P11_KIT_SERVER_ADDRESS sends every client instead, "" for nowhere else.
     """
 
     path: Path
@@ -28,6 +29,7 @@ class Door:
     common: Path | None
     common_holder: int
     common_is_ours: bool
+    elsewhere: str = ""
 
     @property
     def client_finds_it(self) -> bool:
@@ -40,7 +42,9 @@ def find_door(where: Surroundings) -> Door:
     holder, answers = _knock(where.address)
     common_holder = _knock(where.common)[0] if where.common is not None else 0
     ours = bool(holder) and holder == common_holder
-    return Door(where.address, answers, where.common, common_holder, ours)
+    known = {to_address(path) for path in (where.address, where.common) if path is not None}
+    elsewhere = "" if where.told in known else where.told
+    return Door(where.address, answers, where.common, common_holder, ours, elsewhere)
 
 
 def to_address(path: Path) -> str:

@@ -65,12 +65,14 @@ def find_running(where: Surroundings) -> str:
 
 
 def _read_lock(path: Path) -> int:
-    """The process that a link `host-process` names, 0 for none: it stays after a crash."""
+    """The process that a link `host-process` names, 0 for none: it stays after a crash, and may be another host's."""
     try:
         host, _, process = str(path.readlink()).rpartition("-")
-        os.kill(int(process), 0)
+        if host == socket.gethostname() and int(process) > 0:
+            os.kill(int(process), 0)
+            return int(process)
     except PermissionError:
         return int(process)
     except (OSError, ValueError, OverflowError):
         return 0
-    return int(process) if host == socket.gethostname() and int(process) > 0 else 0
+    return 0

@@ -135,7 +135,15 @@ class DatabaseTarget(Target):
             yield self._step(Action.REMOVE_DATABASE, str(self.place.path), self._unmake)
 
     def _step(self, action: Action, detail: str, apply: Callable[[], None]) -> Step:
-        return Step(self.place, action, detail, apply)
+        """A step that looks once more whether the program runs: a person may have thought about the plan for long."""
+
+        def guarded() -> None:
+            running = self._find_running()
+            if running:
+                raise ModulesError(Trouble.RUNNING, running)
+            apply()
+
+        return Step(self.place, action, detail, guarded)
 
     def _make(self) -> None:
         if self._database.exists:

@@ -15,6 +15,7 @@ class Surroundings:
     `memory`: the folder where it is remembered what was made. `address`: where the agent of this data folder always
     listens; `common`: where p11-kit-client.so looks by itself, None for a run that does not listen there.
     `machine`: the root of the file system. `is_root`: whether this user is root, whose own files p11-kit does not read.
+    `told`: the address that the session's own variable gives to p11-kit-client.so.
     """
 
     home: Path
@@ -25,6 +26,7 @@ class Surroundings:
     common: Path | None
     machine: Path = Path("/")
     is_root: bool = False
+    told: str = ""
 
 
 class NoHomeError(Exception):
@@ -48,6 +50,7 @@ def find_surroundings(memory: Path, address: Path, common: Path | None, environm
         address=address,
         common=common,
         is_root=os.geteuid() == 0,
+        told=environment.get("P11_KIT_SERVER_ADDRESS", ""),
     )
 
 

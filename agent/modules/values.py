@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 NAME = "CPS agent"
 """What the agent's PKCS#11 module is called in the databases and policies of programs."""
@@ -55,6 +56,10 @@ class Trouble(StrEnum):
     UNWRITABLE = "unwritable"
     FOREIGN = "foreign"
     ROOT_IGNORED = "root-ignored"
+
+
+STANDING: Final = frozenset({Trouble.BOXED, Trouble.NEVER_STARTED})
+"""What no other run would do better: no failure of this one."""
 
 
 class Action(StrEnum):

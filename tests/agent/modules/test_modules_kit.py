@@ -96,6 +96,11 @@ def test_somebody_else_at_the_default_path(where, listen):
     assert find_installed(door).wanted is Library.PROXY
 
 
+def test_a_session_that_sends_programs_elsewhere(where):
+    assert find_door(replace(where, told="unix:path=/elsewhere")).elsewhere == "unix:path=/elsewhere"
+    assert find_door(replace(where, told=to_address(where.address))).elsewhere == ""
+
+
 def test_who_says_nothing_is_no_door(where, listen):
     listen(where.address, b"")
     assert not find_door(where).answers
