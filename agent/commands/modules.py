@@ -32,7 +32,7 @@ from agent.modules.hints import Hint, list_hints
 from agent.modules.machine import Wishes, find_machine_desk
 from agent.modules.plan import Desk, Failure, Plan, alone, apply, find_desk
 from agent.modules.surroundings import NoHomeError, find_surroundings
-from agent.modules.values import STANDING
+from agent.modules.values import STANDING, Kind
 from agent.people.translations import load_words, translator
 from agent.settings import SettingsError, load_settings, usual_data_dir
 from drivers.card.certificate import Certificate, parse_certificate
@@ -77,7 +77,19 @@ def run_setup(arguments: Namespace) -> int:
 
 def run_remove(arguments: Namespace) -> int:
     """`cps-agent modules remove`."""
-    return _at_desk(arguments, lambda desk: _change(desk, desk.plan_removal(), arguments))
+
+    def remove(desk: Desk) -> int:
+        plan = desk.plan_removal()
+        code = _change(desk, plan, arguments)
+        if not arguments.json and any(step.place.kind is Kind.FIREFOX_POLICY for step in plan.steps):
+            say(
+                load_words().gettext(
+                    "Profiles of Firefox keep what a policy brought. Each user runs: cps-agent modules remove"
+                )
+            )
+        return code
+
+    return _at_desk(arguments, remove)
 
 
 def _at_desk(arguments: Namespace, work: Callable[[Desk], int]) -> int:
