@@ -23,7 +23,7 @@ from agent.door.frames import Frame, FrameReader, wipe, wipe_frames, write_frame
 from agent.door.peers import LocalProgram
 from agent.door.program import Program
 from agent.door.values import CryptokiError, Request
-from agent.door.visits import Visit
+from agent.door.visits import Visit, leave_unread, take_unread
 
 log = logging.getLogger(__name__)
 
@@ -189,10 +189,10 @@ class Connection(asyncio.BufferedProtocol):
         """Where the conversation stands, with a duplicate of the socket."""
         if self._transport.is_closing() or self._transport.get_write_buffer_size() or self.program is None:
             return None
-        unread = b"".join(write_frame(frame.code, frame.body) for frame in self._waiting) + self._frames.pending
+        parts = [*(write_frame(frame.code, frame.body) for frame in self._waiting), self._frames.pending]
         initialized = self._reopening or (self._application is not None and self._application.initialized)
         line = os.dup(self.socket.fileno())
-        return Visit(line, self._version, unread, initialized, self.program.identity)
+        return Visit(line, self._version, leave_unread(parts), initialized, self.program.identity)
 
     def _begin(self) -> None:
         """Wait for the version byte, or go on where the run before this one has left off."""
@@ -204,7 +204,9 @@ class Connection(asyncio.BufferedProtocol):
         if visit.initialized:
             self._reopening = True
             self._spawn("Initialize", self._reopen())
-        self._take(visit.unread)
+        unread = take_unread(visit.unread)
+        self._take(unread)
+        wipe(unread)
 
     async def _reopen(self) -> None:
         """Say for the program what it has said before; what it says now waits for that."""
@@ -221,7 +223,7 @@ class Connection(asyncio.BufferedProtocol):
         self._version = offered
         self._codec = Codec(modern=offered >= VERSION)
 
-    def _take(self, data: bytes | memoryview = b"") -> None:
+    def _take(self, data: bytes | bytearray | memoryview = b"") -> None:
         """Begin what is whole, as far as there is room."""
         try:
             self._waiting.extend(self._frames.feed(data))
@@ -343,6 +345,7 @@ class Connection(asyncio.BufferedProtocol):
 
 def part(visit: Visit) -> None:
     """End the conversation with a program from our side, and let its socket go."""
+    wipe(take_unread(visit.unread))
     with socket.socket(fileno=visit.fd) as line, contextlib.suppress(OSError):
         line.shutdown(socket.SHUT_WR)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +16,15 @@ FileId = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One program's connection. `version`: what it offered, None before that; `unread`: came in, but was not begun.
+    """One program's connection. `version`: what it offered, None before that.
 
+    `unread`: descriptor of a file in memory with what came in, but was not begun; None for nothing.
     `initialized`: it has called C_Initialize, and is not to be told that it has to.
     """
 
     fd: int
     version: int | None
-    unread: bytes
+    unread: int | None
     initialized: bool
     identity: Identity
 
@@ -32,7 +33,7 @@ class Visit:
         return {
             "fd": self.fd,
             "version": self.version,
-            "unread": base64.b64encode(self.unread).decode(),
+            "unread": self.unread,
             "initialized": self.initialized,
             "identity": [self.identity.pid, self.identity.started, self.identity.executable],
         }
@@ -40,8 +41,30 @@ class Visit:
     @classmethod
     def from_json(cls, value: Json, moved: Mapping[int, int]) -> Visit:
         """Read what `to_json` wrote; `moved`: descriptors of then and now."""
-        unread, identity = base64.b64decode(value["unread"]), Identity(*value["identity"])
-        return cls(moved[value["fd"]], value["version"], unread, value["initialized"], identity)
+        unread = None if value["unread"] is None else moved[value["unread"]]
+        return cls(moved[value["fd"]], value["version"], unread, value["initialized"], Identity(*value["identity"]))
+
+
+def leave_unread(parts: Sequence[bytes | bytearray]) -> int | None:
+    """Keep bytes for the next run where they can be wiped: a PIN that a program sends by habit may be among them."""
+    if not any(parts):
+        return None
+    descriptor = os.memfd_create("cps-agent")
+    with os.fdopen(os.dup(descriptor), "wb", buffering=0) as file:
+        for part in parts:
+            file.write(part)
+    return descriptor
+
+
+def take_unread(descriptor: int | None) -> bytearray:
+    """What was kept, once; it is the caller's to wipe."""
+    if descriptor is None:
+        return bytearray()
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        content = bytearray(os.fstat(descriptor).st_size)
+        os.preadv(descriptor, [content], 0)
+        os.truncate(file.fileno(), 0)
+    return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +89,8 @@ class DoorState:
     def descriptors(self) -> set[int]:
         """All that must stay open."""
         keeper = {self.keeper[1]} if self.keeper else set()
-        return {listener.fd for listener in self.listeners} | {visit.fd for visit in self.visits} | keeper
+        unread = {visit.unread for visit in self.visits if visit.unread is not None}
+        return {listener.fd for listener in self.listeners} | {visit.fd for visit in self.visits} | unread | keeper
 
     def to_json(self) -> Json:
         """As the next run reads it."""
@@ -84,6 +108,11 @@ class DoorState:
             for fd, path, file in value.get("listeners", ())
             if fd in moved
         ]
-        visits = [Visit.from_json(visit, moved) for visit in value.get("visits", ()) if visit["fd"] in moved]
+        visits = [Visit.from_json(visit, moved) for visit in value.get("visits", ()) if _is_there(visit, moved)]
         pid, line = value.get("keeper") or (0, -1)
         return cls(tuple(listeners), tuple(visits), (pid, moved[line]) if line in moved else None)
+
+
+def _is_there(visit: Json, moved: Mapping[int, int]) -> bool:
+    """Without what it had said already, a program would be misunderstood from here on."""
+    return visit["fd"] in moved and (visit["unread"] is None or visit["unread"] in moved)

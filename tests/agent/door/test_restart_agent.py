@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import signal
@@ -10,11 +11,14 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from struct import pack
 
 import pytest
 from support.door_program import CLIENT, Program, module_program
 from support.door_stand_in import frame
+from support.memory import needles, random_code, search_memory
 from support.p11_client import P11Client
+from support.p11_letters import BY_NAME, write_request
 from support.processes import answers, command, program
 from support.waiting import wait_until
 
@@ -124,6 +128,27 @@ def test_planned_restart_under_twelve_programs(agent: Agent) -> None:
     assert after[:3] == before[:3]
     assert after[3] != before[3]
     wait_until(lambda: not is_running(keeper), "the keeper's end")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the memory of a process that forbids it")
+def test_attack_a_pin_in_the_middle_of_a_restart_is_nowhere_afterwards(agent: Agent) -> None:
+    """Half of it before the restart, and half after; base64 is looked for as well, as whoever writes JSON might use."""
+    code = random_code()
+    body = write_request(BY_NAME["SetPIN"], (1, code.encode(), bytes(100)), modern=True)
+    with P11Client(agent.door) as client:
+        client.initialize()
+        client.raw(pack(">III", 99, 0, len(body)) + body[:-1])
+        assert agent.restart().returncode == 0
+        client.raw(body[-1:])
+        assert client.receive().code == 99
+        assert client.refusal("GetInfo") == 0
+        assert search_memory(agent.process.pid, [*needles(code), *in_base64(code)]) == []
+
+
+def in_base64(code: str) -> list[bytes]:
+    """What surely stands in the base64 of bytes with this code among them, wherever it begins."""
+    whole = [base64.b64encode(bytes(before) + code.encode() + bytes(3)) for before in range(3)]
+    return [text[(8 * before + 5) // 6 : 8 * (before + len(code)) // 6] for before, text in enumerate(whole)]
 
 
 def test_restart_again_and_again(agent: Agent) -> None:
