@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from agent.door import cryptoki as ck
 from agent.door.attributes import DATA_TYPES
 from agent.door.context import DoorServices
-from agent.door.errors import KNOWN
 from agent.door.objects import CardObjects, DoorObject, Objects
 from agent.door.program import Program
 from agent.door.sessions import Session, Sessions
 from agent.door.slots import Slots
 from agent.door.values import Attribute, AttributeRoom, CryptokiError, Handler
+from drivers.errors import DriverError
 
 log = logging.getLogger(__name__)
 
@@ -85,14 +85,14 @@ class ObjectCalls:
     async def _list_data(self, session: Session, objects: CardObjects, template: Sequence[Attribute]) -> None:
         """Have the card list its data objects where the program may mean one: that takes exchanges the first time.
 
-        A card that does not tell has none, unless the program asked for nothing else.
+        A card that does not tell has none, unless it is gone or the program asked for nothing else.
         """
         if not _may_be_data(template):
             return
         try:
             objects.take_data(await session.work.run(self._keys.list_data(objects.card)))
-        except KNOWN as error:
-            if any(wanted.type == ck.CKA_CLASS for wanted in template):
+        except DriverError as error:
+            if not session.token.is_here or any(wanted.type == ck.CKA_CLASS for wanted in template):
                 raise
             log.info("the data objects of the card %s cannot be listed: %s", objects.card.number, error)
 

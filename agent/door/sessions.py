@@ -76,10 +76,18 @@ class Sessions:
         if not flags & CKF_SERIAL_SESSION:
             raise CryptokiError(CKR_SESSION_PARALLEL_NOT_SUPPORTED)
         if len(self._open) >= MAX_SESSIONS:
+            self._forget_gone()
+        if len(self._open) >= MAX_SESSIONS:
             raise CryptokiError(CKR_SESSION_COUNT)
         session = Session(next(self._handles), slot, self._known(token), flags)
         self._open[session.handle] = session
         return session
+
+    def _forget_gone(self) -> None:
+        """A program that runs for weeks may never ask again for sessions with cards that have left."""
+        for session in list(self._open.values()):
+            if not session.token.is_here:
+                self.close(session)
 
     def _known(self, token: DoorToken) -> DoorToken:
         """The token of a session that is open with it: who is logged in there is so here."""

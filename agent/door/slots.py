@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from agent.access.database import Database
 from agent.cards.cards import Cards
-from agent.cards.software import NO_READER
+from agent.cards.software import NO_READER, SoftwareCards
 from agent.door.cryptoki import CKR_SLOT_ID_INVALID, CKR_TOKEN_NOT_PRESENT, CKR_TOKEN_NOT_RECOGNIZED
 from agent.door.slotnumbers import SlotNumbers
 from agent.door.tokens import CardToken, DoorToken, SoftwareToken
@@ -50,6 +50,7 @@ class Slots:
         self._seen: dict[str, None] = {}
         self._impatient_until = 0.0
         self._look_again_at = 0.0
+        self._looking = asyncio.Lock()
 
     async def list_all(self) -> list[Slot]:
         """Readers in the order of their first sight, then the software certificates: the first slot is a card's.
@@ -82,9 +83,14 @@ class Slots:
     async def look_at_software(self) -> None:
         """See what is kept in the store now; without an answer what was there before counts."""
         software = self._cards.software
-        if software is None or time.monotonic() < self._look_again_at:
+        if software is None or not (software.exists or software.known):
             return
-        self._look_again_at = time.monotonic() + LOOK_AGAIN_S
+        async with self._looking:
+            if time.monotonic() >= self._look_again_at:
+                await self._look(software)
+                self._look_again_at = time.monotonic() + LOOK_AGAIN_S
+
+    async def _look(self, software: SoftwareCards) -> None:
         try:
             async with asyncio.timeout(LOOK_S):
                 await software.refresh()

@@ -8,6 +8,7 @@ from support.agent import Person
 from support.door_desk import Caller, DoorDesk, rooms
 
 from agent.door import cryptoki as ck
+from agent.door.sessions import MAX_SESSIONS
 from agent.door.values import Mechanism
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.store import VirtualCard
@@ -96,3 +97,13 @@ async def test_handles_of_before_a_restart_reach_nothing(desk: DoorDesk, guest: 
     assert await again.refusal("SignInit", anew, SHA256_RSA, key) == ck.CKR_KEY_HANDLE_INVALID
     assert await again.refusal("WaitForSlotEvent", ck.CKF_DONT_BLOCK) == ck.CKR_NO_EVENT
     assert len(await again.sign(anew, await again.private_key(anew), SHA256_RSA, b"text")) == 256
+
+
+async def test_sessions_with_cards_that_have_left_leave_room_for_new_ones(
+    guest: Caller, readers: VirtualReaders, chip: VirtualCard
+) -> None:
+    old = [await guest.session() for _ in range(MAX_SESSIONS)]
+    slot = await pull(guest, readers)
+    await put_back(guest, readers, chip)
+    assert await guest.session(slot)
+    assert await guest.refusal("GetSessionInfo", old[0]) == ck.CKR_SESSION_HANDLE_INVALID

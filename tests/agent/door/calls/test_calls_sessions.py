@@ -191,3 +191,21 @@ async def test_cancelling_what_was_begun(guest: Caller) -> None:
     assert await guest.refusal("FindObjects", session, 1) == ck.CKR_OPERATION_NOT_INITIALIZED
     await guest.call("SessionCancel", session, ck.CKF_SIGN)
     assert await guest.refusal("Sign", session, b"", None) == ck.CKR_OPERATION_NOT_INITIALIZED
+
+
+async def test_closing_a_session_ends_a_search_that_waits_for_the_card(
+    desk: DoorDesk, guest: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def list_data(*_: object) -> tuple[()]:
+        begun.set()
+        await asyncio.Event().wait()
+        return ()
+
+    monkeypatch.setattr(type(desk.served.keys), "list_data", list_data)
+    session = await guest.session()
+    searching = asyncio.create_task(guest.refusal("FindObjectsInit", session, ()))
+    await begun.wait()
+    await guest.call("CloseSession", session)
+    assert await searching == ck.CKR_SESSION_CLOSED

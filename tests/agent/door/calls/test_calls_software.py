@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -135,3 +136,9 @@ async def test_a_store_that_cannot_be_looked_at_keeps_no_program_from_its_slots(
     assert desk.served.cards.software is not None
     monkeypatch.setattr(desk.served.cards.software, "refresh", fail)
     assert await guest.slots() == [SOFTWARE]
+
+
+async def test_two_threads_of_a_program_see_them_at_the_first_look(desk: DoorDesk) -> None:
+    guest = desk.program()
+    guest.application.initialized = True
+    assert await asyncio.gather(guest.slots(), guest.slots()) == [[SOFTWARE]] * 2
