@@ -116,6 +116,7 @@ async def test_a_program_that_takes_its_questions_back_again_and_again_may_ask_n
 
 async def test_one_value_that_is_asked_for_a_hundred_times_is_one_question(guest: Caller, person: Person) -> None:
     session = await guest.session()
+    await guest.call("Login", session, ck.CKU_USER, None)
     (handle,) = await guest.find(session, CLASS=ck.CKO_DATA, LABEL=b"CPS_ACTIVITY_01_PS")
     asked = rooms(*[(ck.CKA_VALUE, 4096)] * 100)
     answers = await asyncio.gather(*(guest.call("GetAttributeValue", session, handle, asked) for _ in range(10)))
