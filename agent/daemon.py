@@ -111,14 +111,18 @@ class Daemon:
 
     def restart(self, *, by_exec: bool = True) -> None:
         """End the run so that another one goes on with its sockets: this process anew, or one that systemd starts."""
-        self.succession = Succession(by_exec=by_exec)
-        self.stop()
+        if not self._stopped.is_set():
+            self.succession = Succession(by_exec=by_exec)
+            self.stop()
 
     def _end(self) -> None:
-        if self.manager is None:
-            self.stop()
-        else:
+        """Whoever ends a run that restarts means the run after it as well."""
+        if self.succession is not None:
+            self.succession.by_exec = False
+        elif self.manager is not None:
             self.restart(by_exec=False)
+        else:
+            self.stop()
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         database = await self._open_folder(stack)

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 CLIENT = "/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so"
@@ -80,8 +80,9 @@ class Program:
 
 
 @contextlib.contextmanager
-def module_program(socket_path: Path) -> Iterator[Program]:
-    environment = {**os.environ, "P11_KIT_SERVER_ADDRESS": f"unix:path={socket_path}"}
+def module_program(socket_path: Path | None, env: Mapping[str, str] = os.environ) -> Iterator[Program]:
+    """A program that is told this address, or none: it then looks where every client does."""
+    environment = {**env, "P11_KIT_SERVER_ADDRESS": f"unix:path={socket_path}"} if socket_path else dict(env)
     command = [sys.executable, __file__]
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
