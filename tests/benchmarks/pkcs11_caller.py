@@ -8,6 +8,7 @@ import time
 INITIALIZE, GET_SLOT_LIST, OPEN_SESSION, GET_SESSION_INFO = 0, 4, 12, 15
 """Where functions stand in CK_FUNCTION_LIST (PKCS #11 v2.40 §3.6), after the version."""
 CKF_SERIAL_SESSION = 4
+FUNCTION = ctypes.CFUNCTYPE(ctypes.c_ulong)
 
 
 class FunctionList(ctypes.Structure):
@@ -45,14 +46,10 @@ class Functions:
     def __init__(self, path):
         listed = ctypes.POINTER(FunctionList)()
         ctypes.CDLL(path).C_GetFunctionList(ctypes.byref(listed))
-        prototype = ctypes.CFUNCTYPE
-        self._call = prototype(ctypes.c_ulong)
         self._pointers = listed.contents.functions
 
     def __call__(self, number, *arguments):
-        function = ctypes.cast(self._pointers[number], self._call)
-        function.argtypes = None
-        rv = function(*arguments)
+        rv = FUNCTION(self._pointers[number])(*arguments)
         if rv:
             raise RuntimeError(f"function {number}: 0x{rv:X}")
 

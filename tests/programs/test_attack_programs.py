@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 from support.agent import DeskPresence, Person, running_agent
-from support.door import SOCKET_NAME, Door, door_env, embedded_door, why_no_programs
+from support.door import SOCKET_NAME, Door, door_env, embedded_door, is_ready, why_no_programs
 from support.other_program import look_at_card
-from support.pcscd import why_unavailable
+from support.pcscd import private_pcscd, why_unavailable
+from support.processes import answers, command, program
+from support.waiting import wait_until
 from support.windows import Workstation, workstation
 
+from agent.client import Client
 from drivers.base import KeyRole
 
 MISSING = why_no_programs("pkcs11-tool", "p11tool", "Xvfb", "xwininfo", "xdotool") or why_unavailable()
 pytestmark = pytest.mark.skipif(bool(MISSING) and not os.environ.get("CI"), reason=str(MISSING))
 NOBODY = 65534
+VERIFY = "> 00 20 00 01 04"
 SIGNER = Path(__file__).with_name("python_signer.py")
 SOMEBODY_ELSE = """
 import socket, sys
@@ -56,8 +61,8 @@ def test_a_program_of_another_user_is_refused(made_folder: Path) -> None:
             for path in (folder, folder / "data", folder / "data" / SOCKET_NAME):
                 path.chmod(0o777)
             become = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-            program = (*become, "/usr/bin/python3", "-c", SOMEBODY_ELSE, str(folder / "data" / SOCKET_NAME))
-            assert door.programs.run(*program) == "b''\n"
+            knock = (*become, "/usr/bin/python3", "-c", SOMEBODY_ELSE, str(folder / "data" / SOCKET_NAME))
+            assert door.programs.run(*knock) == "b''\n"
             assert "serial num" not in door.programs.ask(*become, *listing).all
             assert [use["outcome"] for use in door.uses() if use["outcome"] == "peer-refused"]
 
@@ -70,6 +75,30 @@ def test_the_card_is_closed_right_after_each_use(card: Door) -> None:
             assert look_at_card(card.pcscd) == "63c3"
 
 
+@pytest.mark.parametrize("who", ["program", "agent"])
+def test_whoever_is_killed_while_the_card_signs_leaves_it_closed(made_folder: Path, tmp_path: Path, who: str) -> None:
+    data_dir = Path(shutil.copytree(made_folder, tmp_path / "data"))
+    slow = ("--data-dir", str(data_dir), "--delay", "50", "--trace")
+    serve = command("serve", "--unattended", "--port", "0", "--data-dir", str(data_dir))
+    with ExitStack() as stack:
+        pcscd = stack.enter_context(private_pcscd())
+        card = stack.enter_context(program("virtual-card", "--vpcd", f"127.0.0.1:{pcscd.vpcd_port}", *slow))
+        agent = stack.enter_context(subprocess.Popen(serve, env=pcscd.env, stdout=subprocess.DEVNULL))
+        stack.callback(agent.kill)
+        wait_until(lambda: answers(data_dir), "the agent")
+        client = stack.enter_context(Client.of(data_dir))
+        wait_until(lambda: is_ready(client), "the card")
+        door = Door(client, data_dir, tmp_path, door_env(data_dir), pcscd)
+        words = sign(door, door.certificate(KeyRole.AUTHENTICATION)["keyId"])
+        signing = stack.enter_context(subprocess.Popen(words, cwd=tmp_path, env=door.env, stderr=subprocess.DEVNULL))
+        stack.callback(signing.kill)
+        assert card.stdout
+        next(line for line in card.stdout if line.startswith(VERIFY))
+        {"program": signing, "agent": agent}[who].kill()
+        next(line for line in card.stdout if line.startswith("# reset"))
+        assert look_at_card(pcscd) == "63c3"
+
+
 @pytest.fixture
 def desk(made_folder: Path, tmp_path: Path) -> Iterator[tuple[Workstation, Door]]:
     """The agent with its real windows."""
@@ -80,8 +109,8 @@ def desk(made_folder: Path, tmp_path: Path) -> Iterator[tuple[Workstation, Door]
 
 async def test_a_person_who_refuses_ends_it_and_the_card_stays_closed(desk: tuple[Workstation, Door]) -> None:
     station, door = desk
-    program = sign(door, door.certificate(KeyRole.SIGNATURE)["keyId"])
-    asked = asyncio.create_task(asyncio.to_thread(door.programs.ask, *program))
+    words = sign(door, door.certificate(KeyRole.SIGNATURE)["keyId"])
+    asked = asyncio.create_task(asyncio.to_thread(door.programs.ask, *words))
     window = await asyncio.to_thread(station.screen.find_window, "^CPS ")
     await asyncio.to_thread(station.screen.focus, window)
     await asyncio.to_thread(station.screen.press, "Escape")
