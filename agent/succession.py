@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 VARIABLE: Final = "CPS_AGENT_SUCCEEDS"
 """Names a descriptor in the environment of the next run: a file in memory, since a program's bytes may be in it."""
+STDERR: Final = 2
 FORMAT: Final = 1
 """Raised when a run of before could be misread by one of after an upgrade; then the programs begin anew."""
 THREADS_S: Final = 3.0
@@ -66,12 +67,19 @@ def take_over(environment: MutableMapping[str, str]) -> Succession | None:
     if text is None:
         return None
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        left = json.loads(read_memory(int(text)))
+        left = json.loads(read_memory(_descriptor(text)))
         for number in left["descriptors"]:
             os.set_inheritable(number, False)
         return Succession.from_json(left["left"], {number: number for number in left["descriptors"]})
     log.warning("what the agent has left for its next run cannot be read: programs that were connected begin anew")
     return None
+
+
+def _descriptor(text: str) -> int:
+    number = int(text)
+    if number <= STDERR:
+        raise ValueError(text)
+    return number
 
 
 def hand_over(succession: Succession) -> NoReturn:

@@ -32,6 +32,7 @@ ANSWER_S: Final = 2.0
 STAYS_S: Final = 0.25
 """A program that stays for longer has its socket kept for the end of the agent: a tool's listing costs no process."""
 ACTION: Final = "door"
+STRANGER: Final = "unknown program"
 CROWDED: Final = "too-many-requests"
 
 
@@ -176,7 +177,7 @@ class DoorServer:
 
     async def _record(self, outcome: str) -> None:
         try:
-            await self._journal.record(JournalEntry(ACTION, "", outcome))
+            await self._journal.record(JournalEntry(ACTION, STRANGER, outcome))
         except StoreError as error:
             log.warning("the door: a refusal could not be written down: %s", error)
 
