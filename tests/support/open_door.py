@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,13 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.002)
+
+
+async def flood(line: socket.socket, heap: bytes) -> None:
+    """Send without end; BlockingIOError once the other side does not take any more."""
+    for _ in range(10_000):
+        line.send(heap)
+        await asyncio.sleep(0.002)
 
 
 @contextlib.asynccontextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.door_stand_in import frame
-from support.open_door import OpenDoor, open_door, until
+from support.open_door import OpenDoor, flood, open_door, until
 from support.p11_client import RefusedError
 
 from agent.door import connection as connection_module
@@ -135,13 +135,6 @@ async def test_half_closed_program_waits_for_nothing(door):
         client.socket.shutdown(socket.SHUT_WR)
         with pytest.raises((EOFError, ConnectionError)):
             await asyncio.to_thread(client.receive)
-
-
-async def flood(line: socket.socket, heap: bytes) -> None:
-    """Send without end; BlockingIOError once the other side does not take any more."""
-    for _ in range(10_000):
-        line.send(heap)
-        await asyncio.sleep(0.002)
 
 
 async def test_attack_endless_questions_stop_being_read(door):
