@@ -20,6 +20,7 @@ from drivers.base import KeyRole
 MISSING = why_no_programs("openssl", "Xvfb", "xwininfo", "pkcs11-tool")
 pytestmark = pytest.mark.skipif(bool(MISSING) and not os.environ.get("CI"), reason=str(MISSING))
 SIGNER = Path(__file__).with_name("python_signer.py")
+THREADS = Path(__file__).with_name("python_threads.py")
 PROGRAMS, SIGNATURES = 12, 200
 SIGNATURES_BY_READER = 20
 """The card is left alone between two transactions, so many signatures take a while there: one run of 200 took 65 s."""
@@ -45,6 +46,12 @@ def test_twelve_programs_sign_two_hundred_times_each(embedded: Door) -> None:
 
 def test_twelve_programs_sign_over_pcscd(card: Door) -> None:
     sign_at_once(card, KeyRole.AUTHENTICATION, PROGRAMS, SIGNATURES_BY_READER)
+
+
+def test_threads_of_one_program_sign_side_by_side(embedded: Door) -> None:
+    """They share a connection, on which answers come in any order."""
+    key_id = embedded.certificate(KeyRole.AUTHENTICATION)["keyId"]
+    embedded.programs.run(sys.executable, str(THREADS), embedded.module, key_id, "8", "25")
 
 
 def test_the_signature_key_is_asked_for_each_time(card: Door) -> None:

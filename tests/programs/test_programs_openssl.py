@@ -62,8 +62,10 @@ def log_in(door: Door, version: ssl.TLSVersion, env: Mapping[str, str] | None = 
     role = KeyRole.AUTHENTICATION
     own = door.write_certificate(role)
     with client_auth_server(door.folder, door.folder / "chain.pem", version) as gate:
+        certificate = key_url(door, role).replace("type=private", "type=cert")
         key = ("--engine", "pkcs11", "--key-type", "ENG", "--key", key_url(door, role))
-        curl = ("curl", "--silent", "--show-error", "--cacert", str(gate.authority), *key, "--cert", str(own))
+        login = (*key, "--cert-type", "ENG", "--cert", certificate)
+        curl = ("curl", "--silent", "--show-error", "--cacert", str(gate.authority), *login)
         said = door.programs.run(*curl, gate.url, env={"PKCS11_MODULE_PATH": door.module, **(env or {})})
     assert GREETING.decode() in said
     gate.assert_let_in(own, version)
