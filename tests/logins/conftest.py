@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture
-def browser(desk: Desk, kind: Kind, tmp_path: Path) -> Iterator[LoginBrowser]:
-    """A running browser, as when the person has just opened it."""
-    with kind.run(desk.home.copy(tmp_path / "home", *kind.policies)) as running:
-        yield running
+def start(desk: Desk, kind: Kind, tmp_path: Path) -> Iterator[Callable[[], LoginBrowser]]:
+    """Start the browser, with a profile that no test has used, when the test wants it."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(kind.run(desk.home.copy(tmp_path / "home", *kind.policies)))

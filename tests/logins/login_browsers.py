@@ -43,8 +43,12 @@ class LoginBrowser:
     driver: Driver
 
     def visit(self, url: str) -> Visit:
-        """Open a page."""
+        """Open a page in a new tab, and close it."""
         return Visit(**self.driver.call("visit", url=url))
+
+    def open_private_window(self) -> None:
+        """Go on in a private window."""
+        self.driver.call("private")
 
 
 @dataclass
@@ -97,20 +101,29 @@ class Home:
         namespace = ("unshare", "-m") if os.geteuid() == 0 else ("unshare", "-rm")
         return (*namespace, "sh", "-c", SCRIPT, "sh", str(over), str(self.etc))
 
+    def trust(self, database: Path, authority: Path) -> None:
+        """Take the authority of the sites into a database."""
+        run("certutil", "-A", "-d", f"sql:{database}", "-n", "Sites", "-t", "C,,", "-a", "-i", str(authority))
+
+    def take_policies(self, other: Home, *names: str) -> None:
+        """Have policies of another home's machine."""
+        for name in names:
+            shutil.copytree(other.etc / name, self.etc / name)
+
     def copy(self, folder: Path, *policies: str) -> Home:
         """Databases as they are now, for a browser that no test has used, and policies of the machine."""
         copied = Home(folder, self.runtime)
         copied.etc.mkdir(parents=True)
-        for path in (self.profile, self.nssdb, *(self.etc / name for name in policies)):
+        copied.take_policies(self, *policies)
+        for path in (self.profile, self.nssdb):
             shutil.copytree(path, folder / path.relative_to(self.folder))
         return copied
 
 
-def make_home(folder: Path) -> Home:
+def make_home(folder: Path, runtime: Path) -> Home:
     """A home where Firefox has been started once, and Chromium not yet."""
-    home = Home(folder, folder / "run")
+    home = Home(folder, runtime)
     home.etc.mkdir(parents=True)
-    home.runtime.mkdir(mode=0o700)
     home.profile.mkdir(parents=True)
     run("certutil", "-N", "-d", f"sql:{home.profile}", "--empty-password")
     return home
@@ -188,4 +201,5 @@ class Chromium(Kind):
         return home.nssdb
 
 
-KINDS = (Firefox(), Chromium())
+FIREFOX, CHROMIUM = Firefox(), Chromium()
+KINDS = (FIREFOX, CHROMIUM)

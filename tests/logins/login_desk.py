@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from login_browsers import KINDS, Home, make_home, run
+from login_browsers import KINDS, Home, Kind, make_home, run
 from login_sites import Site, Sites, run_sites
 from login_strict import run_strict_site
 from support.chromium import need
@@ -19,6 +19,7 @@ from support.pcscd import PcscdHandle, private_pcscd, why_unavailable
 from support.processes import agent_program, command, virtual_card
 from support.waiting import wait_until
 
+from agent.certificates.test_root import TestRoot
 from agent.client import Client
 from drivers.virtual.store import pki_folder
 
@@ -58,6 +59,11 @@ class Desk:
         self.card.close()
         wait_until(lambda: set(self.reader_states()) == {"empty"}, "the reader without its card")
 
+    def told(self, action: str, kind: Kind) -> int:
+        """How often the journal says that a browser has done something, or was told of it."""
+        entries = [each for each in self.client.journal() if each["action"] == action]
+        return sum(each["count"] for each in entries if Path(each["caller"]).name.startswith(kind.name))
+
     def reader_states(self) -> list[str]:
         return [reader["state"] for reader in self.client.status().get("readers", [])]
 
@@ -66,7 +72,8 @@ class Desk:
 def run_desk(made_folder: Path, folder: Path, *flags: str, environment: dict[str, str] | None = None) -> Iterator[Desk]:
     """Run everything until the block ends; the reader is empty at first, and the browsers' databases know the door."""
     need(why_no_logins())
-    home = make_home(folder / "home")
+    (folder / "run").mkdir(mode=0o700)
+    home = make_home(folder / "home", folder / "run")
     shutil.copytree(made_folder, home.data)
     (folder / "sites").mkdir()
     with ExitStack() as stack:
@@ -85,15 +92,16 @@ def set_up(desk: Desk) -> None:
     """What the person and the administrator do once, with the browsers closed."""
     home = desk.home
     run(*command("modules", "setup", "--yes", "--data-dir", str(home.data)), env=home.env)
-    issuer = x509.load_pem_x509_certificate((pki_folder(home.data) / "issuing.pem").read_bytes()).subject
-    (name,) = issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
-    for_all = command(
-        "modules", "setup", "--system", "--yes", "--site", "https://dmp.test", "--issuer", str(name.value)
-    )
+    issuers = [option for der in TestRoot(home.data).authorities_der() for option in ("--issuer", _common_name(der))]
+    for_all = command("modules", "setup", "--system", "--yes", "--site", "https://dmp.test", *issuers)
     keep = ("sh", "-c", '"$@" && cp -r /etc/firefox /etc/chromium "$0"', str(home.etc))
     run(*home.in_its_etc("setup"), *keep, *for_all, env=home.env)
     # With a second certificate to choose from, Chromium would ask: no test answers, so only one is ever offered.
     home.write_policy("chromium/policies/managed/tests.json", {"PromptOnMultipleMatchingCertificates": True})
     for kind in KINDS:
-        database = ("-d", f"sql:{kind.database(home)}")
-        run("certutil", "-A", *database, "-n", "Sites", "-t", "C,,", "-a", "-i", str(desk.sites.authority))
+        home.trust(kind.database(home), desk.sites.authority)
+
+
+def _common_name(certificate_der: bytes) -> str:
+    (name,) = x509.load_der_x509_certificate(certificate_der).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(name.value)

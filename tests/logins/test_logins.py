@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from login_browsers import LoginBrowser
+from collections.abc import Callable
+from pathlib import Path
+
+from login_browsers import FIREFOX, Kind, LoginBrowser, make_home
 from login_desk import Desk
 from login_sites import Site, logged_in
+from support.organisations import OrganisationKey
+from support.p12 import pem_file
 from support.waiting import wait_until
+
+Start = Callable[[], LoginBrowser]
 
 
 def wait_for_login(browser: LoginBrowser, site: Site, greeting: str) -> None:
@@ -18,41 +25,76 @@ def wait_for_failure(browser: LoginBrowser, site: Site) -> None:
     wait_until(lambda: browser.visit(site.url).status != 200, "a visit without a login")
 
 
-def test_login_at_the_dmp(desk: Desk, browser: LoginBrowser) -> None:
+def test_login_at_the_dmp(desk: Desk, start: Start) -> None:
     """A CPS3, which has no PSS, by TLS 1.2; of its two certificates that for authentication, and nobody is asked which."""
     certificate = desk.insert("cps3")
-    visit = browser.visit(desk.sites.dmp.url)
+    visit = start().visit(desk.sites.dmp.url)
     assert visit.text.startswith(logged_in("TLSv1.2", certificate)), visit
 
 
-def test_login_where_the_root_alone_is_named(desk: Desk, browser: LoginBrowser) -> None:
+def test_login_where_the_root_alone_is_named(desk: Desk, start: Start) -> None:
     """The issuing authorities have come with the setup."""
     certificate = desk.insert("cps3")
-    visit = browser.visit(desk.sites.dmp_root.url)
+    visit = start().visit(desk.sites.dmp_root.url)
     assert visit.text.startswith(logged_in("TLSv1.2", certificate)), visit
 
 
-def test_login_by_tls13_alone(desk: Desk, browser: LoginBrowser) -> None:
+def test_login_by_tls13_alone(desk: Desk, start: Start) -> None:
     """A CPS4 signs with PSS."""
     certificate = desk.insert("cps4")
-    visit = browser.visit(desk.sites.tls13.url)
+    visit = start().visit(desk.sites.tls13.url)
     assert visit.text.startswith(logged_in("TLSv1.3", certificate)), visit
 
 
-def test_card_without_pss_is_not_tried_by_tls13(desk: Desk, browser: LoginBrowser) -> None:
+def test_card_without_pss_is_not_tried_by_tls13(desk: Desk, start: Start) -> None:
     """A site of TLS 1.3 alone gets no certificate of a CPS3; the DMP next door does, in the same browser."""
     certificate = desk.insert("cps3")
+    browser = start()
     visit = browser.visit(desk.sites.tls13.url)
     assert visit.status == 400 or "NO_COMMON_ALGORITHMS" in visit.error, visit
     visit = browser.visit(desk.sites.dmp.url)
     assert visit.text.startswith(logged_in("TLSv1.2", certificate)), visit
 
 
-def test_card_pulled_and_back(desk: Desk, browser: LoginBrowser) -> None:
-    """Without the card there is no login; with it there is again, in the browser that has run all the while."""
+def test_login_with_a_software_key(desk: Desk, start: Start, organisation_keys: dict[str, OrganisationKey]) -> None:
+    """By TLS 1.3, with no card in the reader."""
+    key = organisation_keys["AUTH_CLI"]
+    (kept,) = desk.client.import_certificate("cabinet.pem", pem_file(key))
+    try:
+        visit = start().visit(desk.sites.tls13.url)
+        assert visit.text.startswith(logged_in("TLSv1.3", key.certificate_der)), visit
+    finally:
+        desk.client.remove_certificate(kept["id"])
+
+
+def test_card_pulled_and_back(desk: Desk, start: Start, kind: Kind) -> None:
+    """Without the card there is no login, and the agent has said why; with it there is again, in the same browser."""
+    told = desk.told("card-pulled", kind)
     greeting = logged_in("TLSv1.2", desk.insert("cps3"))
+    browser = start()
     assert browser.visit(desk.strict.url).text.startswith(greeting)
     desk.pull()
+    wait_until(lambda: desk.told("card-pulled", kind) == told + 1, "the agent's word")
     wait_for_failure(browser, desk.strict)
     desk.insert("cps3")
     wait_for_login(browser, desk.strict, greeting)
+
+
+def test_visit_without_the_card(desk: Desk, start: Start) -> None:
+    """A site that goes on without a certificate is remembered by Chromium as one that gets none; not by a new window."""
+    browser = start()
+    visit = browser.visit(desk.sites.dmp.url)
+    assert visit.status == 400, visit
+    greeting = logged_in("TLSv1.2", desk.insert("cps3"))
+    browser.open_private_window()
+    wait_for_login(browser, desk.sites.dmp, greeting)
+
+
+def test_firefox_of_every_user(desk: Desk, tmp_path: Path) -> None:
+    """The administrator's policy alone: a profile that nobody has set up has the card."""
+    home = make_home(tmp_path / "home", desk.home.runtime)
+    home.trust(home.profile, desk.sites.authority)
+    home.take_policies(desk.home, "firefox")
+    greeting = logged_in("TLSv1.2", desk.insert("cps3"))
+    with FIREFOX.run(home) as browser:
+        wait_for_login(browser, desk.sites.dmp, greeting)
