@@ -32,6 +32,8 @@ VERSION: Final = 2
 MAX_CALLS: Final = 64
 MAX_PENDING: Final = 8 * 1024 * 1024
 """Bytes of the calls that are under way: what comes on is not read, so that a program cannot fill the agent."""
+LIGHT: Final = 1024 * 1024
+"""Bytes that any program may have kept here; with more it is asked whether there is room for all of them."""
 HANDSHAKE_S: Final = 10.0
 AT_ONCE: Final = 16 * 1024
 """Bytes that are received at a time: a call and its data, or a part of one that is long."""
@@ -65,6 +67,10 @@ class Door(Protocol):
     @abstractmethod
     def dismiss(self, connection: Connection) -> None:
         """Count it out."""
+
+    @abstractmethod
+    def has_room(self) -> bool:
+        """Whether all connections together keep no more than they may."""
 
     @abstractmethod
     def note_refusal(self, error: PeerRefusedError) -> None:
@@ -114,6 +120,11 @@ class Connection(asyncio.BufferedProtocol):
     def socket(self) -> socket.socket:
         """The connection itself, for what asyncio has no word for."""
         return self._transport.get_extra_info("socket")  # type: ignore[no-any-return]
+
+    @property
+    def weight(self) -> int:
+        """Bytes of this program that are kept: messages under way, and one that is not whole yet."""
+        return self._pending + self._frames.room
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's
         """Receive into what can be wiped: programs send PINs by habit."""
@@ -226,14 +237,20 @@ class Connection(asyncio.BufferedProtocol):
     def _take(self, data: bytes | bytearray | memoryview = b"") -> None:
         """Begin what is whole, as far as there is room."""
         try:
-            self._waiting.extend(self._frames.feed(data))
-            while self._waiting and self._has_room():
-                self._begin_call(self._waiting.popleft())
+            self._begin_calls(data)
         except WireError as error:
             log.warning("the door: %s sends what is no request: %s", self._who(), error)
             self._forget_unread()
             self._transport.abort()
         self._mind_reading()
+
+    def _begin_calls(self, data: bytes | bytearray | memoryview) -> None:
+        """Raises WireError."""
+        self._waiting.extend(self._frames.feed(data))
+        while self._waiting and self._has_room():
+            self._begin_call(self._waiting.popleft())
+        if self.weight > LIGHT and not self._door.has_room():
+            raise WireError("too much at once, with what other programs send")
 
     def _forget_unread(self) -> None:
         """A PIN may be in what is never going to be read."""
@@ -247,7 +264,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             request = self._codec.read_request(frame.body)
         except CryptokiError as error:
-            self._write(frame.code, self._codec.write_error(error.rv))
+            self._spawn("", self._refuse(frame.code, error.rv))
         else:
             self._spawn(request.call.name, self._answer(frame.code, request), size)
 
@@ -264,6 +281,10 @@ class Connection(asyncio.BufferedProtocol):
 
     async def _answer(self, code: int, request: Request) -> None:
         self._write(code, await self._perform(request))
+
+    async def _refuse(self, code: int, rv: int) -> None:
+        """Like any call: whoever sends nothing else delays nobody."""
+        self._write(code, self._codec.write_error(rv))
 
     async def _perform(self, request: Request) -> bytes:
         """The answer to a request, whatever happens to it; not made before the program takes those made already."""

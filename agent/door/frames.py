@@ -16,6 +16,8 @@ MAX_OPTIONS = 4 * 1024
 MAX_BODY = 4 * 1024 * 1024
 """Bytes. A program that signs more than this sends it in parts, or hashes it itself."""
 
+LONGEST = HEADER.size + MAX_OPTIONS + MAX_BODY
+
 
 class Frame(NamedTuple):
     """A message and the number that its answer must bear; `body` is the only copy, so that it can be wiped."""
@@ -35,7 +37,7 @@ class Held:
         """Copy what came behind what there is; room grows by doubling, so that each byte moves a few times at most."""
         end = self.length + len(data)
         if end > len(self.data):
-            self._move(bytearray(max(end, 2 * self.length)))
+            self._move(bytearray(max(end, min(2 * self.length, LONGEST))))
         memoryview(self.data)[self.length : end] = data  # a slice of the bytearray would make a copy first
         self.length = end
 
@@ -77,6 +79,11 @@ class FrameReader:
     def pending(self) -> bytes:
         """What is held of a frame that is not whole yet."""
         return bytes(memoryview(self._held.data)[: self._held.length])
+
+    @property
+    def room(self) -> int:
+        """Bytes of memory that are taken by it."""
+        return len(self._held.data)
 
     def feed(self, data: Octets | memoryview) -> list[Frame]:
         """Copy what came, give the frames that are whole now. Raises WireError as soon as a header passes the caps."""

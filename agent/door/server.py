@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS: Final = 64
+MAX_KEPT: Final = 64 * 1024 * 1024
+"""Bytes of messages, all programs together, beyond the first of each."""
 CROWD_NOTE_S: Final = 60.0
 ANSWER_S: Final = 2.0
 """How long what was begun may take at the end: a transaction with a card; a question to a person is taken back."""
@@ -111,6 +113,10 @@ class DoorServer:
         self._connections.discard(connection)
         if self._keeper is not None:
             self._keeper.forget(connection)
+
+    def has_room(self) -> bool:
+        """See Door."""
+        return sum(connection.weight for connection in self._connections) <= MAX_KEPT
 
     def note_refusal(self, error: PeerRefusedError) -> None:
         """See Door: a stranger is written down each time (the journal counts), a crowd once in a minute."""

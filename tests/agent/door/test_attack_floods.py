@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from struct import pack
 
 import pytest
 from support.door_stand_in import frame
 from support.open_door import OpenDoor, open_door, until
 
-from agent.door.connection import MAX_CALLS, MAX_PENDING
+from agent.door.connection import LIGHT, MAX_CALLS, MAX_PENDING, Connection
 from agent.door.cursor import MAX_ATTRIBUTES
+from agent.door.frames import LONGEST, MAX_BODY
+from agent.door.server import MAX_CONNECTIONS, MAX_KEPT
 from agent.door.values import Attribute, AttributesAnswer
 
 PART = 1024 * 1024
-LONG = 64 * 1024
+LONG = 16 * 1024
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -103,3 +107,38 @@ async def test_attack_long_answers_that_nobody_reads_are_not_made(door):
         assert len(made) <= 2
         for _ in range(MAX_CALLS):
             await asyncio.to_thread(client.receive)
+
+
+async def test_attack_long_messages_that_are_never_whole_are_not_kept_by_the_dozen(door):
+    """A program with as many connections as there can be, each one byte short of the longest message."""
+    beginning = pack(">III", 0x10, 0, MAX_BODY) + bytes(MAX_BODY - 1)
+    with contextlib.ExitStack() as stack:
+        lines = [stack.enter_context(await door.connect()) for _ in range(MAX_CONNECTIONS - 1)]
+        for line in lines:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(line.raw, beginning)
+        other = stack.enter_context(await door.connect())
+        assert await asyncio.to_thread(other.call, "GetInfo")
+        kept = [connection.weight for connection in door.server._connections]
+        assert sum(kept) <= MAX_KEPT + LONGEST
+        assert len(kept) < len(lines)
+        assert LIGHT < max(kept) <= LONGEST
+
+
+async def test_attack_calls_that_are_not_taken_delay_nobody_more_than_others(door, monkeypatch):
+    """Eight hundred at a time: another program's turn comes between them."""
+    answered, write = [], Connection._write
+
+    def note(self: Connection, code: int, body: bytes) -> None:
+        answered.append(code)
+        write(self, code, body)
+
+    monkeypatch.setattr(Connection, "_write", note)
+    heap = (pack(">III", 0x1000, 0, 8) + pack(">II", 200, 0)) * 800
+    with await door.connect() as client, await door.connect() as other:
+        await asyncio.to_thread(other.call, "GetInfo")
+        client.raw(heap)
+        code = other.send("GetInfo")  # the loop has not seen the flood before this
+        assert (await asyncio.to_thread(other.receive)).code == code
+        assert [(await asyncio.to_thread(client.receive)).code for _ in range(800)] == [0x1000] * 800
+    assert answered[1:].index(code) < 4 * MAX_CALLS
