@@ -1,4 +1,4 @@
-"""`cps-agent modules`: which programs have the card by the agent; set them up, and back. No agent is asked."""
+"""`cps-agent modules`: which programs use the card through the agent; set them up, and back. No agent is asked."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ def add_modules(parser: ArgumentParser, lazy: Lazy) -> None:
     parser.epilog = _examples()
     parser.set_defaults(json=False, system=False, root=Path("/"))
     verbs = parser.add_subparsers(metavar=_("VERB"))
-    status = _add_verb(verbs, "status", _("show which programs have the card by the agent"), lazy("modules:run_status"))
+    told = _("show which programs use the card through the agent")
+    status = _add_verb(verbs, "status", told, lazy("modules:run_status"))
     setup = _add_verb(verbs, "setup", _("set programs up; shows what changes first"), lazy("modules:run_setup"))
     remove = _add_verb(verbs, "remove", _("undo what setup did, and nothing else"), lazy("modules:run_remove"))
     for verb in (status, setup, remove):

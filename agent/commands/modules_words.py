@@ -75,7 +75,7 @@ def hint_words(hints: tuple[Hint, ...], words: NullTranslations) -> Iterator[str
     if hints:
         yield _("Other programs, by hand (LibreOffice takes the profile that its options name, under Security):")
     for hint in hints:
-        yield from (f"  {hint.program}: {line}" for line in hint.lines)
+        yield from ("  " + _("{place}: {state}").format(place=hint.program, state=line) for line in hint.lines)
 
 
 def place_words(place: Place, words: NullTranslations) -> str:

@@ -64,6 +64,7 @@ def _examples() -> str:
             "cps-agent demo --kind cpe-anonymous",
             "cps-agent serve",
             "cps-agent restart",
+            "cps-agent modules setup --dry-run",
             "cps-agent cards --json",
             "cps-agent sign ordonnance.pdf",
             "cps-agent errands lost",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.door import cryptoki as ck
+from agent.door.calls import HANDSHAKE
 from agent.door.context import DoorServices
 from agent.door.errors import KNOWN, to_cryptoki
 from agent.door.objectcalls import ObjectCalls
@@ -16,8 +17,6 @@ from agent.door.slots import Slots
 from agent.door.texts import padded
 from agent.door.values import CryptokiError, Handler, Request
 
-HANDSHAKE = b"PRIVATE-GNOME-KEYRING-PKCS11-PROTOCOL-V-1"
-"""What every client of the protocol says in C_Initialize."""
 INITIALIZE = "Initialize"
 CRYPTOKI_VERSION, LIBRARY_VERSION = (2, 40), (0, 1)
 DESCRIPTION = padded("CPS agent", 32)

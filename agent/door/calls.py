@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from agent.door.values import Call
 
+HANDSHAKE = b"PRIVATE-GNOME-KEYRING-PKCS11-PROTOCOL-V-1"
+"""What every client of the protocol says in C_Initialize."""
+
 _OPERATION = "uayfy"
 
 _TABLE = (

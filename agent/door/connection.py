@@ -15,7 +15,7 @@ from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
 from agent.access.errors import PeerRefusedError
-from agent.door.calls import CALLS
+from agent.door.calls import CALLS, HANDSHAKE
 from agent.door.codec import Codec
 from agent.door.cryptoki import CKR_FUNCTION_CANCELED, CKR_GENERAL_ERROR
 from agent.door.cursor import WireError
@@ -39,7 +39,7 @@ AT_ONCE: Final = 16 * 1024
 """Bytes that are received at a time: a call and its data, or a part of one that is long."""
 ENDLESS: Final = "WaitForSlotEvent"
 """It waits for what a person may never do."""
-INITIALIZE: Final = Request(CALLS[1], (b"PRIVATE-GNOME-KEYRING-PKCS11-PROTOCOL-V-1", 0, None))
+INITIALIZE: Final = Request(CALLS[1], (HANDSHAKE, 0, None))
 """What a program has said that did so before a restart."""
 
 

@@ -12,6 +12,8 @@ from agent.modules.address import Door, to_address
 
 AGENT_ALLOWS: Final = ("/usr/lib*/*", "/usr/local/lib*/*")
 """Where ssh-agent loads libraries from unless its option -P says otherwise (ssh-agent(1))."""
+CURL: Final = "--cert-type ENG --cert 'pkcs11:type=cert' --key-type ENG --key 'pkcs11:type=private'"
+OPENSSL: Final = "-sha256 -sign 'pkcs11:type=private' FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,6 @@ def list_hints(client: Path | None, door: Door) -> tuple[Hint, ...]:
         Hint("curl", (f"PKCS11_MODULE_PATH={library} curl --engine pkcs11 {CURL} https://HOST",)),
         Hint("OpenSSL", (f"PKCS11_MODULE_PATH={library} openssl dgst -engine pkcs11 -keyform engine {OPENSSL}",)),
     )
-
-
-CURL: Final = "--cert-type ENG --cert 'pkcs11:type=cert' --key-type ENG --key 'pkcs11:type=private'"
-OPENSSL: Final = "-sha256 -sign 'pkcs11:type=private' FILE"
 
 
 def _agent_lines(client: Path) -> tuple[str, ...]:

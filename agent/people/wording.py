@@ -75,7 +75,7 @@ def _pin_heading(request: PinRequest, words: NullTranslations) -> str:
         Action.CHANGE_PIN: words.gettext("Choose a new code for your card"),
         Action.UNBLOCK_PIN: words.gettext("Unblock your card"),
         Action.READ_SITUATIONS: words.gettext("Read from your card where you work"),
-        Action.USE_AUTHENTICATION_KEY: words.gettext("A program wants to prove that it is you"),
+        Action.USE_AUTHENTICATION_KEY: words.gettext("A program wants to identify itself as you"),
         Action.USE_SIGNATURE_KEY: words.gettext("A program wants to sign in your name what you cannot see"),
         Action.READ_PRIVATE_DATA: words.gettext("A program wants to read private data of your card"),
     }[request.action]

@@ -15,8 +15,8 @@ from support.agent import Person, RunningAgent, running_agent
 from agent.api.context import Services
 from agent.daemon import Daemon
 from agent.door import cryptoki as ck
-from agent.door.application import HANDSHAKE, Application
-from agent.door.calls import CALLS
+from agent.door.application import Application
+from agent.door.calls import CALLS, HANDSHAKE
 from agent.door.codec import Codec
 from agent.door.context import DaemonParts, DoorServices
 from agent.door.program import Program
