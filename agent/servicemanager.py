@@ -68,6 +68,7 @@ class ServiceManager:
 
     def _notify(self, text: str, descriptors: Iterable[int] = ()) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+            line.settimeout(BARRIER_S)
             line.connect(self._address)
             socket.send_fds(line, [text.encode()], list(descriptors))
 

@@ -70,9 +70,17 @@ def take_over(environment: MutableMapping[str, str]) -> Succession | None:
         left = json.loads(read_memory(_descriptor(text)))
         for number in left["descriptors"]:
             os.set_inheritable(number, False)
+        _bury_children()
         return Succession.from_json(left["left"], {number: number for number in left["descriptors"]})
     log.warning("what the agent has left for its next run cannot be read: programs that were connected begin anew")
     return None
+
+
+def _bury_children() -> None:
+    """Nobody else waits for those of the run before that have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _descriptor(text: str) -> int:

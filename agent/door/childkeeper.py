@@ -41,7 +41,10 @@ class ChildKeeper(Keeper):
     def adopt(self, pid: int, line: int) -> None:
         """See Keeper."""
         self._line = socket.socket(fileno=line)
-        self._watch(pid)
+        try:
+            self._watch(pid)
+        except OSError:  # it has ended meanwhile; another one is made when it is needed
+            self.release()
 
     def release(self) -> None:
         """See Keeper."""

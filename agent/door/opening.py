@@ -40,11 +40,10 @@ async def open_door(
     door = DoorServer(open_application, journal, partial(_open_keeper, manager))
     left = _read_left(inherited)
     try:
-        await door.start(_choose_paths(settings), left)
+        await _start(door, settings, left)
     except (DoorUnavailableError, AddressTakenError, StoreError, OSError) as error:
         door.unavailable = str(error)
         log.warning("PKCS#11 programs do not reach this agent; not available: %s", error)
-        await door.turn_away(left)
     return door
 
 
@@ -56,6 +55,15 @@ async def close_door(door: DoorServer, succession: Succession | None) -> None:
     left = await door.suspend()
     succession.door, succession.programs = left.to_json(), {visit.fd for visit in left.visits}
     succession.add(left.descriptors)
+
+
+async def _start(door: DoorServer, settings: Settings, left: DoorState) -> None:
+    try:
+        paths = _choose_paths(settings)
+    except DoorUnavailableError:
+        await door.stay_closed(left)
+        raise
+    await door.start(paths, left)
 
 
 def _choose_paths(settings: Settings) -> DoorPaths:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -62,24 +62,25 @@ class DoorServer:
     async def start(self, paths: DoorPaths, left: DoorState) -> None:
         """Listen, and go on with whom the run before this one has left.
 
-        Raises AddressTakenError, StoreError, OSError when the agent's own address cannot be used.
+        Raises AddressTakenError, StoreError, OSError when the agent's own address cannot be used; they are turned away.
         """
-        for listener in filter(None, map(Listener.inherit, left.listeners)):
+        listeners = [listener for one in left.listeners if (listener := Listener.inherit(one))]
+        try:
+            if paths.own not in [listener.path for listener in listeners]:
+                listeners.append(Listener.claim(paths.own))
+        except (AddressTakenError, StoreError, OSError):
+            await self._turn_away(left, listeners)
+            raise
+        for listener in listeners:
             await self._listen(listener)
-        served = {listener.path for listener in self._listeners}
-        if paths.own not in served:
-            await self._listen(Listener.claim(paths.own))
-        if paths.common is not None and paths.common not in served:
+        if paths.common is not None and paths.common not in [listener.path for listener in listeners]:
             await self._listen_in_common(paths.common)
         await self._resume(left)
         await self._orphans.take(left.orphans)
 
-    async def turn_away(self, left: DoorState) -> None:
-        """There is no door any more for whom the run before this one has left."""
-        for listener in self._listeners or filter(None, map(Listener.inherit, left.listeners)):
-            listener.close()
-        self._stop_listening()
-        await self._orphans.take([visit.fd for visit in left.visits] + list(left.orphans))
+    async def stay_closed(self, left: DoorState) -> None:
+        """Turn away whom the run before this one has left: there is no door any more."""
+        await self._turn_away(left, [listener for one in left.listeners if (listener := Listener.inherit(one))])
 
     async def stop(self) -> None:
         """Answer what was begun, and say goodbye."""
@@ -128,6 +129,11 @@ class DoorServer:
         task = asyncio.get_running_loop().create_task(self._record(CROWDED if crowd else error.code))
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
+
+    async def _turn_away(self, left: DoorState, listeners: Iterable[Listener]) -> None:
+        for listener in listeners:
+            listener.close()
+        await self._orphans.take([*(visit.fd for visit in left.visits), *left.orphans])
 
     async def _listen(self, listener: Listener) -> None:
         self._listeners.append(listener)

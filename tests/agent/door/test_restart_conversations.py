@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from agent.door.address import DoorPaths
 from agent.door.childkeeper import ChildKeeper
 from agent.door.connection import MAX_CALLS
 from agent.door.cryptoki import CKR_FUNCTION_CANCELED, CKR_SESSION_HANDLE_INVALID
+from agent.door.listening import AddressTakenError
 from agent.door.server import DoorServer
 from agent.door.visits import DoorState
 
@@ -148,3 +151,45 @@ async def test_listener_whose_file_is_gone_is_made_anew(door):
     with await door.connect() as client:
         assert await asyncio.to_thread(client.call, "GetInfo")
     await server.stop()
+
+
+async def test_address_that_was_lost_turns_programs_away(door):
+    with await door.connect() as client:
+        assert await asyncio.to_thread(client.call, "GetInfo")
+        left = await door.server.suspend()
+        door.path.unlink()
+        door.path.mkdir()
+        server = DoorServer(StandIn().open, door.journal, ChildKeeper)
+        with pytest.raises(AddressTakenError):
+            await server.start(DoorPaths(door.path), left)
+        client.send("GetInfo")  # as a program does that waits for nothing: nobody kills it
+        with pytest.raises(EOFError):
+            await asyncio.to_thread(client.receive)
+        client.send("GetInfo")
+        await server.stop()
+    door.path.rmdir()
+
+
+async def test_door_that_stays_closed_gives_its_address_back(door):
+    with await door.connect() as client:
+        left = await door.server.suspend()
+        server = DoorServer(StandIn().open, door.journal, ChildKeeper)
+        await server.stay_closed(left)
+        assert not door.path.exists()
+        with pytest.raises(EOFError):
+            await asyncio.to_thread(client.receive)
+        await server.stop()
+
+
+async def test_keeper_that_ended_between_two_runs_is_replaced(door):
+    with await door.connect() as client:
+        assert await asyncio.to_thread(client.call, "GetInfo")
+        left = await door.server.suspend()
+        pid = left.keeper[0]
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.to_thread(os.waitpid, pid, 0)
+        server = DoorServer(StandIn().open, door.journal, ChildKeeper)
+        await server.start(DoorPaths(door.path), left)
+        assert await asyncio.to_thread(client.call, "GetInfo")
+        await until(lambda: server._keeper._line)
+        await server.stop()
