@@ -112,6 +112,7 @@ class Daemon:
     def restart(self, *, by_exec: bool = True) -> None:
         """End the run so that another one goes on with its sockets: this process anew, or one that systemd starts."""
         if not self._stopped.is_set():
+            log.info("the agent makes way for its next run")
             self.succession = Succession(by_exec=by_exec)
             self.stop()
 

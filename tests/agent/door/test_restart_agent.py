@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,22 @@ import pytest
 from support.door_program import CLIENT, Program, module_program
 from support.door_stand_in import frame
 from support.memory import needles, random_code, search_memory
-from support.p11_client import P11Client
+from support.p11_client import P11Client, RefusedError
 from support.p11_letters import BY_NAME, write_request
 from support.processes import answers, command, program
 from support.waiting import wait_until
 
 from agent.client import Client
-from agent.door.cryptoki import CKR_DEVICE_ERROR, CKR_FUNCTION_CANCELED, CKR_SESSION_HANDLE_INVALID
+from agent.door.cryptoki import (
+    CKA_CLASS,
+    CKM_SHA256_RSA_PKCS,
+    CKO_PRIVATE_KEY,
+    CKR_DEVICE_ERROR,
+    CKR_FUNCTION_CANCELED,
+    CKR_OPERATION_NOT_INITIALIZED,
+    CKR_SESSION_HANDLE_INVALID,
+)
+from agent.door.values import Attribute, Mechanism
 
 pytestmark = pytest.mark.skipif(not Path(CLIENT).exists() and not os.environ.get("CI"), reason="needs p11-kit-modules")
 PROGRAMS = 12
@@ -151,10 +161,64 @@ def in_base64(code: str) -> list[bytes]:
     return [text[(8 * before + 5) // 6 : 8 * (before + len(code)) // 6] for before, text in enumerate(whole)]
 
 
+class Signer(threading.Thread):
+    """Signs on and on with the authentication key; opens a session again when it is told that its own is gone."""
+
+    def __init__(self, door: Path) -> None:
+        super().__init__()
+        self.client = P11Client(door, 2, timeout_s=60)
+        self.enough = threading.Event()
+        self.signed = 0
+        self.refusals: list[int] = []
+        self.failure: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            with self.client:
+                self.client.initialize()
+                self._sign_on()
+        except Exception as error:  # noqa: BLE001 - told in the test's own thread
+            self.failure = error
+
+    def _sign_on(self) -> None:
+        place = self._open()
+        while not self.enough.is_set():
+            try:
+                assert len(self.client.sign(place[0], Mechanism(CKM_SHA256_RSA_PKCS), place[1], b"to be signed")) == 256
+                self.signed += 1
+            except RefusedError as refused:
+                self.refusals.append(refused.rv)
+                place = self._open()
+
+    def _open(self) -> tuple[int, int]:
+        slot = self.client.list_slots(present=True)[-1]
+        session = self.client.open_session(slot)
+        return session, self.client.find(session, Attribute(CKA_CLASS, CKO_PRIVATE_KEY))[0]
+
+
+def test_planned_restart_while_twelve_sign(agent: Agent) -> None:
+    signers = [Signer(agent.door) for _ in range(PROGRAMS)]
+    for signer in signers:
+        signer.start()
+    wait_until(lambda: all(signer.signed for signer in signers), "signatures")
+    assert agent.restart().returncode == 0
+    before = [signer.signed for signer in signers]
+    wait_until(
+        lambda: all(one.failure or one.signed > count for one, count in zip(signers, before, strict=True)), "more"
+    )
+    for signer in signers:
+        signer.enough.set()
+    for signer in signers:
+        signer.join(60)
+    assert [signer.failure for signer in signers] == [None] * PROGRAMS
+    told = {rv for signer in signers for rv in signer.refusals}
+    assert told <= {CKR_SESSION_HANDLE_INVALID, CKR_FUNCTION_CANCELED, CKR_OPERATION_NOT_INITIALIZED}
+
+
 def test_restart_again_and_again(agent: Agent) -> None:
     with module_program(agent.door) as one:
         assert one.call("initialize") == 0
-        for _ in range(3):
+        for _ in range(2):
             assert [one.call("open"), one.call("info")] == [0, 0]
             assert agent.restart().returncode == 0
             assert one.call("info") == CKR_SESSION_HANDLE_INVALID
