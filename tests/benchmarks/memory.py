@@ -1,4 +1,4 @@
-"""Memory of the daemon, idle and after its first CMS signature, and of a worker with a PKCS#11 module."""
+"""Memory of the daemon, idle, after its first CMS signature, after one at the door, and of a worker with a PKCS#11 module."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 
 from benchmarks.bench import NO_SERVICE, Bench, bare_server, free_port, inserter, running, running_agent
 from benchmarks.contenders import wait_for_server
+from benchmarks.exchanges import sign_through_door
 from benchmarks.proc import Memory, children, read_memory
 from benchmarks.table import Row, Value
 from support.pcscd import private_pcscd
@@ -23,6 +24,7 @@ def measure(bench: Bench) -> list[Row]:
     return [
         _row("memory, idle, card read", idle, bare, IDLE_MB),
         _row("memory after the first CMS signature", signed, bare, SIGNED_MB),
+        _row("memory after the first signature of a program at the door", _door(bench), bare),
         _row("memory of a worker with SoftHSM2", _worker(bench), bare),
     ]
 
@@ -43,6 +45,15 @@ def _daemon(bench: Bench) -> tuple[Memory, Memory]:
         idle = read_memory(agent.process.pid)
         agent.client.sign([("a.txt", b"content")])
         return idle, read_memory(agent.process.pid)
+
+
+def _door(bench: Bench) -> Memory:
+    data_dir = bench.data_folder("memory-door")
+    with private_pcscd() as pcscd, inserter(data_dir, pcscd) as card, running_agent(data_dir, env=pcscd.env) as agent:
+        card.insert()
+        agent.wait_for_card()
+        sign_through_door(data_dir)
+        return read_memory(agent.process.pid)
 
 
 def _worker(bench: Bench) -> Memory:

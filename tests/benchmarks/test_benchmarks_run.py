@@ -26,7 +26,7 @@ ROWS = {
     "signatures": len(CONTENDERS) - 1,
     "door": 2 * len(BESIDE),
     "starting": 2,
-    "memory": 3,
+    "memory": 4,
     "waking": 3,
     "perceived": 4 * len(QUICK_DELAYS_MS),
 }
