@@ -63,6 +63,7 @@ class ChildKeeper(Keeper):
 
     def _make_ready(self) -> None:
         if self._line is None:
+            self._kept.clear()
             self._start()
 
     def _send(self, line: socket.socket) -> None:

@@ -155,6 +155,7 @@ def test_agent_serves_a_user_and_ends_on_sigterm(installed):
         wait_for_agent(installed, process, data_dir)
         status = json.loads(installed.run("cps-agent", "status", "--json", "--data-dir", data_dir, user=USER))
         assert status["name"] == "cps-agent"
+        installed.run("cps-agent", "restart", "--data-dir", data_dir, user=USER)  # the frozen program, in place
         (installed.root / "home" / USER / "ordonnance.txt").write_text("Ordonnance\n")
         installed.run("cps-agent", "sign", f"/home/{USER}/ordonnance.txt", "--data-dir", data_dir, user=USER)
     assert (installed.root / "home" / USER / "ordonnance.txt.p7s").read_bytes()[:1] == b"\x30"

@@ -192,4 +192,8 @@ async def test_keeper_that_ended_between_two_runs_is_replaced(door):
         await server.start(DoorPaths(door.path), left)
         assert await asyncio.to_thread(client.call, "GetInfo")
         await until(lambda: server._keeper._line)
+        folder = Path(f"/proc/{server._keeper._pid}/fd")
+        await until(
+            lambda: [entry.is_socket() for entry in folder.iterdir()].count(True) == 2
+        )  # the line, and the program
         await server.stop()
