@@ -73,6 +73,10 @@ class Door(Protocol):
         """Whether all connections together keep no more than they may."""
 
     @abstractmethod
+    def note_nonsense(self, who: str, error: WireError) -> None:
+        """Log that somebody does not speak the protocol."""
+
+    @abstractmethod
     def note_refusal(self, error: PeerRefusedError) -> None:
         """Write down that somebody was turned away."""
 
@@ -239,7 +243,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             self._begin_calls(data)
         except WireError as error:
-            log.warning("the door: %s sends what is no request: %s", self._who(), error)
+            self._door.note_nonsense(self._who(), error)
             self._forget_unread()
             self._transport.abort()
         self._mind_reading()

@@ -20,6 +20,7 @@ from agent.door.visits import DoorState, Visit
 
 if TYPE_CHECKING:
     from agent.door.connection import Application, Connection
+    from agent.door.cursor import WireError
     from agent.door.keeper import Keeper
     from agent.door.program import Program
 
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 MAX_CONNECTIONS: Final = 64
 MAX_KEPT: Final = 64 * 1024 * 1024
 """Bytes of messages, all programs together, beyond the first of each."""
-CROWD_NOTE_S: Final = 60.0
+NOTE_AGAIN_S: Final = 60.0
 ANSWER_S: Final = 2.0
 """How long what was begun may take at the end: a transaction with a card; a question to a person is taken back."""
 STAYS_S: Final = 0.25
@@ -56,7 +57,7 @@ class DoorServer:
         self._connections: set[Connection] = set()
         self._keeper: Keeper | None = None
         self._orphans = Orphans()
-        self._crowd_noted = -CROWD_NOTE_S
+        self._crowd_noted = self._nonsense_noted = -NOTE_AGAIN_S
         self._notes: set[asyncio.Task[None]] = set()
 
     async def start(self, paths: DoorPaths, left: DoorState) -> None:
@@ -119,10 +120,16 @@ class DoorServer:
         """See Door."""
         return sum(connection.weight for connection in self._connections) <= MAX_KEPT
 
+    def note_nonsense(self, who: str, error: WireError) -> None:
+        """See Door: once in a minute, or a program that does nothing else would fill the log."""
+        if time.monotonic() >= self._nonsense_noted + NOTE_AGAIN_S:
+            self._nonsense_noted = time.monotonic()
+            log.warning("the door: %s sends what is no request: %s", who, error)
+
     def note_refusal(self, error: PeerRefusedError) -> None:
         """See Door: a stranger is written down each time (the journal counts), a crowd once in a minute."""
         crowd = isinstance(error, TooManyError)
-        if crowd and time.monotonic() < self._crowd_noted + CROWD_NOTE_S:
+        if crowd and time.monotonic() < self._crowd_noted + NOTE_AGAIN_S:
             return
         if crowd:
             self._crowd_noted = time.monotonic()

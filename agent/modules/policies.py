@@ -28,6 +28,7 @@ def read_policies(text: str | None, path: object) -> Policies:
     """
     try:
         content = json.loads(text or "{}", object_pairs_hook=_unique)
+        write_policies(copy.deepcopy(content))  # what is too deep for that is found before anything is changed
     except (ValueError, RecursionError) as error:
         raise ModulesError(Trouble.DAMAGED, f"{path}: {error}") from error
     fits = isinstance(content, dict) and all(isinstance(find(content, way), dict | None) for way in OBJECTS)

@@ -121,6 +121,15 @@ async def test_attack_bytes_that_are_no_request_end_the_connection_and_are_not_q
         assert await asyncio.to_thread(client.call, "GetInfo")
 
 
+async def test_attack_nonsense_without_end_does_not_fill_the_log(door, caplog):
+    for _ in range(50):
+        with await door.connect() as client:
+            client.raw(b"\xff" * 12)
+            with pytest.raises((EOFError, ConnectionError)):
+                await asyncio.to_thread(client.receive)
+    assert caplog.text.count("no request") == 1
+
+
 async def test_program_that_goes_away_takes_its_questions_back(door):
     with await door.connect() as client:
         client.send("WaitForSlotEvent", 0)

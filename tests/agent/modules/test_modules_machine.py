@@ -120,7 +120,7 @@ def test_what_others_change_meanwhile_stays(home: Home, machine: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     ["[]", "{", '{"policies": []}', '{"policies": {"SecurityDevices": 1}}', '{"policies": {"a": 1, "a": 2}}', "[" * 10_000,
-     '{"policies": {"Certificates": {"Install": {}}}}', "{} // comment", "\ufeff{}"],
+     '{"policies": {"Certificates": {"Install": {}}}}', '{"a":' + "[" * 700 + "]" * 700 + "}", "{} // comment", "\ufeff{}"],
 )  # fmt: skip
 def test_a_damaged_file_is_named_and_left_alone(home: Home, machine: Path, text: str) -> None:
     (machine / POLICIES).parent.mkdir(parents=True)
