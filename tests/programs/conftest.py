@@ -39,10 +39,11 @@ def card(session_card: Door, screen: Display, tmp_path: Path) -> Iterator[Door]:
 
 
 @pytest.fixture(scope="session")
-def session_cps4(tmp_path_factory: pytest.TempPathFactory, screen: Display) -> Iterator[Door]:
+def session_cps4(made_folder: Path, tmp_path_factory: pytest.TempPathFactory, screen: Display) -> Iterator[Door]:
     """A virtual CPS4 in the agent itself."""
     folder = tmp_path_factory.mktemp("cps4")
-    with embedded_door(folder / "data", folder, "--virtual-kind", "cps4") as door:
+    data_dir = Path(shutil.copytree(made_folder, folder / "data"))
+    with embedded_door(data_dir, folder, "--virtual-kind", "cps4") as door:
         yield replace(door, env={**door.env, "DISPLAY": screen.name})
 
 

@@ -179,8 +179,9 @@ async def test_a_program_that_ends_takes_its_question_back(made_folder: Path, tm
         await asyncio.wait_for(taken_back.wait(), 20)
 
 
-def test_a_contactless_card_lists_nothing_that_cannot_sign(tmp_path: Path) -> None:
-    with embedded_door(tmp_path / "data", tmp_path, "--virtual-kind", "cps3-contactless") as door:
+def test_a_contactless_card_lists_nothing_that_cannot_sign(made_folder: Path, tmp_path: Path) -> None:
+    data_dir = Path(shutil.copytree(made_folder, tmp_path / "data"))
+    with embedded_door(data_dir, tmp_path, "--virtual-kind", "cps3-contactless") as door:
         tool = ("pkcs11-tool", "--module", door.module)
         assert "Private Key Object" not in door.programs.run(*tool, "-O")
         assert "sign" not in door.programs.ask(*tool, "-M").all

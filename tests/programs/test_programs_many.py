@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,9 +30,10 @@ FOR_A_USE = 8
 
 
 @pytest.fixture(scope="module")
-def embedded_cps3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+def embedded_cps3(made_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder = tmp_path_factory.mktemp("embedded")
-    with embedded_door(folder / "data", folder, "--virtual") as door:
+    data_dir = Path(shutil.copytree(made_folder, folder / "data"))
+    with embedded_door(data_dir, folder, "--virtual") as door:
         yield door
 
 
