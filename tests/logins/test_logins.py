@@ -9,6 +9,7 @@ from login_browsers import FIREFOX, Kind, LoginBrowser, make_home
 from login_desk import Desk
 from login_sites import Site, logged_in
 from support.organisations import OrganisationKey
+from support.other_program import look_at_card
 from support.p12 import pem_file
 from support.waiting import wait_until
 
@@ -26,10 +27,14 @@ def wait_for_failure(browser: LoginBrowser, site: Site) -> None:
 
 
 def test_login_at_the_dmp(desk: Desk, start: Start) -> None:
-    """A CPS3, which has no PSS, by TLS 1.2; of its two certificates that for authentication, and nobody is asked which."""
+    """A CPS3, which has no PSS, by TLS 1.2; of its two certificates that for authentication, and nobody is asked which.
+
+    The card is closed to every other program right after.
+    """
     certificate = desk.insert("cps3")
     visit = start().visit(desk.sites.dmp.url)
     assert visit.text.startswith(logged_in("TLSv1.2", certificate)), visit
+    assert look_at_card(desk.pcscd) == "63c3"
 
 
 def test_login_where_the_root_alone_is_named(desk: Desk, start: Start) -> None:
