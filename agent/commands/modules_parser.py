@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
-from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Callable
+from argparse import SUPPRESS, ArgumentParser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from agent.commands.verbs import Lazy, add_verb, add_verbs
 from agent.people.translations import translator
 
-if TYPE_CHECKING:
-    from argparse import _SubParsersAction
-
-    Verbs = _SubParsersAction[ArgumentParser]
-
-Lazy = Callable[[str], Callable[[Namespace], int]]
+EXAMPLES = (
+    "cps-agent modules",
+    "cps-agent modules setup --dry-run",
+    "cps-agent modules setup",
+    "cps-agent modules remove",
+    "sudo cps-agent modules setup --system --site https://dmp.example",
+)
 
 
 def add_modules(parser: ArgumentParser, lazy: Lazy) -> None:
     """Give the command its verbs; without one it tells the state. `lazy` makes a runner of module:function."""
     _ = translator()
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = _examples()
     parser.set_defaults(json=False, system=False, root=Path("/"))
-    verbs = parser.add_subparsers(metavar=_("VERB"))
+    verbs = add_verbs(parser, EXAMPLES)
     told = _("show which programs use the card through the agent")
-    status = _add_verb(verbs, "status", told, lazy("modules:run_status"))
-    setup = _add_verb(verbs, "setup", _("set programs up; shows what changes first"), lazy("modules:run_setup"))
-    remove = _add_verb(verbs, "remove", _("undo what setup did, and nothing else"), lazy("modules:run_remove"))
+    status = add_verb(verbs, "status", told, lazy("modules:run_status"))
+    setup = add_verb(verbs, "setup", _("set programs up; shows what changes first"), lazy("modules:run_setup"))
+    remove = add_verb(verbs, "remove", _("undo what setup did, and nothing else"), lazy("modules:run_remove"))
     for verb in (status, setup, remove):
         verb.add_argument("--system", action="store_true", help=_("for every user of this workstation (root)"))
         verb.add_argument("--root", type=Path, metavar="DIR", default=Path("/"), help=SUPPRESS)
@@ -61,27 +58,4 @@ def _add_wishes(setup: ArgumentParser) -> None:
         "--trust-authorities",
         action="store_true",
         help=_("with --system: Firefox imports the issuing authorities, and trusts them for servers too"),
-    )
-
-
-def _add_verb(verbs: Verbs, name: str, description: str, run: Callable[[Namespace], int]) -> ArgumentParser:
-    _ = translator()
-    parser = verbs.add_parser(name, help=description, description=description)
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", default=SUPPRESS, help=_("data folder of the agent"))
-    parser.add_argument("--json", action="store_true", help=_("print JSON for a program"))
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _examples() -> str:
-    _ = translator()
-    return _("examples:") + "".join(
-        f"\n  {line}"
-        for line in (
-            "cps-agent modules",
-            "cps-agent modules setup --dry-run",
-            "cps-agent modules setup",
-            "cps-agent modules remove",
-            "sudo cps-agent modules setup --system --site https://dmp.example",
-        )
     )

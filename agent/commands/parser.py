@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from agent import __version__
 from agent.commands.modules_parser import add_modules
 from agent.commands.software_parser import add_software
+from agent.commands.verbs import example_words
 from agent.people.translations import DOMAIN, LOCALE_DIR, translator
 from agent.settings import CARD_ACCESSES, PROMPTS
 from drivers.virtual.names import DEFAULT_KIND, KIND_NAMES, PCSC_KIND_NAMES
@@ -56,10 +57,8 @@ def make_parser() -> ArgumentParser:
 
 
 def _examples() -> str:
-    _ = translator()
-    return _("examples:") + "".join(
-        f"\n  {line}"
-        for line in (
+    return example_words(
+        (
             "cps-agent demo",
             "cps-agent demo --kind cpe-anonymous",
             "cps-agent serve",

@@ -71,6 +71,7 @@ def running(folder: Path) -> Iterator[Agent]:
     flags = ("--virtual", "--unattended", "--port", "0", "--data-dir", str(folder))
     with program("serve", *flags) as process:
         wait_until(lambda: process.poll() is not None or answers(folder), "the agent")
+        assert process.poll() is None, "the agent has ended"
         yield Agent(process, folder)
 
 
