@@ -97,8 +97,7 @@ class KeyUses:
         key = name, id(card), card.number, role
         most = MOST_AT_ONCE if role is KeyRole.AUTHENTICATION else 1
         signed = await self._rounds.join(key, digest, lambda digests: self._sign(program, card, role, digests), most)
-        if program.name() != name:  # it has become another program while the person was asked about this one
-            raise AbilityRefusedError(NAMELESS)
+        _require_still(program, name)
         return signed
 
     async def _sign(self, program: Program, card: Card, role: KeyRole, digests: list[Digest]) -> list[bytes]:
@@ -138,6 +137,7 @@ class KeyUses:
             await self._consents.ask_for_card(use.caller, use.asker, wanted, ConsentSubject(card.summary()))
             _, found = await self._uses.read_data(use.request(), _wants(entry))
             self._consents.grants.require_for_card(use.caller, wanted)
+            _require_still(program, use.caller.name)
             return _value(entry, found)
 
     def note_ignored_pin(self, program: Program) -> None:
@@ -181,6 +181,12 @@ class KeyUses:
             by_person=use.record.code_given,
         )
         await self._journal.record(entry)
+
+
+def _require_still(program: Program, name: str) -> None:
+    """Raise AbilityRefusedError if it has become another program while the person was asked about this one."""
+    if program.name() != name:
+        raise AbilityRefusedError(NAMELESS)
 
 
 def _wants(entry: DataEntry) -> Callable[[str], bool]:

@@ -139,6 +139,10 @@ async def test_a_program_that_becomes_another_while_the_person_thinks_gets_nothi
     person.on_ask = lambda: setattr(guest, "path", becomes)
     with pytest.raises(AbilityRefusedError):
         await desk.served.keys.sign(guest, card, AUTHENTICATION, digest())
+    guest.path = Guest.path
+    private = next(each for each in await desk.served.keys.list_data(card) if each.private)
+    with pytest.raises(AbilityRefusedError):
+        await desk.served.keys.read_data(guest, card, private)
 
 
 async def test_a_card_exchanged_while_the_person_types_gets_no_code(
