@@ -32,6 +32,9 @@ MODULES: Final = frozenset(
 )  # fmt: skip
 """Where PKCS#11 modules find their service and their settings."""
 
+NO_DOOR: Final = {"P11_KIT_SERVER_ADDRESS": "unix:path=/dev/null"}
+"""A module of p11-kit would find the agent's own door by itself, and the agent would wait for itself."""
+
 NETWORK: Final = frozenset(
     {
         "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",

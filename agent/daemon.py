@@ -41,7 +41,7 @@ from agent.certificates.cache import CardCache
 from agent.certificates.forgetting import Memories
 from agent.certificates.test_root import TestRoot
 from agent.certificates.trust import open_trust
-from agent.children import MODULES, child_command, clean_environment
+from agent.children import MODULES, NO_DOOR, child_command, clean_environment
 from agent.door.opening import close_door, open_door
 from agent.people.desk import Desk
 from agent.people.dialog_process import DialogPrompt
@@ -240,7 +240,7 @@ class Daemon:
         return ModuleWorkers(
             named=self.settings.modules,
             command=child_command("_worker"),
-            environment=clean_environment(os.environ, MODULES),
+            environment=clean_environment(os.environ, MODULES) | NO_DOOR,
         )
 
     def _choose_prompt(self) -> Prompt:
