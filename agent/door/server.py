@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS: Final = 64
-MAX_KEPT: Final = 64 * 1024 * 1024
-"""Bytes of messages, all programs together, beyond the first of each."""
+MAX_KEPT: Final = 128 * 1024 * 1024
+"""Bytes of messages, all programs together, beyond the first of each: a dozen may send their longest at once."""
 NOTE_AGAIN_S: Final = 60.0
 ANSWER_S: Final = 2.0
 """How long what was begun may take at the end: a transaction with a card; a question to a person is taken back."""
