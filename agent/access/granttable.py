@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote, unquote
 
 from agent.access.callers import CARD_ABILITIES, Ability, Caller, CallerKind, CardAbility, possible_abilities
 from agent.access.clock import from_ms, to_ms
 
 log = logging.getLogger(__name__)
 
-OF_CARD = ":"  # between an ability and the card that it concerns
+OF_CARD = ":"  # between an ability and the card that it concerns, in percent signs: a token chooses its own number
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def list_grants(connection: sqlite3.Connection) -> list[Grant]:
 def save_grant(connection: sqlite3.Connection, grant: Grant) -> None:
     """Write a grant in place of whatever this caller had."""
     caller = grant.caller
-    cards = {f"{each.ability}{OF_CARD}{each.card_number}" for each in grant.cards}
+    cards = {f"{each.ability}{OF_CARD}{quote(each.card_number, safe='')}" for each in grant.cards}
     words = " ".join(sorted(grant.abilities - CARD_ABILITIES | cards))
     row = (grant.id, caller.kind, caller.name, caller.through, words, to_ms(grant.created_at), to_ms(grant.expires_at))
     connection.execute("INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?, ?, ?, ?)", row)
@@ -86,4 +87,4 @@ def _read_cards(words: str) -> Iterator[CardAbility]:
     for word in words.split():
         ability, _, number = word.partition(OF_CARD)
         if ability in CARD_ABILITIES and number:
-            yield CardAbility(Ability(ability), number)
+            yield CardAbility(Ability(ability), unquote(number))

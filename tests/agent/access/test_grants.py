@@ -170,6 +170,20 @@ async def test_simultaneous_consents_lose_nothing(grants, restart):
         assert (kept.abilities, kept.cards) == (set(Ability), cards)
 
 
+@pytest.mark.parametrize(
+    "number",
+    ["1 sign-raw", "1 gateway", "1\tbatch", "1\u00a0sign", "9:99900001", "a%20sign", " 1 ", "1\nsign", "\u00e9\ufffd"],
+)
+async def test_attack_a_token_with_an_ability_in_its_number(grants, restart, number):
+    """The serial number of a module's token is any text of 16 characters."""
+    given = CardAbility(Ability.USE_AUTHENTICATION_KEY, number)
+    await grants.add_for_card(PROGRAM, given)
+    again = await restart()
+    kept = again.find(PROGRAM)
+    assert (kept.abilities, kept.cards) == ({Ability.USE_AUTHENTICATION_KEY}, {given})
+    assert again.abilities(PROGRAM) == IMPLICIT_PROGRAM_ABILITIES | {Ability.USE_AUTHENTICATION_KEY}
+
+
 async def test_what_is_given_for_one_card_is_for_no_other(grants, restart):
     """Nor for its other key, nor for another program."""
     given = CardAbility(Ability.USE_AUTHENTICATION_KEY, "99900001")
