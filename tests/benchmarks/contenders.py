@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.bench import Bench, bare_server, free_port, running, running_agent
 from benchmarks.ssh_agent import ssh_agent
+from support.door_program import CLIENT
 from support.pcscd import private_pcscd
 from support.softhsm import SoftHsm
 from support.waiting import wait_until
@@ -29,7 +30,6 @@ CONTENT = b"content"
 DIGEST = hashlib.sha256(CONTENT).digest()
 KEY_ID = DEFAULT.key_id(DEFAULT.signature).hex()
 SIGNER = Path(__file__).with_name("pkcs11_signer.py")
-CLIENT_PATTERN = "lib*/*/pkcs11/p11-kit-client.so"
 
 Sign = Callable[[int], tuple[list[float], bytes]]
 """Sign so many times; gives how long each took, in seconds, and the last signature."""
@@ -69,11 +69,10 @@ def in_process(_bench: Bench, token: Token) -> Iterator[Sign]:
 def through_p11_kit(bench: Bench, token: Token) -> Iterator[Sign]:
     """The same through `p11-kit server`, as its client module reaches it."""
     path = bench.folder / "p11-kit"
-    client = next(map(str, sorted(Path("/usr").glob(CLIENT_PATTERN))))
     serve = ("p11-kit", "server", "-f", "-n", str(path), "--provider", str(token.hsm.module.resolve()), "pkcs11:")
     with running(serve, token.hsm.env):
         wait_until(path.exists, "p11-kit server")
-        with _pkcs11(token, client, {"P11_KIT_SERVER_ADDRESS": f"unix:path={path}"}) as sign:
+        with _pkcs11(token, str(CLIENT), {"P11_KIT_SERVER_ADDRESS": f"unix:path={path}"}) as sign:
             yield sign
 
 

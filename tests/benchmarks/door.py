@@ -11,7 +11,8 @@ from benchmarks.bench import Bench, running, running_agent
 from benchmarks.contenders import DIGEST, SIGNER, Sign, Token, asked_child
 from benchmarks.signatures import cells, make_token, take_turns
 from benchmarks.table import Row, Value
-from support.door import SOCKET_NAME, client_module
+from support.door import SOCKET_NAME
+from support.door_program import CLIENT
 from support.pcscd import private_pcscd
 from support.waiting import wait_until
 
@@ -77,7 +78,7 @@ def _in_process(_bench: Bench, token: Token) -> Iterator[Way]:
 
 
 def _through(token: Token, path: Path) -> Way:
-    return Way(str(client_module()), {**token.hsm.env, "P11_KIT_SERVER_ADDRESS": f"unix:path={path}"})
+    return Way(str(CLIENT), {**token.hsm.env, "P11_KIT_SERVER_ADDRESS": f"unix:path={path}"})
 
 
 WAYS: dict[str, Callable[[Bench, Token], contextlib.AbstractContextManager[Way]]] = {

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from benchmarks.bench import NONCE, SITE, Bench, Inserter, inserter, running_agent
 from benchmarks.table import Row, Value
-from support.door import client_module, door_env
+from support.door import door_env
+from support.door_program import CLIENT
 from support.pcscd import PcscdHandle, private_pcscd
 from support.waiting import wait_until
 
@@ -107,7 +108,7 @@ def sign_arguments(folder: Path) -> tuple[str, ...]:
 def sign_through_door(data_dir: Path) -> None:
     """One run of pkcs11-tool with p11-kit's client module."""
     (data_dir.parent / "info").write_bytes(DIGEST_INFO)
-    run_tool(door_env(data_dir), "--module", str(client_module()), *sign_arguments(data_dir.parent)[3:])
+    run_tool(door_env(data_dir), "--module", str(CLIENT), *sign_arguments(data_dir.parent)[3:])
 
 
 def run_opensc(pcscd: PcscdHandle, *arguments: str) -> None:

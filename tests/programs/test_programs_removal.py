@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.door import client_module, door_env, why_no_programs
+from support.door import door_env, why_no_programs
+from support.door_program import CLIENT
 from support.pcscd import private_pcscd, why_unavailable
 from support.processes import agent_program, virtual_card
 from support.waiting import wait_until
@@ -62,7 +63,7 @@ def desk(made_folder: Path, tmp_path: Path) -> Iterator[Desk]:
     with ExitStack() as stack:
         pcscd = stack.enter_context(private_pcscd())
         stack.enter_context(agent_program(folder, "--unattended", env=pcscd.env))
-        command = (sys.executable, str(SHELL), str(client_module()))
+        command = (sys.executable, str(SHELL), str(CLIENT))
         process = subprocess.Popen(
             command, env=door_env(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

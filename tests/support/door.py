@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.door_program import CLIENT
 from support.journal import uses_of
 from support.openssl import openssl, write_pem
 from support.pcscd import PcscdHandle, private_pcscd
@@ -21,19 +22,13 @@ from support.waiting import wait_until
 from agent.client import Client
 from drivers.base import KeyRole
 
-CLIENT_PATTERN = "lib*/*/pkcs11/p11-kit-client.so"
 SOCKET_NAME = "p11-kit.sock"
-
-
-def client_module() -> Path | None:
-    """Debian's unmodified module, or None when p11-kit-modules is not installed."""
-    return next(iter(sorted(Path("/usr").glob(CLIENT_PATTERN))), None)
 
 
 def why_no_programs(*names: str) -> str | None:
     """What is missing for a program behind the door, or None."""
     missing = [name for name in (*names, "setsid") if not shutil.which(name)]
-    if client_module() is None:
+    if CLIENT is None:
         missing.append("p11-kit-client.so")
     return f"not installed: {', '.join(missing)}" if missing else None
 
@@ -50,7 +45,7 @@ class Door:
 
     @property
     def module(self) -> str:
-        return str(client_module())
+        return str(CLIENT)
 
     @property
     def programs(self) -> Quiet:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,13 +143,6 @@ async def door_desk(folder: Path, person: Person, readers: Readers, **settings: 
 
 def pss(kind: int, hash_mechanism: int = ck.CKM_SHA256, mgf: int = ck.CKG_MGF1_SHA256, salt: int = 32) -> Mechanism:
     return Mechanism(kind, PssParameters(hash_mechanism, mgf, salt))
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the agent work until the condition holds. Raises TimeoutError."""
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def rooms(*asked: tuple[int, int]) -> Sequence[AttributeRoom]:

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-CLIENT = "/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so"
+CLIENT = next(iter(sorted(Path("/usr").glob("lib*/*/pkcs11/p11-kit-client.so"))), None)
+"""Debian's unmodified module; None where p11-kit-modules is not installed."""
 INITIALIZE, FINALIZE, SLOTS, OPEN, INFO, WAIT = 0, 1, 4, 12, 15, 67
 """Places in CK_FUNCTION_LIST (PKCS #11 v2.40, pkcs11f.h)."""
 SERIAL_SESSION = 4
@@ -25,7 +26,7 @@ class Module:
 
     def __init__(self) -> None:
         functions = ctypes.c_void_p()
-        ctypes.CDLL(CLIENT).C_GetFunctionList(ctypes.byref(functions))
+        ctypes.CDLL(str(CLIENT)).C_GetFunctionList(ctypes.byref(functions))
         self._functions = (ctypes.c_void_p * 68).from_address(functions.value + 8)
         self._session, self._slot = ctypes.c_ulong(), ctypes.c_ulong()
         self._room = (ctypes.c_ulong * 64)()

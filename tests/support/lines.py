@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-DEADLINE_S = 10.0
+DEADLINE_S = 20.0
 
 
 def open_line(port: int, data: bytes = b"", source: str = "127.0.0.1") -> socket.socket:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,13 +37,6 @@ class OpenDoor:
 
     async def journal_of(self) -> list[tuple[str, str, int]]:
         return [(one.entry.action, one.entry.outcome, one.count) for one in await self.journal.list()]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the loop run until the condition holds. Raises TimeoutError."""
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 async def flood(line: socket.socket, heap: bytes) -> None:

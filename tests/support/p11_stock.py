@@ -13,11 +13,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support.door_program import CLIENT
 from support.softhsm import SoftHsm
 from support.waiting import wait_until
-
-CLIENT = next(iter(sorted(Path("/usr").glob("lib*/*/pkcs11/p11-kit-client.so"))), None)
-"""Debian's module, unmodified; None when it is not installed."""
 
 
 def why_no_p11_kit() -> str | None:

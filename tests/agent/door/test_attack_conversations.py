@@ -15,7 +15,8 @@ from struct import pack
 
 import pytest
 from support.door_stand_in import frame
-from support.open_door import OpenDoor, open_door, until
+from support.lines import until
+from support.open_door import OpenDoor, open_door
 
 from agent.door.values import Attribute, AttributesAnswer
 

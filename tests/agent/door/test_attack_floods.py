@@ -12,7 +12,8 @@ from struct import pack
 
 import pytest
 from support.door_stand_in import frame
-from support.open_door import OpenDoor, open_door, until
+from support.lines import until
+from support.open_door import OpenDoor, open_door
 
 from agent.door.connection import LIGHT, MAX_CALLS, MAX_PENDING, Connection
 from agent.door.cursor import MAX_ATTRIBUTES

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from support.door_stand_in import StandIn, frame
-from support.open_door import OpenDoor, flood, open_door, until
+from support.lines import until
+from support.open_door import OpenDoor, flood, open_door
 from support.p11_client import P11Client, RefusedError
 
 from agent.door import server as server_module

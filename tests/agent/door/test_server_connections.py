@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 from support.door_stand_in import frame
-from support.open_door import OpenDoor, flood, open_door, until
+from support.lines import until
+from support.open_door import OpenDoor, flood, open_door
 from support.p11_client import RefusedError
 
 from agent.door import connection as connection_module

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.door_program import CLIENT
 from support.p11_client import P11Client, RefusedError
 from support.p11_letters import BY_NAME, read_response
-from support.p11_stock import CLIENT, Conversation, client_env, recording_relay, stock_server, why_no_p11_kit
+from support.p11_stock import Conversation, client_env, recording_relay, stock_server, why_no_p11_kit
 from support.softhsm import SoftHsm, softhsm_token, why_unavailable
 
 from agent.door.codec import Codec, UnknownCallError

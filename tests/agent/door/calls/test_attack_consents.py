@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from support.agent import Person
-from support.door_desk import Caller, DoorDesk, Guest, door_desk, rooms, until
+from support.door_desk import Caller, DoorDesk, Guest, door_desk, rooms
+from support.lines import until
 
 from agent.access.errors import AbilityRefusedError, GrantRefusedError
 from agent.cards.card import Card

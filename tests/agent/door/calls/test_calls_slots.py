@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from support.agent import Person
-from support.door_desk import HANDSHAKE, Caller, DoorDesk, door_desk, until
+from support.door_desk import HANDSHAKE, Caller, DoorDesk, door_desk
+from support.lines import until
 
 from agent.access.database import Database
 from agent.cards.opening import CardOpener

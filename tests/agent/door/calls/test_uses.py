@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from support.agent import DeskPresence, Person
-from support.door_desk import DoorDesk, Guest, door_desk, until
+from support.door_desk import DoorDesk, Guest, door_desk
+from support.lines import until
 
 from agent.access.callers import Ability, CardAbility
 from agent.access.errors import AbilityRefusedError, GrantRefusedError, GrantRequiredError
