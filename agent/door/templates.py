@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from struct import Struct, pack
 
-from agent.door.cursor import NO_BYTES, U32, U64, Cursor, WireError
-from agent.door.values import Attribute, AttributeRoom, AttributesAnswer, AttributeSize, AttributeValue
+from agent.door.cursor import U32, U64, Cursor, WireError
+from agent.door.values import Attribute, AttributeRoom, AttributesAnswer, AttributeValue
 
 BOOLEANS = frozenset(
     (
@@ -119,24 +119,11 @@ def write_answer(answer: AttributesAnswer) -> bytes:
     return b"".join((U32.pack(len(answer.attributes)), *map(_write_attribute, answer.attributes), U64.pack(answer.rv)))
 
 
-def _write_attribute(attribute: Attribute | AttributeSize) -> bytes:
-    kind = attribute.type
-    if isinstance(attribute, AttributeSize):
-        return _HEAD.pack(kind, 1, attribute.length) + _write_nothing(kind)
-    value = attribute.value
+def _write_attribute(attribute: Attribute) -> bytes:
+    kind, value = attribute.type, attribute.value
     if value is None or kind in TEMPLATES:  # a client before 0.25 takes no template
         return U32.pack(kind) + b"\0"
     return _write_value(kind, value)
-
-
-def _write_nothing(kind: int) -> bytes:
-    if kind in BOOLEANS:
-        return b"\0"
-    if kind in NUMBERS:
-        return bytes(8)
-    if kind in MECHANISM_LISTS | TEMPLATES:
-        raise TypeError(f"attribute 0x{kind:X} cannot be a size alone")  # no client could tell where it ends
-    return U32.pack(NO_BYTES)
 
 
 def _write_value(kind: int, value: AttributeValue) -> bytes:

@@ -67,18 +67,13 @@ class AttributeRoom:
 
 
 @dataclass(frozen=True, slots=True)
-class AttributeSize:
-    """In place of an attribute in an answer to who asks for its size: `length` of its value in bytes."""
-
-    type: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
 class AttributesAnswer:
-    """The response of C_GetAttributeValue: as many attributes as were asked for, in that order, and CKR_."""
+    """The response of C_GetAttributeValue: as many attributes as were asked for, in that order, and CKR_.
 
-    attributes: tuple[Attribute | AttributeSize, ...]
+    Who asks for a size gets the value, which every client measures.
+    """
+
+    attributes: tuple[Attribute, ...]
     rv: int
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from struct import pack, unpack_from
 
 from agent.door.calls import CALLS
@@ -14,7 +15,6 @@ from agent.door.values import (
     Attribute,
     AttributeRoom,
     AttributesAnswer,
-    AttributeSize,
     Call,
     Mechanism,
     PssParameters,
@@ -25,6 +25,14 @@ NULL = b"\xff\xff\xff\xff"
 NO_PARAMETER = frozenset((*range(0x01, 0x09), 0x40, 0x41, 0x42, 0x46, 0x210, 0x220, 0x250, 0x260, 0x270, 0x1041))
 """Some mechanisms of those that a client never writes a parameter for."""
 BY_NAME = {call.name: call for call in CALLS.values()}
+
+
+@dataclass(frozen=True)
+class AttributeSize:
+    """In place of an attribute in an answer of the stock server to who asks for its size: `length` in bytes."""
+
+    type: int
+    length: int
 
 
 class RefusedError(Exception):

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from support.door_program import CLIENT
 from support.p11_client import P11Client, RefusedError
-from support.p11_letters import BY_NAME, read_response
+from support.p11_letters import BY_NAME, AttributeSize, read_response
 from support.p11_stock import Conversation, client_env, recording_relay, stock_server, why_no_p11_kit
 from support.softhsm import SoftHsm, softhsm_token, why_unavailable
 
 from agent.door.codec import Codec, UnknownCallError
 from agent.door.frames import Frame, FrameReader, write_frame
-from agent.door.values import Attribute, AttributeRoom, AttributeSize, Mechanism, PssParameters, Request, Size
+from agent.door.values import Attribute, AttributeRoom, AttributesAnswer, Mechanism, PssParameters, Request, Size
 
 MISSING = why_unavailable() or why_no_p11_kit()
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
@@ -65,7 +65,13 @@ def encode_again(request: Request, answer: bytes) -> bytes:
         values = read_response(request.call, answer)
     except RefusedError as error:
         return CODEC.write_error(error.rv)
-    return CODEC.write_response(request.call, values)
+    return answer if has_sizes(values) else CODEC.write_response(request.call, values)
+
+
+def has_sizes(values: tuple[object, ...]) -> bool:
+    """Whether the stock server told sizes of attributes alone; the agent's answers have the values even so."""
+    answers = (value for value in values if isinstance(value, AttributesAnswer))
+    return any(isinstance(attribute, AttributeSize) for answer in answers for attribute in answer.attributes)
 
 
 def check_exchange(said: Frame, answered: Frame) -> str:
@@ -119,13 +125,7 @@ def _client(stock: Path) -> Iterator[P11Client]:
 
 
 CKA_CLASS, CKA_TOKEN, CKA_LABEL, CKA_VALUE, CKA_SENSITIVE, CKA_EXPONENT = 0, 1, 3, 0x11, 0x103, 0x124
-CKA_START_DATE, CKA_MODULUS, CKA_MODULUS_BITS, CKA_NSS_TRUST, CKA_MECHANISMS = (
-    0x110,
-    0x120,
-    0x121,
-    0xCE536358,
-    0x40000600,
-)
+CKA_MODULUS, CKA_MODULUS_BITS, CKA_NSS_TRUST = 0x120, 0x121, 0xCE536358
 CERTIFICATE, PUBLIC_KEY, PRIVATE_KEY = 1, 2, 3
 
 
@@ -150,9 +150,9 @@ def test_our_client_for_tests_and_the_stock_server(client):
 
 @pytest.mark.parametrize("kind", [CERTIFICATE, PUBLIC_KEY, PRIVATE_KEY])
 def test_attributes_as_the_stock_server_writes_them(client, kind):
-    """Each class of value, sizes, and those that are not to be had: the same values give the same bytes."""
+    """Each class of value, and those that are not to be had: the same values give the same bytes."""
     session = open_first_session(client)
-    types = (CKA_CLASS, CKA_TOKEN, CKA_LABEL, CKA_VALUE, CKA_SENSITIVE, CKA_EXPONENT, CKA_START_DATE, CKA_MODULUS)
+    types = (CKA_CLASS, CKA_TOKEN, CKA_LABEL, CKA_VALUE, CKA_SENSITIVE, CKA_EXPONENT, CKA_MODULUS)
     for room in (0, 8, 4096):
         for asked in (types, (*types, CKA_MODULUS_BITS, CKA_NSS_TRUST)):
             check_attributes(client, session, client.find(session, Attribute(CKA_CLASS, kind))[0], asked, room)
@@ -164,5 +164,5 @@ def check_attributes(client: P11Client, session: int, found: int, asked: tuple[i
     assert reply.code == code
     values = client.finish(reply)
     assert [attribute.type for attribute in values[0].attributes] == list(asked)
-    assert CODEC.write_response(BY_NAME["GetAttributeValue"], values) == reply.body
-    assert room or any(isinstance(attribute, AttributeSize) for attribute in values[0].attributes)
+    assert has_sizes(values) is (room == 0)
+    assert has_sizes(values) or CODEC.write_response(BY_NAME["GetAttributeValue"], values) == reply.body

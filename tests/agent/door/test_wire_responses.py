@@ -10,7 +10,7 @@ from support.p11_letters import BY_NAME
 from agent.door.calls import CALLS
 from agent.door.codec import Codec
 from agent.door.letters import find_readers, find_writers
-from agent.door.values import Attribute, AttributesAnswer, AttributeSize, Size
+from agent.door.values import Attribute, AttributesAnswer, Size
 
 CODEC = Codec(False)
 
@@ -76,17 +76,6 @@ def test_attributes_of_every_class():
     )  # fmt: skip
 
 
-def test_sizes_of_attributes_alone():
-    sizes = (AttributeSize(0x11, 1500), AttributeSize(1, 1), AttributeSize(0, 8))
-    assert written("GetAttributeValue", AttributesAnswer(sizes, 0)) == response(
-        24, "aAu", "00000003",
-        "00000011 01 000005dc ffffffff",
-        "00000001 01 00000001 00",
-        "00000000 01 00000008 00000000 00000000",
-        "00000000 00000000",
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize(
     "attribute",
     [
@@ -97,8 +86,6 @@ def test_sizes_of_attributes_alone():
         Attribute(3, 5),
         Attribute(0x110, (1,)),
         Attribute(0x40000600, b"secret"),
-        AttributeSize(0x40000600, 8),
-        AttributeSize(0x40000211, 24),
     ],
 )
 def test_an_attribute_is_never_written_in_a_class_that_is_not_its_own(attribute):
