@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pwd
 import select
 import socket
 import struct
@@ -110,6 +109,8 @@ def _has_ended(pidfd: int) -> bool:
 
 
 def _user_name(uid: int) -> str:
+    import pwd  # noqa: PLC0415 - POSIX only
+
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:  # a user whom a directory no longer knows
