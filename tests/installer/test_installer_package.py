@@ -99,10 +99,8 @@ def test_nobody_but_root_can_change_what_is_installed(installed):
 
 
 def test_no_library_is_looked_for_in_the_builders_folders(installed):
-    listed = [
-        installed.root / path[1:] for path in installed.run("dpkg", "-L", "cps-agent").split("\n") if ".so" in path
-    ]
-    elf = [str(path) for path in listed if path.is_file() and not path.is_symlink()]
+    listed = [installed.root / path[1:] for path in installed.run("dpkg", "-L", "cps-agent").split("\n")]
+    elf = [str(path) for path in listed if ".so" in path.suffixes and path.is_file() and not path.is_symlink()]
     said = subprocess.run(["readelf", "-d", *elf], capture_output=True, text=True, check=True).stdout
     paths = [
         line.rpartition("[")[2].rstrip("]") for line in said.splitlines() if "(RUNPATH)" in line or "(RPATH)" in line
