@@ -66,23 +66,30 @@ def program_name(link: str, *, exists: bool) -> str:
 def read_program(process: Path) -> str:
     """Name a process of /proc by its executable's path; "" where another file has that path here.
 
-    Any user can have mounts of one's own (user_namespaces(7)), and put any program at any path among them. There, a
-    file that is gone need not have been ours either: its mark stays, and it is called by no path of this system.
-    Raises OSError for a process that has ended, or is not to be looked at.
+    Any user can have mounts of one's own (user_namespaces(7)), put any program at any path there, and start it from
+    there or from here. A file on such a mount that is gone need not have been ours either: its mark stays, and it is
+    called by no path of this system. Raises OSError for a process that has ended, or is not to be looked at.
     """
     exe = process / "exe"
     link = str(exe.readlink())
-    if os.path.lexists(link):
-        return program_name(link, exists=True) if exe.samefile(link) else ""
-    return program_name(link, exists=not _shares_mounts(process))
+    if _is_on_own_mount(exe):  # no file system is asked, which may be one that does not answer
+        return program_name(link, exists=not link.endswith(_DELETED) or os.path.lexists(link))
+    return program_name(link, exists=True) if not os.path.lexists(link) or exe.samefile(link) else ""
 
 
-def _shares_mounts(process: Path) -> bool:
-    own, others = Path("/proc/self/ns/mnt"), process / "ns" / "mnt"
+def _is_on_own_mount(file: Path) -> bool:
+    """Whether the mount that the file was opened on is one that we have (proc_pid_fdinfo(5), proc_pid_mountinfo(5))."""
     try:
-        return own.readlink() == others.readlink()
-    except OSError:  # a kernel without mount namespaces has one for all
-        return not os.path.lexists(own)
+        descriptor = os.open(file, os.O_PATH)
+    except OSError:  # a link that leads nowhere, and is none of the kernel's
+        return False
+    try:
+        told = Path(f"/proc/self/fdinfo/{descriptor}").read_text("ascii")
+    finally:
+        os.close(descriptor)
+    mount = next((line.split()[1] for line in told.splitlines() if line.startswith("mnt_id:")), "")
+    mounts = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
+    return any(line.split(None, 1)[0] == mount for line in mounts)
 
 
 class LinuxPeerFinder(PeerFinder):
