@@ -3,8 +3,6 @@
 import { createInterface } from "node:readline";
 import puppeteer from "puppeteer-core";
 
-const VISIT_MS = 30000;
-
 let browser;
 let profile;
 
@@ -21,11 +19,12 @@ const commands = {
   },
 
   /** Open a page in a tab of its own, since what follows a failed page in the same tab races with the browser's account
-   *  of the failure. `error` is what the browser says of a connection that failed. */
-  async visit({ url }) {
+   *  of the failure. `error` is what the browser says of a connection that failed, or that took more than `patience`
+   *  seconds. */
+  async visit({ url, patience }) {
     const tab = await profile.newPage();
     try {
-      const response = await tab.goto(url, { timeout: VISIT_MS });
+      const response = await tab.goto(url, { timeout: patience * 1000 });
       return { status: response?.status() ?? null, text: await tab.evaluate(() => document.body.innerText), error: "" };
     } catch (error) {
       return { status: null, text: "", error: String(error?.message ?? error) };

@@ -16,6 +16,7 @@ from typing import Any
 from support.node_driver import Driver, run_driver
 
 DRIVER = Path(__file__).parent / "driver.mjs"
+VISIT_S = 30.0
 
 # A browser's machine policies stand in /etc: it gets an /etc of its own, the machine's with ours laid over it.
 # $1 (empty) holds what is laid over, $2 is the folder that goes there.
@@ -44,7 +45,16 @@ class LoginBrowser:
 
     def visit(self, url: str) -> Visit:
         """Open a page in a new tab, and close it."""
-        return Visit(**self.driver.call("visit", url=url))
+        self.begin_visit(url)
+        return self.end_visit()
+
+    def begin_visit(self, url: str, patience_s: float = VISIT_S) -> None:
+        """Open a page that a person has to do something for; `end_visit` gives what came of it."""
+        self.driver.send("visit", url=url, patience=patience_s)
+
+    def end_visit(self) -> Visit:
+        """Wait for what `begin_visit` has begun."""
+        return Visit(**self.driver.receive("visit"))
 
     def open_private_window(self) -> None:
         """Go on in a private window."""

@@ -50,6 +50,10 @@ class Desk:
         self.pull()
         self.card.enter_context(virtual_card(self.home.data, self.pcscd.vpcd_port, "--kind", kind))
         wait_until(lambda: "ready" in self.reader_states(), "the card")
+        return self.certificate()
+
+    def certificate(self) -> bytes:
+        """The authentication certificate of the card that is there."""
         (card,) = self.client.cards()
         (path,) = (self.home.data / "virtual" / "cards" / card["number"]).glob("authentication-*.der")
         return path.read_bytes()
