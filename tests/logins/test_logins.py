@@ -85,6 +85,21 @@ def test_card_pulled_and_back(desk: Desk, start: Start, kind: Kind) -> None:
     wait_for_login(browser, desk.strict, greeting)
 
 
+def test_site_stays_open_in_chromium_without_the_card(desk: Desk, start: Start, kind: Kind) -> None:
+    """A session that the site keeps: Firefox ends it with the card, Chromium goes on. Hence the agent's word."""
+    site = desk.sites.kept
+    greeting = logged_in("TLSv1.2", desk.insert("cps3"))
+    browser = start()
+    assert browser.visit(site.url).text.startswith(greeting)
+    used = desk.told("use-authentication-key", kind)
+    desk.pull()
+    if kind is FIREFOX:
+        wait_for_failure(browser, site)
+    else:
+        assert browser.visit(site.url).text.startswith(greeting)
+    assert desk.told("use-authentication-key", kind) == used
+
+
 def test_visit_without_the_card(desk: Desk, start: Start) -> None:
     """A site that goes on without a certificate is remembered by Chromium as one that gets none; not by a new window."""
     browser = start()
