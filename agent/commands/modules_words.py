@@ -21,7 +21,8 @@ def door_words(door: Door, words: NullTranslations) -> Iterator[str]:
         yield _("The agent's door for programs answers at {path}.").format(path=door.path)
     else:
         yield _(
-            "The agent's door for programs does not answer at {path}: the agent does not run, or is an older one."
+            "The agent's door for programs does not answer at {path}: the agent does not run, is an older one, or has "
+            "its door closed (door = false)."
         ).format(path=door.path)
     if door.common_holder and not door.common_is_ours:
         yield _(

@@ -19,6 +19,10 @@ class DoorUnavailableError(Exception):
     """There can be no door here; the message says why, after "not available: "."""
 
 
+class DoorUnwantedError(DoorUnavailableError):
+    """There is to be none here, or none is written for this system: nothing that anybody has to mend."""
+
+
 @dataclass(frozen=True, slots=True)
 class DoorPaths:
     """`own`: the agent's address, always served; `common`: where p11-kit-client looks by itself, served when free."""
@@ -33,7 +37,7 @@ def choose_paths(data_dir: Path, usual_dir: Path, environment: Mapping[str, str]
     Raises DoorUnavailableError.
     """
     if sys.platform != "linux":
-        raise DoorUnavailableError(f"nobody has written it for {sys.platform}")
+        raise DoorUnwantedError(f"nobody has written it for {sys.platform}")
     runtime = find_runtime_folder(environment) if data_dir == usual_dir else None
     paths = DoorPaths(data_dir.absolute() / SOCKET_NAME)
     if runtime is not None:

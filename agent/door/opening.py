@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from agent.access.errors import StoreError
 from agent.access.journal import Journal
-from agent.door.address import DoorPaths, DoorUnavailableError, choose_paths
+from agent.door.address import DoorPaths, DoorUnavailableError, DoorUnwantedError, choose_paths
 from agent.door.listening import AddressTakenError
 from agent.door.server import DoorServer
 from agent.door.visits import DoorState, LeftListener
@@ -43,7 +43,8 @@ async def open_door(
         await _start(door, settings, left)
     except (DoorUnavailableError, AddressTakenError, StoreError, OSError) as error:
         door.unavailable = str(error)
-        log.warning("PKCS#11 programs do not reach this agent; not available: %s", error)
+        level = logging.INFO if isinstance(error, DoorUnwantedError) else logging.WARNING
+        log.log(level, "PKCS#11 programs do not reach this agent; not available: %s", error)
     return door
 
 
@@ -68,7 +69,7 @@ async def _start(door: DoorServer, settings: Settings, left: DoorState) -> None:
 
 def _choose_paths(settings: Settings) -> DoorPaths:
     if not settings.door:
-        raise DoorUnavailableError("turned off by the settings")
+        raise DoorUnwantedError("turned off by the settings")
     return choose_paths(settings.data_dir, usual_data_dir(), os.environ)
 
 

@@ -29,20 +29,23 @@ def test_policy_closes_it_for_everybody(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("settings", "reason"),
+    ("settings", "reason", "level"),
     [
-        ({"door": False}, "turned off"),
-        ({"name": "x" * 108}, "longer"),
-        ({"name": "taken"}, "is not a socket"),
+        ({"door": False}, "turned off", "INFO"),
+        ({"name": "x" * 108}, "longer", "WARNING"),
+        ({"name": "taken"}, "is not a socket", "WARNING"),
     ],
 )
-async def test_run_without_a_door_says_why_once(tmp_path, caplog, settings, reason):
+async def test_run_without_a_door_says_why_once(tmp_path, caplog, settings, reason, level):
+    """Where somebody wanted it so, only to who asks for details."""
+    caplog.set_level("INFO")
     folder = tmp_path / str(settings.pop("name", "data"))
     (tmp_path / "taken" / "p11-kit.sock").mkdir(parents=True)
     database = Database(tmp_path / "agent.db")
     await database.open()
     door = await open_door(Settings(data_dir=folder, **settings), StandIn().open, Journal(database), Succession())
     assert reason in str(door.unavailable)
-    assert caplog.text.count("not available: ") == 1
+    (told,) = [record for record in caplog.records if "not available: " in record.getMessage()]
+    assert told.levelname == level
     await door.stop()
     await database.close()
