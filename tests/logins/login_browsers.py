@@ -161,9 +161,11 @@ class Kind(ABC):
         """Its certificates and modules."""
 
     @contextmanager
-    def run(self, home: Home, *, display: str = "") -> Iterator[LoginBrowser]:
+    def run(
+        self, home: Home, *, display: str = "", environment: Mapping[str, str] | None = None
+    ) -> Iterator[LoginBrowser]:
         """Run it until the block ends, on a screen if one is named."""
-        env = home.env | ({"DISPLAY": display} if display else {})
+        env = home.env | ({"DISPLAY": display} if display else {}) | dict(environment or {})
         with run_driver(DRIVER, *home.in_its_etc("over"), environment=env) as driver:
             driver.call("launch", options=self.options(home) | {"headless": not display, "env": env})
             yield LoginBrowser(driver)

@@ -14,6 +14,7 @@ from support.p12 import pem_file
 from support.waiting import wait_until
 
 Start = Callable[[], LoginBrowser]
+CLOSED = "63c3"
 
 
 def wait_for_login(browser: LoginBrowser, site: Site, greeting: str) -> None:
@@ -34,6 +35,19 @@ def test_login_at_the_dmp(desk: Desk, start: Start) -> None:
     certificate = desk.insert("cps3")
     visit = start().visit(desk.sites.dmp.url)
     assert visit.text.startswith(logged_in("TLSv1.2", certificate)), visit
+    assert look_at_card(desk.pcscd) == CLOSED
+
+
+def test_firefox_sees_both_certificates_and_offers_one(desk: Desk, tmp_path: Path) -> None:
+    """By its own account. Chromium would ask which (see login_desk.set_up), and no test with it is ever asked."""
+    certificate = desk.insert("cps3")
+    log = {"MOZ_LOG": "pipnss:4", "MOZ_LOG_FILE": str(tmp_path / "log")}
+    with FIREFOX.run(desk.home.copy(tmp_path / "home"), environment=log) as browser:
+        assert browser.visit(desk.sites.dmp.url).text.startswith(logged_in("TLSv1.2", certificate))
+    said = (tmp_path / "log.moz_log").read_text(errors="replace")
+    searches = said.count("FindClientCertificatesWithPrivateKeys")  # the last may have been cut off by the end
+    assert said.count("provisionally adding") > searches
+    assert 0 < said.count("keeping cert") <= searches
     assert look_at_card(desk.pcscd) == "63c3"
 
 
