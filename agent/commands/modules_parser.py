@@ -20,7 +20,7 @@ EXAMPLES = (
 def add_modules(parser: ArgumentParser, lazy: Lazy) -> None:
     """Give the command its verbs; without one it tells the state. `lazy` makes a runner of module:function."""
     _ = translator()
-    parser.set_defaults(json=False, system=False, root=Path("/"))
+    parser.set_defaults(system=False, root=Path("/"))
     verbs = add_verbs(parser, EXAMPLES)
     told = _("show which programs use the card through the agent")
     status = add_verb(verbs, "status", told, lazy("modules:run_status"))

@@ -27,7 +27,6 @@ EXAMPLES = (
 def add_software(parser: ArgumentParser, lazy: Lazy) -> None:
     """Give the command its verbs; without one it lists. `lazy` makes a runner of module:function."""
     _ = translator()
-    parser.set_defaults(json=False)
     verbs = add_verbs(parser, EXAMPLES)
     add_verb(verbs, "list", _("show the certificates that are kept here"), lazy("software:run_list"))
     take = add_verb(verbs, "import", _("keep a certificate with its key"), lazy("software:run_import"))

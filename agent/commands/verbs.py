@@ -20,19 +20,20 @@ Lazy = Callable[[str], Callable[[Namespace], int]]
 
 
 def add_verbs(parser: ArgumentParser, examples: Iterable[str]) -> Verbs:
-    """Give a command its place for verbs, and examples below its help."""
+    """Give a command its place for verbs, `--json` for when it has none, and examples below its help."""
     _ = translator()
+    parser.add_argument("--json", action="store_true", help=_("print JSON for a program"))
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = example_words(examples)
     return parser.add_subparsers(metavar=_("VERB"))
 
 
 def add_verb(verbs: Verbs, name: str, description: str, run: Callable[[Namespace], int]) -> ArgumentParser:
-    """One verb; a data folder that was named before it stands."""
+    """One verb; what stands before it counts as well."""
     _ = translator()
     parser = verbs.add_parser(name, help=description, description=description)
     parser.add_argument("--data-dir", type=Path, metavar="DIR", default=SUPPRESS, help=_("data folder of the agent"))
-    parser.add_argument("--json", action="store_true", help=_("print JSON for a program"))
+    parser.add_argument("--json", action="store_true", default=SUPPRESS, help=_("print JSON for a program"))
     parser.set_defaults(run=run)
     return parser
 

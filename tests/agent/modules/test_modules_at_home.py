@@ -148,6 +148,12 @@ def test_the_test_authority_of_a_data_folder_is_imported_too(home: Home, folder:
     assert not home.chromium.exists()
 
 
+@pytest.mark.parametrize("words", [("--json",), ("--json", "status"), ("status", "--json")])
+def test_json_stands_before_or_behind_the_verb_or_alone(home: Home, words: tuple[str, ...]) -> None:
+    places = json.loads(home.run(*words).stdout)["places"]
+    assert {each["kind"] for each in places} == {"p11-kit", "firefox", "chromium"}
+
+
 def test_json_tells_each_step(home: Home) -> None:
     answer = json.loads(home.run("setup", "--yes", "--json").stdout)
     assert {step["action"] for step in answer["steps"]} - {"write-file"} == {
