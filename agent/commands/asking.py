@@ -140,7 +140,7 @@ def run_grants(arguments: Namespace) -> int:
         grants = client.grants()
         if not arguments.json:
             for grant in grants:
-                abilities = ", ".join(grant["abilities"])
+                abilities = ", ".join((*grant["abilities"], *grant.get("cards", ())))
                 until = _("until the agent stops") if grant["untilStop"] else grant["expiresAt"][:10]
                 say(f"{grant['id']}  {grant['caller']}  {abilities}  {until}")
             if not grants:

@@ -8,6 +8,7 @@ import re
 import pytest
 from support.door import Door, why_no_programs
 from support.other_program import look_at_card
+from support.processes import command
 
 MISSING = why_no_programs("pkcs11-tool", "Xvfb", "xwininfo")
 pytestmark = pytest.mark.skipif(bool(MISSING) and not os.environ.get("CI"), reason=str(MISSING))
@@ -33,3 +34,11 @@ def test_data_objects_are_listed_and_read(card: Door) -> None:
         assert any(use["subject"] == each["label"] and use["exchanges"] for use in added) == (
             "private" in each["flags"]
         )
+
+
+def test_what_was_consented_to_is_listed_with_its_card(card: Door) -> None:
+    private = ("--login", "--pin", "0000", "--read-object", "--type", "data", "--label", "CPS_ACTIVITY_01_PS")
+    card.programs.run("pkcs11-tool", "--module", card.module, *private, "-o", "value")
+    (shown,) = card.client.cards()
+    listed = card.programs.run(*command("grants", "--data-dir", str(card.data_dir))).splitlines()
+    assert any({"/usr/bin/pkcs11-tool", shown["number"]} <= set(line.split()) for line in listed), listed
