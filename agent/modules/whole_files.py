@@ -1,4 +1,4 @@
-"""Files of the machine that are the agent's as a whole: a policy of Chromium's kin, and authorities as PEM."""
+"""Files that are the agent's as a whole: a policy of Chromium's kin, authorities as PEM, and p11-kit's module file."""
 
 from __future__ import annotations
 
