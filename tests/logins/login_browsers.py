@@ -18,11 +18,12 @@ from support.node_driver import Driver, run_driver
 DRIVER = Path(__file__).parent / "driver.mjs"
 VISIT_S = 30.0
 
-# A browser's machine policies stand in /etc: it gets an /etc of its own, the machine's with ours laid over it.
-# $1 (empty) holds what is laid over, $2 is the folder that goes there.
+# A browser's machine policies stand in /etc: it gets an /etc of its own, the machine's with ours laid over it. What sets
+# every user up remembers in /var/lib what it has made. $1 (empty) holds what is laid over, $2 is the folder for /etc.
 SCRIPT = """
-mount -t tmpfs policies "$1" && mkdir "$1/upper" "$1/work" && cp -r "$2/." "$1/upper" &&
-mount -t overlay policies -o "lowerdir=/etc,upperdir=$1/upper,workdir=$1/work" /etc || exit 97
+mount -t tmpfs over "$1" && cp -r "$2" "$1/etc" && mkdir "$1/lib" "$1/etc.work" "$1/lib.work" &&
+mount -t overlay over -o "lowerdir=/etc,upperdir=$1/etc,workdir=$1/etc.work" /etc &&
+mount -t overlay over -o "lowerdir=/var/lib,upperdir=$1/lib,workdir=$1/lib.work" /var/lib || exit 97
 shift 2
 exec "$@"
 """

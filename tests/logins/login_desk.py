@@ -96,6 +96,8 @@ def set_up(desk: Desk) -> None:
     """What the person and the administrator do once, with the browsers closed."""
     home = desk.home
     run(*command("modules", "setup", "--yes", "--data-dir", str(home.data)), env=home.env)
+    for path in ("chromium/policies/managed", "firefox/policies", "pkcs11/modules"):
+        (home.etc / path).mkdir(parents=True)  # whoever is root in a name space alone may not add to the machine's own
     issuers = [option for der in TestRoot(home.data).authorities_der() for option in ("--issuer", _common_name(der))]
     for_all = command("modules", "setup", "--system", "--yes", "--site", "https://dmp.test", *issuers)
     keep = ("sh", "-c", '"$@" && cp -r /etc/firefox /etc/chromium "$0"', str(home.etc))
