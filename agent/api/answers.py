@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from agent.access.callers import Ability, CallerKind
+from agent.access.callers import CARD_ABILITIES, Ability, CallerKind
 from agent.api import foreign_cards
 from agent.cards.conditions import Condition
 from agent.cards.events import EventType
@@ -164,9 +164,10 @@ RENEWAL = _record(
     _texts("certificate", "cardNumber", "expiresAt", "role")
     | {"product": TEXT_OR_NULL, "subject": SUBJECT, "ordered": TEXT_OR_NULL}
 )
+CARD_ABILITY = _record({"cardNumber": TEXT, "ability": {"enum": sorted(CARD_ABILITIES)}})
 GRANT = _record(
     _texts("id", "caller", "createdAt", "expiresAt")
-    | {"kind": KIND, "abilities": _list({"enum": list(Ability)}), "cards": _list(TEXT), "untilStop": BOOLEAN}
+    | {"kind": KIND, "abilities": _list({"enum": list(Ability)}), "cards": _list(CARD_ABILITY), "untilStop": BOOLEAN}
 )
 TERMS: Final = _list(_record({"code": TEXT, "label": TEXT_OR_NULL}))
 DIRECTORY_ENTRY = _record(

@@ -210,7 +210,10 @@ def grant_view(grant: Grant) -> dict[str, Any]:
         "caller": grant.caller.name,
         "kind": str(grant.caller.kind),
         "abilities": sorted(str(ability) for ability in grant.abilities),
-        "cards": sorted({each.card_number for each in grant.cards}),
+        "cards": [
+            {"cardNumber": number, "ability": ability}
+            for number, ability in sorted((each.card_number, str(each.ability)) for each in grant.cards)
+        ],
         "createdAt": moment(grant.created_at),
         "expiresAt": moment(grant.expires_at),
         "untilStop": grant.ephemeral,

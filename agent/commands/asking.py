@@ -128,6 +128,13 @@ def run_certificates(arguments: Namespace) -> int:
     return _ask(arguments, show)
 
 
+def _list_abilities(grant: Json) -> list[str]:
+    """What is given for one card alone with its number."""
+    for_cards = [f"{each['ability']} ({each['cardNumber']})" for each in grant["cards"]]
+    for_one = {each["ability"] for each in grant["cards"]}
+    return [*(ability for ability in grant["abilities"] if ability not in for_one), *for_cards]
+
+
 def run_grants(arguments: Namespace) -> int:
     """`cps-agent grants [revoke ID]`."""
     _ = translator()
@@ -140,7 +147,7 @@ def run_grants(arguments: Namespace) -> int:
         grants = client.grants()
         if not arguments.json:
             for grant in grants:
-                abilities = ", ".join((*grant["abilities"], *grant.get("cards", ())))
+                abilities = ", ".join(_list_abilities(grant))
                 until = _("until the agent stops") if grant["untilStop"] else grant["expiresAt"][:10]
                 say(f"{grant['id']}  {grant['caller']}  {abilities}  {until}")
             if not grants:

@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from agent.children import child_command, clean_environment
@@ -54,11 +55,12 @@ class ChildKeeper(Keeper):
             self._line = None
 
     def detach(self) -> None:
-        """See Keeper: nobody listens for the child's own end any more."""
+        """See Keeper: the loop listens for its end no more; a process that goes on keeps no zombie of it."""
         if self._pidfd >= 0:
             asyncio.get_running_loop().remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
+            threading.Thread(target=_wait_for, args=(self._pid,), name="keeper's end", daemon=True).start()
         super().detach()
 
     def _make_ready(self) -> None:
@@ -99,3 +101,8 @@ class ChildKeeper(Keeper):
         if pid == self._pid:
             self._pid, self._pidfd = 0, -1
             self.release()
+
+
+def _wait_for(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)

@@ -55,8 +55,8 @@ def grant_section(grant: Json, words: NullTranslations) -> Section:
                 if grant.get("kind") == PAGE_KIND
                 else words.gettext("a program of this computer"),
             ),
-            (words.gettext("It may"), ability_words(grant.get("abilities") or (), words)),
-            (words.gettext("With the card"), ", ".join(shown(number, 40) for number in grant.get("cards") or ())),
+            (words.gettext("It may"), ability_words(_for_any_card(grant), words)),
+            *((words.gettext("With one card"), _card_words(each, words)) for each in grant.get("cards") or ()),
             (words.gettext("For how long"), until),
             (words.gettext("Allowed on"), moment_words(grant.get("createdAt"), words, time=True)),
         ),
@@ -69,6 +69,17 @@ def grant_section(grant: Json, words: NullTranslations) -> Section:
             ),
         ),
     )
+
+
+def _for_any_card(grant: Json) -> list[str]:
+    for_one = {each.get("ability") for each in grant.get("cards") or ()}
+    return [ability for ability in grant.get("abilities") or () if ability not in for_one]
+
+
+def _card_words(each: Json, words: NullTranslations) -> str:
+    """What it may do with one card alone."""
+    ability = ability_words([str(each.get("ability", ""))], words)
+    return words.gettext("{name}: {text}").format(name=shown(each.get("cardNumber"), 40), text=ability)
 
 
 def ability_words(abilities: Iterable[str], words: NullTranslations) -> str:

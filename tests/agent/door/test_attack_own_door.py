@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 from support.agent import Person, running_agent
-from support.door import client_module
+from support.door_program import CLIENT
 
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.store import open_card
 
-MODULE = client_module()
-pytestmark = pytest.mark.skipif(MODULE is None and not os.environ.get("CI"), reason="needs p11-kit-modules")
+pytestmark = pytest.mark.skipif(CLIENT is None and not os.environ.get("CI"), reason="needs p11-kit-modules")
 
 
 async def test_the_agent_asks_itself_for_no_card(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +29,6 @@ async def test_the_agent_asks_itself_for_no_card(folder: Path, tmp_path: Path, m
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     listening = await asyncio.start_unix_server(hear, common)
     with open_card(folder) as chip:
-        async with listening, running_agent(folder, Person(), VirtualReaders([chip]), modules=(MODULE,)) as agent:
+        async with listening, running_agent(folder, Person(), VirtualReaders([chip]), modules=(CLIENT,)) as agent:
             assert await agent.ask(lambda client: client.cards())
     assert b"".join(heard) == b""

@@ -188,7 +188,7 @@ async def test_keeper_that_ended_between_two_runs_is_replaced(door):
         left = await door.server.suspend()
         pid = left.keeper[0]
         os.kill(pid, signal.SIGKILL)
-        await asyncio.to_thread(os.waitpid, pid, 0)
+        await until(lambda: not Path(f"/proc/{pid}").exists())
         server = DoorServer(StandIn().open, door.journal, ChildKeeper)
         await server.start(DoorPaths(door.path), left)
         assert await asyncio.to_thread(client.call, "GetInfo")
