@@ -115,12 +115,16 @@ def test_site_stays_open_in_chromium_without_the_card(desk: Desk, start: Start, 
 
 
 def test_visit_without_the_card(desk: Desk, start: Start) -> None:
-    """A site that goes on without a certificate is remembered by Chromium as one that gets none; not by a new window."""
+    """A site that goes on without a certificate is remembered by Chromium as one that gets none; not by a new window.
+
+    That window too would remember a visit from before it has seen the card: a site that is remembered by nobody first.
+    """
     browser = start()
     visit = browser.visit(desk.sites.dmp.url)
     assert visit.status == 400, visit
     greeting = logged_in("TLSv1.2", desk.insert("cps3"))
     browser.open_private_window()
+    wait_for_login(browser, desk.strict, greeting)
     wait_for_login(browser, desk.sites.dmp, greeting)
 
 
