@@ -17,7 +17,7 @@ class CallerKind(StrEnum):
 
 
 class Ability(StrEnum):
-    """What can be granted, in the words of the API."""
+    """What can be granted, in the words of the API; use-… and read-private-data when PKCS#11 is used, and not there."""
 
     IDENTITY = "identity"
     AUTHENTICATE = "authenticate"

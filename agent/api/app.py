@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from agent.access.lately import Lately
 from agent.api import (
     certificates,
     desk,
@@ -67,7 +68,7 @@ def make_app(served: Services) -> web.Application:
     app = web.Application(middlewares=[answer, gate], client_max_size=LARGE_BODY)
     app[SERVICES] = served
     app[STRANGERS] = Strangers()
-    app[readings.RECENT] = {}
+    app[readings.LATELY] = Lately()
     app.add_routes(ROUTES)
     add_playground(app)
     return app

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from typing import Final
-
 from aiohttp import web
 
 from agent.access.callers import Ability
 from agent.api.callers import caller_text, is_page, require
 from agent.api.context import Services, call, services
 from agent.api.problems import CallError
-from agent.api.readings import QUIET_S, RECENT
+from agent.api.readings import LATELY
 from agent.cards.card import Card
 from agent.services.directory.errors import OtherProfessionalError
 from agent.services.directory.rpps import is_rpps
 from drivers.errors import DriverError
-
-MAX_RECENT: Final = 1000
 
 
 async def read_directory(request: web.Request) -> web.Response:
@@ -46,11 +41,7 @@ async def _find_card(served: Services, rpps: str) -> Card | None:
 
 def _note(request: web.Request, rpps: str, card: Card | None) -> None:
     """A look-up counts as a use, once in a while for the same caller and number; a failed one always."""
-    key, now = (caller_text(request), f"RPPS {rpps}"), time.monotonic()
-    recent = request.app[RECENT]
-    if len(recent) > MAX_RECENT:
-        recent.clear()
-    call(request).is_use = recent.get(key, -QUIET_S) + QUIET_S <= now
-    recent[key] = now if call(request).is_use else recent[key]
-    call(request).record.subject = key[1]
+    subject = f"RPPS {rpps}"
+    call(request).is_use = request.app[LATELY].is_news(caller_text(request), subject)
+    call(request).record.subject = subject
     call(request).record.card_number = card.number if card is not None else None

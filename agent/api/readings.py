@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +11,7 @@ from aiohttp import web
 from agent import __version__
 from agent.access.callers import Ability, Caller, CallerKind
 from agent.access.errors import TokenRefusedError
+from agent.access.lately import Lately
 from agent.api.callers import caller_text, name_caller, require, require_card_in_reader
 from agent.api.context import Services, call, services
 from agent.api.problems import CallError
@@ -37,7 +37,6 @@ from drivers.errors import (
 NAME = "cps-agent"
 MAX_ENTRIES = 500
 MODULE_FAILURES = (ModuleAbsentError, ModuleCrashedError, ModuleTimeoutError)
-QUIET_S = 600.0  # reading an identity again within this is no new entry of the journal
 
 
 async def read_status(request: web.Request) -> web.Response:
@@ -129,16 +128,13 @@ def _number(request: web.Request, name: str, default: int | None) -> int | None:
     return int(text)
 
 
-RECENT: web.AppKey[dict[tuple[str, str], float]] = web.AppKey("recent", dict[tuple[str, str], float])
+LATELY = web.AppKey("lately", Lately)
 
 
 def note_identity(request: web.Request, card_numbers: Iterable[str]) -> None:
     """Reading who the holder is counts as a use, once in a while for the same caller and card."""
-    recent, now = request.app[RECENT], time.monotonic()
-    for key in [key for key, at in recent.items() if at + QUIET_S < now]:
-        del recent[key]
-    news = [number for number in card_numbers if (caller_text(request), number) not in recent]
-    recent.update({(caller_text(request), number): now for number in news})
+    caller, lately = caller_text(request), request.app[LATELY]
+    news = [number for number in card_numbers if lately.is_news(caller, number)]
     if news:
         call(request).is_use = True
         call(request).record.card_number = news[0]

@@ -161,6 +161,11 @@ def _add_running(commands: Commands) -> None:
     _add_trusting(serve)
     serve.add_argument("--verbose", action="store_true", help=_("log more"))
     _add(commands, "restart", _("restart the running agent; programs stay connected"), "restarting:run_restart")
+    _add_virtual_card(commands)
+
+
+def _add_virtual_card(commands: Commands) -> None:
+    _ = translator()
     card = _add(
         commands, "virtual-card", _("put a test card into a virtual PC/SC reader"), "virtual_card:run_virtual_card"
     )

@@ -47,9 +47,17 @@ class ObjectCalls:
             for objects in self._objects.of(session.token):
                 await self._list_data(session, objects, template)
                 shown = (item for item in objects.handles.items() if _is_shown(session, item[1]))
-                found += [number for number, each in shown if each.matches(template)]
+                matching = [number for number, each in shown if each.matches(template)]
+                self._note_reading(objects, matching)
+                found += matching
             session.search = found
         return ()
+
+    def _note_reading(self, objects: CardObjects, found: list[int]) -> None:
+        """A program that finds something of a card can tell whose it is: once for each card and program."""
+        if found and not objects.noted:
+            objects.noted = True
+            self._keys.note_reading(self._program, objects.card)
 
     async def search(self, handle: int, room: int | None) -> tuple[object, ...]:
         """The next handles, as many as there is room for."""

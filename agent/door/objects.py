@@ -103,6 +103,7 @@ class CardObjects:
         self.handles: dict[int, DoorObject] = {next(handles): each for each in _key_objects(card)}
         self._new = handles
         self._data: dict[tuple[DataEntry, int], int] = {}
+        self.noted = False
 
     def take_data(self, entries: Sequence[DataEntry]) -> None:
         """These are its data objects now; those that were there before keep their handles."""

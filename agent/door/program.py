@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from agent.access.callers import Caller, CallerKind
 from agent.people.prompt import Asker
 
 THROUGH = "PKCS#11"
@@ -20,10 +19,6 @@ class Program(ABC):
     @abstractmethod
     def name(self) -> str:
         """The path of its executable, read now; "" when it cannot be told, or is not what it was at the connection."""
-
-    def caller(self) -> Caller:
-        """The program as the owner of grants and PIN sessions."""
-        return Caller(CallerKind.PROGRAM, self.name(), THROUGH)
 
     def asker(self) -> Asker:
         """The program as a dialog shows it."""

@@ -26,13 +26,13 @@ class PulledCards(EventFollower):
         self._logins: dict[str, dict[str, tuple[Program, Card]]] = {}
         self._telling: set[asyncio.Task[None]] = set()
 
-    def note_login(self, program: Program, card: Card) -> None:
-        """A program is about to log in with a card."""
+    def note_login(self, name: str, program: Program, card: Card) -> None:
+        """A program, of this name now, is about to log in with a card."""
         if card.is_software:
             return
         if self._task is None:
             self.start()
-        self._logins.setdefault(card.reader, {})[program.name()] = program, card
+        self._logins.setdefault(card.reader, {})[name] = program, card
 
     async def note(self, event: Event) -> None:
         """Tell once for each program that still runs."""

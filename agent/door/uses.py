@@ -9,15 +9,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from agent.access.callers import Ability, Caller, CardAbility
+from agent.access.callers import Ability, Caller, CallerKind, CardAbility
 from agent.access.consents import Consents, ConsentSubject
 from agent.access.errors import AbilityRefusedError
 from agent.access.journal import OK, Journal, JournalEntry
+from agent.access.lately import Lately
 from agent.cards.card import Card, data_reader
 from agent.cards.errors import KeyRefusedError
 from agent.cards.statejournal import record
 from agent.cards.uses import CardUses, UnlockedKey, UseRecord, UseRequest
-from agent.door.program import Program
+from agent.door.program import THROUGH, Program
 from agent.door.pulled import PulledCards
 from agent.door.rounds import Rounds
 from agent.people.prompt import Action, Asker
@@ -25,6 +26,7 @@ from drivers.base import DataEntry, DataObject, DataReader, Digest, KeyRole
 from drivers.errors import CardError
 
 IGNORED_PIN = "ignore-pin"
+READING = "read-card"
 CANCELLED = "cancelled"
 MOST_AT_ONCE = 12
 """Signatures for one code: what a card makes in one stretch, and a person can still mean by one."""
@@ -53,11 +55,13 @@ class _Use:
     def of(cls, program: Program, card: Card, ability: Ability, label: str) -> _Use:
         """Look who it is."""
         record = UseRecord(ability, card_number=card.number, subject=label)
-        return cls(program, program.caller(), program.asker(), card, ability, label, record)
+        asker = program.asker()  # once: to look at a process takes a tenth of a millisecond
+        caller = Caller(CallerKind.PROGRAM, asker.caller, asker.through)
+        return cls(program, caller, asker, card, ability, label, record)
 
     def require_name(self) -> None:
         """Raise AbilityRefusedError for a program that the system does not name."""
-        if not self.caller.name or self.caller.name != self.asker.caller:
+        if not self.caller.name:
             raise AbilityRefusedError(NAMELESS)
 
     def request(self, count: int = 1) -> UseRequest:
@@ -86,6 +90,7 @@ class KeyUses:
         self._rounds: Rounds[tuple[str, int, str, KeyRole], Digest, bytes] = Rounds()
         self._pulled = pulled
         self._told: set[str] = set()
+        self._lately = Lately()
         self._telling: set[asyncio.Task[None]] = set()
 
     async def sign(self, program: Program, card: Card, role: KeyRole, digest: Digest) -> bytes:
@@ -117,7 +122,7 @@ class KeyUses:
                     use.caller, use.asker, wanted, ConsentSubject(card.summary(), use.label)
                 )
                 if role is KeyRole.AUTHENTICATION:
-                    self._pulled.note_login(program, card)
+                    self._pulled.note_login(use.caller.name, program, card)
                 return await self._uses.sign(use.request(len(digests)), role, make)
 
     async def list_data(self, card: Card) -> tuple[DataEntry, ...]:
@@ -145,10 +150,18 @@ class KeyUses:
         name = program.name()
         if name not in self._told:
             self._told.add(name)
-            entry = JournalEntry(IGNORED_PIN, name or UNKNOWN, OK, program.caller().through, by_agent=True)
-            task = asyncio.get_running_loop().create_task(record(self._journal, entry))
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
+            self._note(JournalEntry(IGNORED_PIN, name or UNKNOWN, OK, THROUGH, by_agent=True))
+
+    def note_reading(self, program: Program, card: Card) -> None:
+        """Say in the journal that a program reads who the holder of a card is, as for callers of the API."""
+        name = program.name() or UNKNOWN
+        if not card.is_software and self._lately.is_news(name, card.number):
+            self._note(JournalEntry(READING, name, OK, THROUGH, card.number))
+
+    def _note(self, entry: JournalEntry) -> None:
+        task = asyncio.get_running_loop().create_task(record(self._journal, entry))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     def _turn(self, use: _Use) -> asyncio.Lock:
         return self._turns.setdefault(use.caller.name, asyncio.Lock())

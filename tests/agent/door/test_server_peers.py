@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from support.waiting import wait_until
 
-from agent.access.callers import CallerKind
 from agent.access.errors import PeerRefusedError
 from agent.door import peers
 from agent.door.identity import NOBODY
 from agent.door.peers import LocalProgram, hold_peer
 from agent.door.program import THROUGH
+from agent.people.prompt import Asker
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 PYTHON = os.path.realpath(sys.executable)
@@ -62,9 +62,7 @@ def test_program_has_the_name_of_its_executable_until_it_ends(kernel, tmp_path):
     with connected(tmp_path) as (accepted, child):
         program = LocalProgram.of(accepted)
         assert (program.name(), program.pid) == (PYTHON, child.pid)
-        assert (program.caller().kind, program.caller().name, program.caller().through) == (
-            CallerKind.PROGRAM, PYTHON, THROUGH,
-        )  # fmt: skip
+        assert program.asker() == Asker(PYTHON, THROUGH, owner=program.user)
         child.kill()
         child.wait(20)
         assert program.name() == ""

@@ -12,7 +12,7 @@ from support.agent import DeskPresence, Person
 from support.door_desk import DoorDesk, Guest, door_desk
 from support.lines import until
 
-from agent.access.callers import Ability, CardAbility
+from agent.access.callers import Ability, Caller, CallerKind, CardAbility
 from agent.access.errors import AbilityRefusedError, GrantRefusedError, GrantRequiredError
 from agent.cards.card import Card
 from agent.cards.errors import CertificateExpiredError, KeyRefusedError
@@ -25,6 +25,11 @@ from drivers.virtual.store import VirtualCard
 
 AUTHENTICATION, SIGNATURE = KeyRole.AUTHENTICATION, KeyRole.SIGNATURE
 EIGHT = 8
+
+
+def owner(program: Guest) -> Caller:
+    """The program as it has grants and PIN sessions."""
+    return Caller(CallerKind.PROGRAM, program.path, "PKCS#11")
 
 
 def digest(text: str = "content") -> Digest:
@@ -86,8 +91,8 @@ async def test_a_consent_stands_among_the_grants_and_can_be_taken_back(desk, car
 
 async def test_a_consent_taken_back_while_the_code_is_asked_gives_nothing(desk, card, guest, person):
     async def revoke() -> None:
-        (grant,) = desk.services.grants.list_for(guest.caller())
-        await desk.services.grants.revoke(grant.id, guest.caller())
+        (grant,) = desk.services.grants.list_for(owner(guest))
+        await desk.services.grants.revoke(grant.id, owner(guest))
 
     person.on_ask = revoke
     with pytest.raises(GrantRequiredError):
@@ -217,6 +222,21 @@ async def test_a_program_that_sends_codes_is_named_once(desk, guest):
     assert [(each["caller"], each["count"]) for each in told] == [(guest.path, 1), ("/usr/bin/other", 1)]
 
 
+async def test_reading_who_the_holder_is_is_noted_once_in_a_while(desk, card):
+    for path in ("/usr/bin/guest", "/usr/bin/guest", "/usr/bin/other"):
+        caller = await desk.guest(path)
+        session = await caller.session()
+        assert not await caller.find(session, ID=b"no such key")
+        assert await caller.find(session, CLASS=1)
+        assert await caller.find(session, CLASS=3)
+    await until(lambda: not desk.served.keys._telling)
+    noted = [each for each in await entries(desk, "read-card") if each["through"] == "PKCS#11"]
+    assert [(each["caller"], each["cardNumber"]) for each in noted] == [
+        ("/usr/bin/guest", card.number),
+        ("/usr/bin/other", card.number),
+    ]
+
+
 async def test_attack_a_program_without_a_name_gets_nothing(desk, card, person):
     for role in KeyRole:
         with pytest.raises(AbilityRefusedError):
@@ -267,7 +287,7 @@ async def test_a_kept_code_serves_the_authentication_key_alone(watched, guest, p
 async def test_a_code_kept_for_the_door_is_not_kept_for_the_api_nor_for_another_program(watched, guest, person):
     card = await watched.served.cards.find()
     await watched.served.keys.sign(guest, card, AUTHENTICATION, digest())
-    (kept,) = watched.services.sessions.list_for(guest.caller())
+    (kept,) = watched.services.sessions.list_for(owner(guest))
     assert (kept.caller.name, kept.caller.through) == (guest.path, "PKCS#11")
     person.asked.clear()
     person.session = False
@@ -278,10 +298,10 @@ async def test_a_code_kept_for_the_door_is_not_kept_for_the_api_nor_for_another_
 async def test_a_consent_taken_back_ends_the_kept_code(watched, guest, person):
     card = await watched.served.cards.find()
     await watched.served.keys.sign(guest, card, AUTHENTICATION, digest())
-    (grant,) = watched.services.grants.list_for(guest.caller())
+    (grant,) = watched.services.grants.list_for(owner(guest))
     assert CardAbility(Ability.USE_AUTHENTICATION_KEY, card.number) in grant.cards
-    await watched.services.grants.revoke(grant.id, guest.caller())
-    assert not watched.services.sessions.list_for(guest.caller())
+    await watched.services.grants.revoke(grant.id, owner(guest))
+    assert not watched.services.sessions.list_for(owner(guest))
 
 
 async def test_the_card_is_left_closed_after_each_of_these(desk, card, guest, person, chip: VirtualCard):
