@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from agent.commands.exits import Exit
+
+CHILDREN: Final = {
+    "_dialog": "agent.people.dialog.child",
+    "_keeper": "agent.door.bystander",
+    "_menu": "agent.people.panel.menu",
+    "_revocation": "agent.certificates.revocation.child",
+    "_signing": "agent.signing.worker",
+}
+"""Hidden commands that are the function `main` of a module."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,29 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run_child(name: str, words: list[str]) -> int:
     """Run a hidden command; each has modules of its own."""
-    if name == "_dialog":
-        from agent.people.dialog.child import main as run_dialog  # noqa: PLC0415
-
-        return run_dialog()
-    if name == "_keeper":
-        from agent.door.bystander import main as run_keeper  # noqa: PLC0415
-
-        return run_keeper()
-    if name == "_menu":
-        from agent.people.panel.menu import main as run_menu  # noqa: PLC0415
-
-        return run_menu()
-    if name == "_revocation":
-        from agent.certificates.revocation.child import main as run_check  # noqa: PLC0415
-
-        return run_check()
     if name == "_worker":
         from agent.people.hardening import forbid_core_dumps  # noqa: PLC0415
         from drivers.pkcs11.worker import main as run_worker  # noqa: PLC0415
 
         forbid_core_dumps()
         return run_worker(words)
-    return Exit.USAGE
+    if name not in CHILDREN:
+        return Exit.USAGE
+    return int(importlib.import_module(CHILDREN[name]).main())
 
 
 def _write_any_text() -> None:

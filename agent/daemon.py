@@ -52,6 +52,8 @@ from agent.servicemanager import ServiceManager
 from agent.services.directory.directory import Directory
 from agent.services.directory.opening import open_directory
 from agent.settings import Settings
+from agent.signing.opening import open_workshop
+from agent.signing.signing import SigningDesk
 from agent.succession import Succession
 from drivers.base import Readers
 from drivers.folder_lock import FolderLock
@@ -172,6 +174,7 @@ class Daemon:
         means = KnownMeans(cards, seen, trust.states.find)
         seen.issuer_is_known = trust.knows_issuer
         means.list_software = software.keeper.list_certificates
+        uses = CardUses(cards, CardAsker(cards, desk), sessions, trust.states.is_revoked)
         return Services(
             token=token,
             peers=peer_finder(),
@@ -181,13 +184,14 @@ class Daemon:
             desk=desk,
             sessions=sessions,
             cards=cards,
-            uses=CardUses(cards, CardAsker(cards, desk), sessions, trust.states.is_revoked),
+            uses=uses,
             events=cards.events,
             directory=directory,
             means=means,
             memories=memories,
             software=software,
             trust=trust,
+            signing=SigningDesk(uses, trust.chains, open_workshop(self.settings, stack)),
         )
 
     async def _make_cards(

@@ -199,7 +199,7 @@ JOURNAL_ENTRY = _record(
     | dict.fromkeys(("through", "cardNumber", "subject"), TEXT_OR_NULL)
     | dict.fromkeys(("exchanges", "durationMs"), NUMBER_OR_NULL)
 )
-SIGNATURE = _record(_texts("name", "content", "certificate"))
+SIGNATURE = _record(_texts("name", "content", "certificate", "mediaType"))
 WEB_EID_TOKEN = _record(_texts("unverifiedCertificate", "algorithm", "signature", "format", "appVersion"))
 CODE_STATE = _record({"cardNumber": TEXT_OR_NULL, "pin": PIN})
 

@@ -14,6 +14,7 @@ from agent.api import (
     means,
     ordering,
     readings,
+    signing,
     situations,
     software,
     streaming,
@@ -57,7 +58,7 @@ ROUTES = (
     web.get("/v1/denials", desk.read_denials, name="read-denials"),
     web.delete("/v1/denials", desk.lift_denials, name="lift-denials"),
     web.post("/v1/authentications", using.authenticate, name="authenticate"),
-    web.post("/v1/signatures", using.sign, name="sign"),
+    web.post("/v1/signatures", signing.sign, name="sign"),
     web.get("/v1/events", streaming.stream_events, name="events"),
     web.get("/openapi.json", serve_openapi, name="openapi"),
 )

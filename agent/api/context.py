@@ -22,6 +22,7 @@ from agent.certificates.forgetting import Memories
 from agent.certificates.trust import Trust
 from agent.people.desk import Desk
 from agent.services.directory.directory import Directory
+from agent.signing.signing import SigningDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Services:
     means: KnownMeans
     memories: Memories
     trust: Trust
+    signing: SigningDesk
 
 
 @dataclass(slots=True)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.access import errors as access
-from agent.api import foreign_cards, software_problems
+from agent.api import foreign_cards, signing_problems, software_problems
 from agent.cards import errors as cards
 from agent.people import prompt
 from agent.services.directory import errors as directory
+from agent.signing.errors import SigningError
 from drivers import errors as drivers
 
 TYPE_PREFIX = "urn:cps-agent:problem:"
@@ -70,6 +71,8 @@ class Problem:
         }
         if isinstance(error, CallError | access.AccessError | cards.CardUseError) and str(error):
             document["hint"] = str(error)[:500]
+        if isinstance(error, SigningError):
+            document |= signing_problems.members(error)
         if isinstance(error, drivers.PinError) and error.tries_left is not None:
             document["triesLeft"] = error.tries_left
         if isinstance(error, drivers.NotCpsError):
@@ -416,4 +419,4 @@ TABLE: dict[type[BaseException], Problem] = {
         "Une question est déjà posée à la personne. Attendez la réponse, puis réessayez.",
     ),
 }  # fmt: skip
-TABLE.update({kind: _row(*values) for kind, values in software_problems.ROWS.items()})
+TABLE.update({kind: _row(*values) for kind, values in {**software_problems.ROWS, **signing_problems.ROWS}.items()})

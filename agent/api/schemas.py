@@ -11,7 +11,8 @@ from msgspec import Meta
 
 from agent.access.callers import Ability
 from agent.api.problems import BodyTooLargeError, CallError, UnsupportedMediaError
-from drivers.base import HASH_LENGTHS, Digest
+from agent.signing.words import Format, Level, Packaging, Scheme, Serialization
+from drivers.base import HASH_LENGTHS, Digest, Padding
 
 SMALL_BODY = 64 * 1024
 LARGE_BODY = 16 * 1024 * 1024
@@ -23,6 +24,9 @@ CardNumber = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[0-9A-Z
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 # Web eID servers send 44 characters, which are 32 bytes; the format allows 44 to 128.
 Nonce = Annotated[str, Meta(min_length=44, max_length=128, pattern=r"^[A-Za-z0-9+/=_-]+\Z")]
+Line = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+MediaType = Annotated[str, Meta(max_length=127, pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+\Z")]
+Uri = Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"^[!-~]+\Z")]
 OriginText = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
@@ -60,21 +64,56 @@ class AuthenticationBody(Body, frozen=True):
 
 
 class DocumentBody(Body, frozen=True):
-    """A document by its content, or for `raw` by its hash; bytes travel as base64."""
+    """A document by its content, or by its hash where the format takes one; bytes travel as base64.
+
+    `uri`: what a detached XML signature names it by.
+    """
 
     name: Name
     content: bytes | None = None
     digest: bytes | None = None
     digest_algorithm: Literal["sha256", "sha1"] | None = None
+    media_type: MediaType | None = None
+    uri: Uri | None = None
+
+
+class PolicyBody(Body, frozen=True):
+    """A signature policy: an OID or a URI, and the SHA-256 of the document that it names."""
+
+    identifier: Uri
+    digest: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    uri: Uri | None = None
+
+
+class AppearanceBody(Body, frozen=True):
+    """Where a PDF shows the signature: page from 1 (-1: the last), lower left corner and size in points."""
+
+    page: Annotated[int, Meta(ge=-1, le=10_000)] = -1
+    x: Annotated[float, Meta(ge=0, le=14_400)] = 36.0
+    y: Annotated[float, Meta(ge=0, le=14_400)] = 36.0
+    width: Annotated[float, Meta(ge=40, le=14_400)] = 220.0
+    height: Annotated[float, Meta(ge=20, le=14_400)] = 70.0
 
 
 class SignatureBody(Body, frozen=True):
-    """POST /v1/signatures, as JSON or as the part `request` of an upload whose files hold the contents."""
+    """POST /v1/signatures, as JSON or as the part `request` of an upload whose files hold the contents.
 
-    format: Literal["cms", "raw"]
+    `detached`: the short form of `packaging` detached (true) or the format's other one (false).
+    """
+
+    format: Format
     documents: Annotated[tuple[DocumentBody, ...], Meta(min_length=1, max_length=MAX_DOCUMENTS)]
-    level: Literal["B"] | None = None
-    detached: bool = True
+    level: Level | None = None
+    packaging: Packaging | None = None
+    detached: bool | None = None
+    scheme: Scheme = Scheme.RS256
+    serialization: Serialization | None = None
+    policy: PolicyBody | None = None
+    claimed_role: Line | None = None
+    reason: Line | None = None
+    location: Line | None = None
+    field: Annotated[str, Meta(pattern=r"^[^.\x00-\x1f]{1,64}\Z")] | None = None
+    appearance: AppearanceBody | None = None
     card_number: CardNumber | None = None
 
 
@@ -150,17 +189,10 @@ def _explain(message: str) -> str:
     return message
 
 
-def document_digest(document: DocumentBody) -> Digest:
+def document_digest(document: DocumentBody, padding: Padding = Padding.PKCS1) -> Digest:
     """The hash to sign raw. Raises CallError."""
     if document.digest is None or document.digest_algorithm is None or document.content is not None:
         raise CallError("format raw takes documents with digest and digestAlgorithm, without content")
     if len(document.digest) != HASH_LENGTHS[document.digest_algorithm]:
         raise CallError(f"the digest is not a {document.digest_algorithm} value")
-    return Digest(document.digest_algorithm, document.digest)
-
-
-def document_content(document: DocumentBody) -> bytes:
-    """The content to sign. Raises CallError."""
-    if document.content is None or document.digest is not None or document.digest_algorithm is not None:
-        raise CallError("this format takes documents with content, without digest")
-    return document.content
+    return Digest(document.digest_algorithm, document.digest, padding)

@@ -11,7 +11,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from agent.api.problems import BodyTooLargeError, CallError
 from agent.api.schemas import LARGE_BODY, SMALL_BODY, UPLOAD_BODY, DocumentBody, SignatureBody, parse_body
+from agent.api.terms import read_terms
 from agent.signing.documents import Document
+from agent.signing.preparation import SignatureTerms
+from agent.signing.words import RULES, Format, Packaging
 
 MULTIPART = "multipart/form-data"
 ROUTE = "sign"
@@ -30,9 +33,10 @@ async def read_upload(request: web.Request) -> tuple[SignatureBody, list[Documen
     async with _as_call_errors():
         reader = await request.multipart()
         body = parse_body(await _read_part(await _next_part(reader, "request"), SMALL_BODY), SignatureBody)
-        if body.format != "cms":
-            raise CallError("an upload is signed in the format cms")
-        documents = [await _read_document(reader, document, body) for document in body.documents]
+        if body.format is Format.RAW:
+            raise CallError("an upload is not signed in the format raw")
+        terms = read_terms(body)
+        documents = [await _read_document(reader, document, terms) for document in body.documents]
         if await reader.next() is not None:
             raise CallError("more files than documents")
     return body, documents
@@ -66,15 +70,17 @@ async def _read_part(part: BodyPartReader, cap: int) -> bytes:
     return bytes(content)
 
 
-async def _read_document(reader: MultipartReader, document: DocumentBody, body: SignatureBody) -> Document:
+async def _read_document(reader: MultipartReader, document: DocumentBody, terms: SignatureTerms) -> Document:
     if document.content is not None or document.digest is not None or document.digest_algorithm is not None:
         raise CallError("in an upload the contents follow as files")
     part = await _next_part(reader, document.name)
     if part.filename is not None and part.filename != document.name:
         raise CallError(f"the file {part.filename!r} stands where the document {document.name!r} is expected")
-    if not body.detached:
-        return Document.of(document.name, await _read_part(part, LARGE_BODY))
-    return Document(document.name, *await _hash_part(part))
+    if terms.packaging is not Packaging.DETACHED or not RULES[terms.format].takes_digests:
+        content = await _read_part(part, LARGE_BODY)
+        return Document.of(document.name, content, document.media_type, document.uri)
+    size, sha256 = await _hash_part(part)
+    return Document(document.name, size, sha256, None, document.media_type, document.uri)
 
 
 async def _hash_part(part: BodyPartReader) -> tuple[int, bytes]:

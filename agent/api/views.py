@@ -200,6 +200,7 @@ def signature_view(signature: Signature) -> dict[str, str]:
         "name": signature.name,
         "content": base64_text(signature.content),
         "certificate": base64_text(signature.certificate_der),
+        "mediaType": signature.media_type,
     }
 
 

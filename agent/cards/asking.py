@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SIGNING = frozenset({Action.SIGN, Action.SIGN_RAW})
+SIGNING = frozenset({Action.SIGN, Action.SIGN_DIGESTS, Action.SIGN_RAW})
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from drivers.errors import (
     CardRemovedError,
     ContactlessError,
     DriverError,
+    NotSupportedError,
     PadCancelledError,
     PinBlockedError,
     PinError,
@@ -54,7 +55,8 @@ class UseRecord:
 class UseRequest:
     """What a caller wants of a card. `card_number` None: the only card there is, or the one that the person chooses.
 
-    `card`: the very card, as long as it is there. `key`: the label to show of what is used by PKCS#11.
+    `card`: the very card, as long as it is there. `key`: the label to show of what is used by PKCS#11. `sample`: a
+    digest like those to be signed: a key that cannot sign it is refused before a code is asked.
     """
 
     asker: Asker
@@ -67,6 +69,7 @@ class UseRequest:
     card_number: str | None = None
     card: Card | None = None
     key: str | None = None
+    sample: Digest | None = None
 
     @property
     def caller(self) -> Caller:
@@ -134,6 +137,8 @@ class CardUses:
         if self._is_revoked(key.certificate_der):
             raise CertificateRevokedError
         require_usable(key)
+        if request.sample is not None and not key.signs(request.sample):
+            raise NotSupportedError("this key does not sign like that")
         async with self._unlock(request, card, status, key) as code:
             return await make(UnlockedKey(self, card, key, code, request))
 

@@ -18,6 +18,7 @@ class Exit(IntEnum):
     OTHER_PROGRAM = 7
     CERTIFICATE = 8
     DIRECTORY = 9
+    SIGNING = 10
 
 
 BY_LAYER = {
@@ -31,4 +32,6 @@ BY_LAYER = {
     "other program": Exit.OTHER_PROGRAM,
     "certificate": Exit.CERTIFICATE,
     "directory": Exit.DIRECTORY,
+    "document": Exit.SIGNING,
+    "time-stamp": Exit.SIGNING,
 }

@@ -65,6 +65,7 @@ class Action(StrEnum):
 
     AUTHENTICATE = "authenticate"
     SIGN = "sign"
+    SIGN_DIGESTS = "sign-digests"
     SIGN_RAW = "sign-raw"
     VERIFY_PIN = "verify-pin"
     CHANGE_PIN = "change-pin"

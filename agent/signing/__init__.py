@@ -1,1 +1,7 @@
-"""Signatures of documents with the card's signature key: one file per format."""
+"""Signatures of documents with the card's signature key: one file per format.
+
+Which question is answered where: `words` formats, levels and what each takes; `preparation` the seam that a format
+fills; `kinds` which module makes what; `signing` the way from a call to finished signatures; `workshop` and `worker`
+the child process in which documents are read and written, on both sides; `messages` what passes between them;
+`raw` hashes that a program made; `cms` CMS and CAdES.
+"""

@@ -49,7 +49,10 @@ BAD_BODIES = {
     ),
     "empty name": ("/v1/signatures", SIGN | {"documents": [{"name": "", "content": "AAAA"}]}),
     "huge name": ("/v1/signatures", SIGN | {"documents": [{"name": "x" * 256, "content": "AAAA"}]}),
-    "unknown level": ("/v1/signatures", SIGN | {"level": "LTA"}),
+    "unknown level": ("/v1/signatures", SIGN | {"level": "LTV"}),
+    "level of another format": ("/v1/signatures", SIGN | {"format": "jws", "level": "LT"}),
+    "packaging of another format": ("/v1/signatures", SIGN | {"packaging": "enveloped"}),
+    "option of another format": ("/v1/signatures", SIGN | {"reason": "because"}),
     "no abilities": ("/v1/grants", {"abilities": []}),
     "unknown ability": ("/v1/grants", {"abilities": ["everything"]}),
 }

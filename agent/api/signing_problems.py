@@ -1,0 +1,59 @@
+"""What refusals about documents and signatures look like: rows of the table in `problems`, by class."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from agent.signing import errors
+
+Row = tuple[Any, ...]
+
+
+def _row(*values: Any) -> Row:
+    return values
+
+
+ROWS: Final[dict[type[Exception], Row]] = {
+    errors.TermsRefusedError: _row(
+        400, "bad-request", "call", "Not in this format",
+        "The call asks for something that this format does not have; `hint` says what.",
+        "L'appel demande quelque chose que ce format n'a pas ; « hint » dit quoi.",
+    ),
+    errors.DocumentRefusedError: _row(
+        422, "document-refused", "document", "Document refused",
+        "This document cannot be signed like that: it is damaged, protected, or not of the kind that the format signs. "
+        "`hint` says what is wrong; nothing was signed.",
+        "Ce document ne peut pas être signé ainsi : il est abîmé, protégé, ou n'est pas du type que ce format signe. "
+        "« hint » précise le défaut ; rien n'a été signé.",
+    ),
+    errors.TimeStampUnsetError: _row(
+        422, "timestamp-unset", "time-stamp", "No time-stamp authority",
+        "This level needs a time-stamp and no authority is set for it. Set timestamp_url, or sign at level B.",
+        "Ce niveau demande un horodatage et aucune autorité n'est réglée. Renseignez timestamp_url, ou signez au "
+        "niveau B.",
+    ),
+    errors.TimeStampError: _row(
+        502, "timestamp-failed", "time-stamp", "Time-stamp failed",
+        "The time-stamp authority did not answer with a time-stamp that holds. Try again later, or sign at level B.",
+        "L'autorité d'horodatage n'a pas rendu d'horodatage valable. Réessayez plus tard, ou signez au niveau B.",
+    ),
+    errors.EvidenceError: _row(
+        502, "evidence-missing", "certificate", "Evidence missing",
+        "This level needs proof that no certificate is revoked, and it cannot be had now. Try again later, or sign at "
+        "level T.",
+        "Ce niveau demande la preuve qu'aucun certificat n'est révoqué, et elle ne peut être obtenue maintenant. "
+        "Réessayez plus tard, ou signez au niveau T.",
+    ),
+    errors.WorkshopError: _row(
+        500, "signing-failed", "agent", "Signing failed",
+        "The part of the agent that writes signatures stopped on this. Nothing was signed; try again, and report it if "
+        "it comes back.",
+        "La partie de l'agent qui écrit les signatures s'est arrêtée. Rien n'a été signé ; réessayez, et signalez-le "
+        "si cela se répète.",
+    ),
+}  # fmt: skip
+
+
+def members(error: errors.SigningError) -> dict[str, Any]:
+    """What a refusal adds to its row: the developer's hint, and the document at fault."""
+    return {"hint": str(error)[:500]} | ({"document": error.document} if error.document is not None else {})

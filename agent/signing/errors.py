@@ -1,0 +1,43 @@
+"""Why something was not signed, apart from cards and people: it travels from the worker to the caller."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+class SigningError(Exception):
+    """`document`: the name of the one at fault, where it is one of several. The message is for a developer."""
+
+    def __init__(self, message: str = "", document: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+        self.document = document
+
+
+class TermsRefusedError(SigningError):
+    """What is asked does not fit together: a packaging or level that the format lacks, an option of another format."""
+
+
+class DocumentRefusedError(SigningError):
+    """The document is not what the format signs, is damaged, or holds what is never taken (a DTD, an entity…)."""
+
+
+class TimeStampUnsetError(SigningError):
+    """A level needs a time-stamp and the settings name no authority for them."""
+
+
+class TimeStampError(SigningError):
+    """The time-stamp authority did not answer, or not with a time-stamp that holds (RFC 3161)."""
+
+
+class EvidenceError(SigningError):
+    """A level needs evidence that no certificate of the chain is revoked, and some of it cannot be had."""
+
+
+class WorkshopError(SigningError):
+    """The process that writes signatures ended, or took too long."""
+
+
+BY_NAME: Final = {
+    kind.__name__: kind
+    for kind in (TermsRefusedError, DocumentRefusedError, TimeStampUnsetError, TimeStampError, EvidenceError)
+}

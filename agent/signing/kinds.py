@@ -1,0 +1,19 @@
+"""Which module makes what: looked up by name, imported in the worker alone."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Final, cast
+
+from agent.signing.preparation import Kind
+
+KINDS: Final[Mapping[str, str]] = {
+    "cms": "agent.signing.cms",
+    "cades": "agent.signing.cms",
+}
+
+
+def load_kind(name: str) -> Kind:
+    """Import the module. Raises KeyError for a kind that there is not."""
+    return cast("Kind", importlib.import_module(KINDS[name]))

@@ -1,0 +1,79 @@
+"""From a call to finished signatures: the worker prepares, the person's card signs, the worker completes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+from agent.cards.card import load_certificate
+from agent.cards.uses import CardUses, UnlockedKey, UseRequest
+from agent.certificates.chains import Chains
+from agent.signing.documents import Signature
+from agent.signing.messages import Made
+from agent.signing.preparation import Signer
+from agent.signing.words import Scheme
+from agent.signing.workshop import Job, Task, Workshop
+from drivers.base import Digest, KeyRole, Padding
+
+HASH = "sha256"
+PADDINGS = {Scheme.RS256: Padding.PKCS1, Scheme.PS256: Padding.PSS}
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    job: Job
+    made: tuple[Made, ...]
+    values: list[bytes]
+    certificate_der: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SigningDesk:
+    """What signing needs of the agent."""
+
+    uses: CardUses
+    chains: Chains
+    workshop: Workshop
+
+    async def sign(
+        self, use: UseRequest, task: Task, scheme: Scheme, still_granted: Callable[[], None]
+    ) -> list[Signature]:
+        """Make all signatures of a task with one code. `still_granted` raises when the caller may not any more.
+
+        Raises SigningError, NotSupportedError and what CardUses.sign raises.
+        """
+        async with AsyncExitStack() as stack:
+
+            async def make(key: UnlockedKey) -> _Signed:
+                still_granted()
+                job = await stack.enter_async_context(self.workshop.job())
+                made = await job.prepare(task, self.describe(key, scheme))
+                values = await key.sign_all([_digest(each, scheme) for each in made])
+                return _Signed(job, made, values, key.info.certificate_der)
+
+            async with self.workshop.job() as look:
+                await look.check(task)
+            use = replace(use, sample=Digest(HASH, bytes(32), PADDINGS[scheme]))
+            signed = await self.uses.sign(use, KeyRole.SIGNATURE, make)
+            contents = await signed.job.complete(signed.values)  # the code is wiped by now
+        return [
+            Signature(each.name, content, signed.certificate_der, each.media_type)
+            for each, content in zip(signed.made, contents, strict=True)
+        ]
+
+    def describe(self, key: UnlockedKey, scheme: Scheme) -> Signer:
+        """Say who signs, and how."""
+        certificate = load_certificate(key.info.certificate_der)
+        holder = key.card.holder
+        return Signer(
+            certificate_der=key.info.certificate_der,
+            chain_der=self.chains.find(certificate, key.card.token.authorities_der) or (),
+            scheme=scheme,
+            name=holder.display_name,
+            profession=holder.profession.label if holder.profession else None,
+        )
+
+
+def _digest(made: Made, scheme: Scheme) -> Digest:
+    return Digest(made.hash_name, made.digest, PADDINGS[scheme])

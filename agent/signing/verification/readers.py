@@ -1,0 +1,16 @@
+"""Which module reads what: found by the first bytes, imported in the child alone."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Final, cast
+
+from agent.signing.verification.findings import Reader
+
+READERS: Final[Mapping[str, str]] = {}
+
+
+def load_reader(name: str) -> Reader:
+    """Import the module. Raises KeyError for a family that there is not."""
+    return cast("Reader", importlib.import_module(READERS[name]))

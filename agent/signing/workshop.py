@@ -1,0 +1,200 @@
+"""Worker processes that write signatures: one for each job, kept warm for the next, ended after a while of rest."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from agent.children import NETWORK, child_command, clean_environment
+from agent.signing.documents import Document
+from agent.signing.errors import BY_NAME, WorkshopError
+from agent.signing.messages import (
+    LENGTH,
+    Answer,
+    Check,
+    Checked,
+    Complete,
+    Completed,
+    Failed,
+    Made,
+    Message,
+    MessageError,
+    Prepare,
+    Prepared,
+    read_header,
+    read_length,
+    write_heads,
+    write_message,
+)
+from agent.signing.preparation import Outside, Signer
+
+NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
+MOST: Final = 4
+REST_S: Final = 60.0
+ORDER_S: Final = 60.0
+EACH_S: Final = 10.0
+"""More for each document: a time-stamp authority may be slow."""
+END_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be made: a kind of `kinds.KINDS`, its terms as msgspec encodes them, and the documents."""
+
+    kind: str
+    terms: msgspec.Struct
+    documents: Sequence[Document] = ()
+
+
+class Job:
+    """One worker, for one task after another, until the `with` block ends."""
+
+    def __init__(self, process: Process, outside: Outside) -> None:
+        self._process = process
+        self._outside = outside
+
+    async def check(self, task: Task) -> None:
+        """Look whether the task could be done. Raises SigningError."""
+        heads, contents = write_heads(task.documents)
+        order = Check(kind=task.kind, terms=_encode(task.terms), outside=self._outside, documents=heads)
+        await self._exchange(order, contents, Checked, ORDER_S + EACH_S * len(heads))
+
+    async def prepare(self, task: Task, signer: Signer) -> tuple[Made, ...]:
+        """Give what the key is to sign. Raises SigningError."""
+        heads, contents = write_heads(task.documents)
+        order = Prepare(
+            kind=task.kind,
+            terms=_encode(task.terms),
+            signer=signer,
+            outside=self._outside,
+            documents=heads,
+        )
+        answer, _ = await self._exchange(order, contents, Prepared, ORDER_S + EACH_S * len(heads))
+        made: tuple[Made, ...] = answer.made
+        return made
+
+    async def complete(self, values: Sequence[bytes]) -> list[bytes]:
+        """Give the finished signatures, for the values in the order of what was made. Raises SigningError."""
+        timeout_s = ORDER_S + EACH_S * len(values)
+        _, contents = await self._exchange(Complete(values=tuple(values)), (), Completed, timeout_s)
+        if len(contents) != len(values):
+            raise WorkshopError("other signatures than expected")
+        return contents
+
+    async def _exchange(
+        self, order: Message, blobs: Sequence[bytes], kind: type[Message], timeout_s: float
+    ) -> tuple[Any, list[bytes]]:
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer, contents = await self._ask(order, blobs)
+        except (TimeoutError, OSError, EOFError, MessageError) as error:
+            raise WorkshopError(f"no answer: {type(error).__name__}") from error
+        if isinstance(answer, Failed):
+            raise BY_NAME.get(answer.error, WorkshopError)(answer.message, answer.document)
+        if not isinstance(answer, kind):
+            raise WorkshopError("another answer than expected")
+        return answer, contents
+
+    async def _ask(self, order: Message, blobs: Sequence[bytes]) -> tuple[Any, list[bytes]]:
+        reader, writer = self._process.stdout, self._process.stdin
+        assert reader is not None
+        assert writer is not None
+        for piece in write_message(order, blobs):
+            writer.write(piece)
+            await writer.drain()
+        header = await reader.readexactly(read_length(await reader.readexactly(LENGTH.size)))
+        answer = read_header(header, Answer)
+        return answer, [await reader.readexactly(length) for length in answer.blobs]
+
+
+def _encode(terms: msgspec.Struct) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(terms))
+
+
+class Workshop:
+    """Lend workers, MOST at a time; who comes later waits. `close` ends them all."""
+
+    def __init__(self, outside: Outside, command: Sequence[str] | None = None) -> None:
+        self._outside = outside
+        self._command = tuple(command or child_command("_signing"))
+        self._places = asyncio.Semaphore(MOST)
+        self._resting: list[tuple[Process, asyncio.TimerHandle]] = []
+        self._ends: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def job(self) -> AsyncIterator[Job]:
+        """Lend a worker; one that failed, or that somebody stopped waiting for, is not used again."""
+        async with self._places:
+            process = self._take() or await self._start()
+            try:
+                yield Job(process, self._outside)
+            except BaseException as error:
+                if type(error).__name__ in BY_NAME:
+                    self._rest(process)
+                else:
+                    self._end(process)
+                raise
+            self._rest(process)
+
+    async def close(self) -> None:
+        """End all workers."""
+        while (process := self._take()) is not None:
+            self._end(process)
+        await asyncio.gather(*self._ends)
+
+    def _take(self) -> Process | None:
+        while self._resting:
+            process, timer = self._resting.pop()
+            timer.cancel()
+            if process.returncode is None:
+                return process
+        return None
+
+    def _rest(self, process: Process) -> None:
+        timer = asyncio.get_running_loop().call_later(REST_S, self._retire, process)
+        self._resting.append((process, timer))
+
+    def _retire(self, process: Process) -> None:
+        self._resting = [each for each in self._resting if each[0] is not process]
+        self._end(process)
+
+    def _end(self, process: Process) -> None:
+        task = asyncio.create_task(_end(process))
+        self._ends.add(task)
+        task.add_done_callback(self._ends.discard)
+
+    async def _start(self) -> Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                env=clean_environment(os.environ, NETWORK),
+                creationflags=NO_CONSOLE,
+                start_new_session=True,  # a Ctrl-C meant for the agent is none for its child
+            )
+        except OSError as error:
+            raise WorkshopError("it cannot be started") from error
+
+
+async def _end(process: Process) -> None:
+    """Close its input, which ends it; kill it if it does not."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        async with asyncio.timeout(END_S):
+            await process.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
