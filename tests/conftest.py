@@ -17,6 +17,19 @@ from drivers.virtual.organisations import USAGES
 from drivers.virtual.store import open_card
 
 
+TOGETHER = ("installer", "browser", "logins", "programs")
+"""Folders whose tests share what is costly to make: a package, a browser, a screen with cards."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run in several processes (pytest-xdist), keep those of a file together, and those of such a folder."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        group = folder if folder in TOGETHER else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
