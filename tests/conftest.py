@@ -16,7 +16,6 @@ from support.pcscd import PcscdHandle
 from drivers.virtual.organisations import USAGES
 from drivers.virtual.store import open_card
 
-
 TOGETHER = ("installer", "browser", "logins", "programs")
 """Folders whose tests share what is costly to make: a package, a browser, a screen with cards."""
 

@@ -56,11 +56,12 @@ class Task:
 
 
 class Job:
-    """One worker, for one task after another, until the `with` block ends."""
+    """One worker, for one task after another, until the `with` block ends. `in_step`: it owes no answer."""
 
     def __init__(self, process: Process, outside: Outside) -> None:
         self._process = process
         self._outside = outside
+        self.in_step = True
 
     async def check(self, task: Task) -> None:
         """Look whether the task could be done. Raises SigningError."""
@@ -93,11 +94,13 @@ class Job:
     async def _exchange(
         self, order: Message, blobs: Sequence[bytes], kind: type[Message], timeout_s: float
     ) -> tuple[Any, list[bytes]]:
+        self.in_step = False
         try:
             async with asyncio.timeout(timeout_s):
                 answer, contents = await self._ask(order, blobs)
         except (TimeoutError, OSError, EOFError, MessageError) as error:
             raise WorkshopError(f"no answer: {type(error).__name__}") from error
+        self.in_step = isinstance(answer, kind | Failed)
         if isinstance(answer, Failed):
             raise BY_NAME.get(answer.error, WorkshopError)(answer.message, answer.document)
         if not isinstance(answer, kind):
@@ -132,18 +135,17 @@ class Workshop:
 
     @asynccontextmanager
     async def job(self) -> AsyncIterator[Job]:
-        """Lend a worker; one that failed, or that somebody stopped waiting for, is not used again."""
+        """Lend a worker; one that owes an answer, or gave one that cannot be understood, is not used again."""
         async with self._places:
             process = self._take() or await self._start()
+            job = Job(process, self._outside)
             try:
-                yield Job(process, self._outside)
-            except BaseException as error:
-                if type(error).__name__ in BY_NAME:
+                yield job
+            finally:
+                if job.in_step:
                     self._rest(process)
                 else:
                     self._end(process)
-                raise
-            self._rest(process)
 
     async def close(self) -> None:
         """End all workers."""
