@@ -88,7 +88,8 @@ async def _sign_raw(request: web.Request, body: SignatureBody) -> list[Signature
         granted()
         return await sign_raw(key, digests)
 
-    return await services(request).uses.sign(describe_use(request, caller, body), KeyRole.SIGNATURE, make)
+    use = replace(describe_use(request, caller, body), sample=digests[0].digest)
+    return await services(request).uses.sign(use, KeyRole.SIGNATURE, make)
 
 
 def describe_use(request: web.Request, caller: Caller, body: SignatureBody) -> UseRequest:
