@@ -23,7 +23,7 @@ from agent.people.prompt import Action
 from agent.signing.documents import Document, NamedDigest, Signature
 from agent.signing.raw import sign_raw
 from agent.signing.signing import PADDINGS
-from agent.signing.words import Format, Level
+from agent.signing.words import RULES, Format, Level
 from agent.signing.workshop import Task
 from drivers.base import KeyRole
 
@@ -70,7 +70,7 @@ async def _sign(request: web.Request, body: SignatureBody, documents: list[Docum
         use = replace(use, action=Action.SIGN_DIGESTS)
     else:
         use = replace(use, sizes=tuple(document.size or 0 for document in documents))
-    task = Task(str(body.format), terms, documents)
+    task = Task(str(body.format), terms, documents, count=1 if RULES[body.format].joins else None)
     granted = still_granted(request, caller, Ability.SIGN)
     return await services(request).signing.sign(use, task, body.scheme, granted)
 

@@ -48,11 +48,22 @@ END_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is to be made: a kind of `kinds.KINDS`, its terms as msgspec encodes them, and the documents."""
+    """What is to be made: a kind of `kinds.KINDS`, its terms, and the documents.
+
+    `count`: how many signatures the person is asked for; None: one for each document, or one where there is none.
+    `hash_name`: what the key signs, named as hashlib does. A worker that wants anything else signed is not believed.
+    """
 
     kind: str
     terms: msgspec.Struct
     documents: Sequence[Document] = ()
+    count: int | None = None
+    hash_name: str = "sha256"
+
+    def allows(self, made: Sequence[Made]) -> bool:
+        """Whether this is as many signatures as were asked for, over hashes of that kind."""
+        count = max(1, len(self.documents)) if self.count is None else self.count
+        return len(made) == count and all(each.hash_name == self.hash_name for each in made)
 
 
 class Job:
@@ -81,6 +92,9 @@ class Job:
         )
         answer, _ = await self._exchange(order, contents, Prepared, ORDER_S + EACH_S * len(heads))
         made: tuple[Made, ...] = answer.made
+        if not task.allows(made):
+            self.in_step = False
+            raise WorkshopError(f"{len(made)} signatures made, other than asked for")
         return made
 
     async def complete(self, values: Sequence[bytes]) -> list[bytes]:

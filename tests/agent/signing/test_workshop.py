@@ -114,6 +114,21 @@ sys.stdout.buffer.write(len(header).to_bytes(4, "big") + header)
 sys.stdout.flush()
 sys.stdin.read()
 """,
+    "more than was asked for": """
+import sys
+header = b'{"type":"Prepared","made":[{"name":"a","media_type":"x/y","hash_name":"sha256","digest":"AAAA"},'
+header += b'{"name":"b","media_type":"x/y","hash_name":"sha256","digest":"AAAA"}]}'
+sys.stdout.buffer.write(len(header).to_bytes(4, "big") + header)
+sys.stdout.flush()
+sys.stdin.read()
+""",
+    "another hash": """
+import sys
+header = b'{"type":"Prepared","made":[{"name":"a","media_type":"x/y","hash_name":"none","digest":"AAAA"}]}'
+sys.stdout.buffer.write(len(header).to_bytes(4, "big") + header)
+sys.stdout.flush()
+sys.stdin.read()
+""",
     "an error that is none": """
 import sys
 header = b'{"type":"Failed","error":"SystemExit","message":"x"}'
