@@ -35,6 +35,15 @@ class TrustTerms:
     intermediates: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """Who is believed, in DER: roots; links to them; and those of the roots that revoke nothing."""
+
+    roots_der: tuple[bytes, ...] = ()
+    links_der: tuple[bytes, ...] = ()
+    barren_der: tuple[bytes, ...] = ()
+
+
 class Chains:
     """Known authorities; `test_authorities_der` gives those of this data folder, asked for at each search."""
 
@@ -81,6 +90,13 @@ class Chains:
         roots = {authority.der for authority in anchors if is_self_issued(authority)}
         return _Search([*anchors, *self._intermediates, *self._lent.values(), *_parse(lent_der)], roots, now)
 
+    def list_authorities(self) -> Authorities:
+        """Everybody who counts in `find`, for a process that has to judge by the same."""
+        known = [*self._anchors(), *self._intermediates, *self._lent.values()]
+        roots = tuple(each.der for each in self._anchors() if is_self_issued(each))
+        links = tuple(each.der for each in known if each.der not in roots)
+        return Authorities(roots, links, tuple(self._test_authorities_der()))
+
     def is_of_test_root(self, chain_der: tuple[bytes, ...]) -> bool:
         """Whether a chain ends at the test root that this data folder made, which revokes nothing."""
         return bool(chain_der) and chain_der[-1] in tuple(self._test_authorities_der())
@@ -105,6 +121,13 @@ class Chains:
     @functools.cached_property
     def _intermediates(self) -> tuple[Certificate, ...]:
         return read_authorities(self._terms.intermediates)
+
+
+def find_chain(
+    certificate: Certificate, known: Iterable[Certificate], roots_der: Iterable[bytes], at: datetime
+) -> tuple[Certificate, ...] | None:
+    """The issuers of a certificate among those known, from its own up to a root; None when no root is reached."""
+    return _Search(list(known), set(roots_der), at).climb(certificate, ())
 
 
 class _Search:

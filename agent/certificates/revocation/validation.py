@@ -68,6 +68,16 @@ class Subject:
         request = format_ocsp_request(self._leaf, authority, certid_hash_algo="sha1", request_nonces=False)
         return bytes(request.dump())
 
+    def date_ocsp(self, content: bytes) -> datetime:
+        """When an OCSP response was true, as it says itself. Raises AnswerError."""
+        with _any_bytes():
+            return _find_single(_load(ocsp.OCSPResponse, content), int(self._leaf.serial_number))[1].produced_at
+
+    def date_crl(self, content: bytes) -> datetime:
+        """The same of a CRL. Raises AnswerError."""
+        with _any_bytes():
+            return _times(_load(crl.CertificateList, content)["tbs_cert_list"]).produced_at
+
     def judge_ocsp(self, content: bytes, now: datetime) -> Verdict:
         """Judge an OCSP response. Raises AnswerError."""
         with _any_bytes():

@@ -8,7 +8,13 @@ from typing import Final, cast
 
 from agent.signing.verification.findings import Reader
 
-READERS: Final[Mapping[str, str]] = {}
+READERS: Final[Mapping[str, str]] = {
+    "cms": "agent.signing.verification.cms",
+    "pdf": "agent.signing.verification.pdf",
+    "jose": "agent.signing.verification.jose",
+    "xml": "agent.signing.verification.xml",
+    "asic": "agent.signing.verification.asic",
+}
 
 
 def load_reader(name: str) -> Reader:

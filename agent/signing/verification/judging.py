@@ -1,0 +1,143 @@
+"""Judge what a reader found: who signed, whether that is believed, and by which moment (RFC 5280, EN 319 102-1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from agent.certificates.revocation.verdict import NOT_CHECKED, Status as RevocationStatus, Verdict, unknown
+from agent.certificates.revocation.verdict import Reason as Unknown
+from agent.signing.verification.findings import Finding, Reason
+from agent.signing.verification.messages import Judged, Status, Trust
+from agent.signing.verification.paths import Chain, Paths
+from agent.signing.verification.revocations import Revocations
+from agent.signing.verification.stamping import Proof, prove
+from agent.signing.verification.usage import is_strong, may_sign_documents
+from agent.signing.words import Level
+from drivers.card.certificate import Certificate, parse_certificate
+from drivers.errors import CardUnknownError
+
+OPEN: Final = frozenset(
+    {
+        Reason.CERTIFICATE_ABSENT,
+        Reason.CONTENT_ABSENT,
+        Reason.ISSUER_UNKNOWN,
+        Reason.EXPIRED,
+        Reason.REVOCATION_UNKNOWN,
+    }
+)
+"""What is lacking may turn up: another certificate, an answer, a time-stamp (EN 319 102-1 §5.1.3: indeterminate)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A signature whose integrity is proven, and by which moment to judge who made it."""
+
+    finding: Finding
+    certificate: Certificate
+    proof: Proof
+
+
+class Court:
+    """Judges all signatures of one request by the same knowledge."""
+
+    def __init__(self, trust: Trust, now: datetime) -> None:
+        self._paths = Paths(trust)
+        self._revocations = Revocations(trust, now)
+
+    def judge(self, finding: Finding) -> Judged:
+        """Judge one signature. Raises nothing for whatever a certificate holds."""
+        if finding.reason is not None:
+            return _decide(finding, finding.reason)
+        if finding.certificate_der is None:
+            return _decide(finding, Reason.CERTIFICATE_ABSENT)
+        try:
+            certificate = parse_certificate(finding.certificate_der)
+        except CardUnknownError as error:
+            return _decide(finding, Reason.MALFORMED, hint=f"the signer's certificate: {error}")
+        proof = prove(finding.stamps, finding.evidence, self._paths, self._revocations)
+        return self._judge_signer(_Case(finding, certificate, proof))
+
+    def _judge_signer(self, case: _Case) -> Judged:
+        known = _dates(case)
+        chain = self._paths.find_signers(case.certificate, case.finding.evidence.certificates_der, case.proof.at)
+        if chain is None:
+            return _decide(case.finding, Reason.ISSUER_UNKNOWN, **known)
+        verdict = self._find_revocation(case, chain)
+        known |= {"trusted": True, "is_test": self._paths.is_barren(chain), "revocation": verdict}
+        reason, hint = self._find_fault(case, verdict)
+        return _decide(case.finding, reason, hint=hint, **known)
+
+    def _find_fault(self, case: _Case, verdict: Verdict) -> tuple[Reason | None, str]:
+        """The gravest reason against it, or none."""
+        certificate, at = case.certificate, case.proof.at
+        if not may_sign_documents(certificate):
+            return Reason.KEY_USAGE, "the certificate is not for signatures of documents"
+        if not is_strong(certificate):
+            return Reason.ALGORITHM_REFUSED, "the key is too short, or of an unknown kind"
+        if verdict.status is RevocationStatus.REVOKED:
+            return Reason.REVOKED, f"revoked: {verdict.reason or 'unspecified'}"
+        if at > certificate.not_after:
+            return Reason.EXPIRED, "it has expired, and no time-stamp proves that the signature is older"
+        if at < certificate.not_before:
+            return Reason.EXPIRED, "it was not valid yet"
+        if verdict.status is RevocationStatus.UNKNOWN and verdict.reason != Unknown.TEST_CARD:
+            return Reason.REVOCATION_UNKNOWN, f"nothing is known of a revocation: {verdict.reason}"
+        return None, ""
+
+    def _find_revocation(self, case: _Case, chain: Chain) -> Verdict:
+        """Of the signer, then of each authority between that only the signature knows of.
+
+        An authority that this workstation was given counts as long as nothing says that it is revoked.
+        """
+        if self._paths.is_barren(chain):
+            return unknown(Unknown.TEST_CARD)
+        evidence, at = case.finding.evidence, case.proof.at
+        verdict = self._revocations.find(case.certificate, chain, evidence, at)
+        for place, authority in enumerate(chain[:-1]):
+            if verdict.status is not RevocationStatus.GOOD:
+                break
+            above = self._revocations.find(authority, chain[place + 1 :], evidence, at)
+            is_fault = above.status is RevocationStatus.REVOKED or not self._paths.is_known(authority)
+            if above.status is not RevocationStatus.GOOD and is_fault:
+                verdict = above
+        return verdict
+
+
+def _dates(case: _Case) -> dict[str, Any]:
+    authority = case.proof.authority
+    if authority is None:
+        return {}
+    return {"proven_at": case.proof.at, "authority_der": authority.der}
+
+
+def _decide(
+    finding: Finding,
+    reason: Reason | None,
+    *,
+    hint: str = "",
+    revocation: Verdict = NOT_CHECKED,
+    **known: Any,
+) -> Judged:
+    status = Status.VALID if reason is None else Status.INDETERMINATE if reason in OPEN else Status.INVALID
+    return Judged(
+        status=status,
+        format=finding.format,
+        level=_level(finding, proven="proven_at" in known),
+        profile=finding.profile,
+        reason=reason,
+        hint=hint or finding.hint,
+        certificate_der=finding.certificate_der,
+        claimed_at=finding.claimed_at,
+        revocation=revocation,
+        names=finding.names,
+        **known,
+    )
+
+
+def _level(finding: Finding, *, proven: bool) -> Level | None:
+    """A stamp of somebody whom nobody believes makes no level."""
+    if finding.level is None or finding.level is Level.B or proven:
+        return finding.level
+    return Level.B
