@@ -52,8 +52,9 @@ from agent.servicemanager import ServiceManager
 from agent.services.directory.directory import Directory
 from agent.services.directory.opening import open_directory
 from agent.settings import Settings
-from agent.signing.opening import open_workshop
+from agent.signing.opening import describe_outside, open_workshop
 from agent.signing.signing import SigningDesk
+from agent.signing.verification.verifier import Verifier
 from agent.succession import Succession
 from drivers.base import Readers
 from drivers.folder_lock import FolderLock
@@ -192,6 +193,7 @@ class Daemon:
             software=software,
             trust=trust,
             signing=SigningDesk(uses, trust.chains, open_workshop(self.settings, stack)),
+            verifier=Verifier(trust.chains, describe_outside(self.settings)),
         )
 
     async def _make_cards(

@@ -12,6 +12,9 @@ from agent.certificates.identifiers import IdentifierKind, Key
 from agent.certificates.revocation.verdict import Source, Status
 from agent.certificates.states import StateName
 from agent.services.directory.values import MailboxKind
+from agent.signing.verification import findings
+from agent.signing.verification import messages as verification
+from agent.signing.words import Format, Level
 from drivers.base import KeyRole
 from drivers.card.atr import CardFamily
 
@@ -200,6 +203,29 @@ JOURNAL_ENTRY = _record(
     | dict.fromkeys(("exchanges", "durationMs"), NUMBER_OR_NULL)
 )
 SIGNATURE = _record(_texts("name", "content", "certificate", "mediaType"))
+SIGNER = _record(
+    _texts("name")
+    | dict.fromkeys(("kind", "nationalId"), TEXT_OR_NULL)
+    | dict.fromkeys(("profession", "speciality"), _or_null(CODED))
+    | {
+        "structure": _or_null(STRUCTURE),
+        "certificate": _record(_texts("subject", "issuer", "serialNumber", "notBefore", "notAfter")),
+        "trusted": BOOLEAN,
+        "test": BOOLEAN,
+    }
+)
+VERIFIED_SIGNATURE = _record(
+    {"valid": BOOLEAN, "status": {"enum": list(verification.Status)}, "format": {"enum": list(Format)}}
+    | {"level": {"enum": [*Level, None]}, "signer": _or_null(SIGNER), "covers": _list(TEXT)}
+    | dict.fromkeys(("claimedAt", "provenAt", "timestampAuthority"), TEXT_OR_NULL)
+    | {"revocation": STATE_OF_CERTIFICATE["revocation"]}
+    | _texts("sentence", "sentenceFr"),
+    _texts("profile", "hint") | {"reason": {"enum": list(findings.Reason)}},
+)
+VERIFIED_DOCUMENT = _record(
+    _texts("name") | {"signatures": _list(VERIFIED_SIGNATURE)},
+    _texts("hint", "sentence", "sentenceFr") | {"reason": {"enum": list(verification.DocumentReason)}},
+)
 WEB_EID_TOKEN = _record(_texts("unverifiedCertificate", "algorithm", "signature", "format", "appVersion"))
 CODE_STATE = _record({"cardNumber": TEXT_OR_NULL, "pin": PIN})
 
@@ -222,6 +248,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "DirectoryEntry": DIRECTORY_ENTRY,
     "JournalEntry": JOURNAL_ENTRY,
     "Signature": SIGNATURE,
+    "VerifiedDocument": VERIFIED_DOCUMENT,
     "WebEidToken": WEB_EID_TOKEN,
 }
 ANSWERS: Final[dict[str, Schema]] = {
@@ -254,6 +281,7 @@ ANSWERS: Final[dict[str, Schema]] = {
     "lock-pin": _record({"ended": NUMBER}),
     "read-denials": _record({"count": NUMBER}),
     "authenticate": _ref("WebEidToken"),
+    "verify": _record({"documents": _list(_ref("VerifiedDocument"))}),
     "sign": _record({"signatures": _list(_ref("Signature"))}),
 }
 """By the names of the routes; a route that is not here answers 204, without a body."""

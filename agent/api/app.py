@@ -19,6 +19,7 @@ from agent.api import (
     software,
     streaming,
     using,
+    verifying,
 )
 from agent.api.connections import STRANGERS, Strangers
 from agent.api.context import SERVICES, Services
@@ -59,6 +60,7 @@ ROUTES = (
     web.delete("/v1/denials", desk.lift_denials, name="lift-denials"),
     web.post("/v1/authentications", using.authenticate, name="authenticate"),
     web.post("/v1/signatures", signing.sign, name="sign"),
+    web.post("/v1/verifications", verifying.verify, name="verify"),
     web.get("/v1/events", streaming.stream_events, name="events"),
     web.get("/openapi.json", serve_openapi, name="openapi"),
 )

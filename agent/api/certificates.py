@@ -83,11 +83,11 @@ def state_view(state: CertificateState) -> dict[str, Any]:
         "state": str(state.name),
         "stateSince": _moment_or_null(state.since),
         "stateReason": state.reason,
-        "revocation": _revocation_view(state.revocation),
+        "revocation": revocation_view(state.revocation),
     }
 
 
-def _revocation_view(verdict: Verdict) -> dict[str, Any]:
+def revocation_view(verdict: Verdict) -> dict[str, Any]:
     """The dates are those of the answer (RFC 6960 §2.4: thisUpdate and nextUpdate)."""
     view = {
         "status": str(verdict.status),

@@ -23,6 +23,7 @@ from agent.certificates.trust import Trust
 from agent.people.desk import Desk
 from agent.services.directory.directory import Directory
 from agent.signing.signing import SigningDesk
+from agent.signing.verification.verifier import Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Services:
     memories: Memories
     trust: Trust
     signing: SigningDesk
+    verifier: Verifier
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from agent.api.schemas import (
     PinBody,
     SignatureBody,
     SituationsBody,
+    VerificationBody,
 )
 
 BODIES: dict[str, type[Body]] = {
@@ -32,6 +33,7 @@ BODIES: dict[str, type[Body]] = {
     "read-situations": SituationsBody,
     "authenticate": AuthenticationBody,
     "sign": SignatureBody,
+    "verify": VerificationBody,
     "keep-certificate": ImportBody,
     "order-certificate": OrderBody,
     "deliver-certificate": DeliveryBody,
@@ -103,7 +105,7 @@ def _done(name: str) -> dict[str, Any]:
 
 def _media(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     media: dict[str, Any] = {"application/json": {"schema": schema}}
-    if name == uploads.ROUTE:
+    if name in uploads.ROUTES:
         files = {"type": "array", "items": {"type": "string", "format": "binary"}}
         media[uploads.MULTIPART] = {"schema": {"type": "object", "properties": {"request": schema, "file": files}}}
     return media

@@ -18,6 +18,7 @@ SMALL_BODY = 64 * 1024
 LARGE_BODY = 16 * 1024 * 1024
 UPLOAD_BODY = 1024 * 1024 * 1024
 MAX_DOCUMENTS = 50
+MAX_ANCHORS = 16
 SECRET_MEMBERS = frozenset({"pin", "puk", "newPin", "oldPin", "code", "password", "passphrase"})
 
 CardNumber = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[0-9A-Za-z]+\Z")]
@@ -115,6 +116,24 @@ class SignatureBody(Body, frozen=True):
     field: Annotated[str, Meta(pattern=r"^[^.\x00-\x1f]{1,64}\Z")] | None = None
     appearance: AppearanceBody | None = None
     card_number: CardNumber | None = None
+
+
+class SignedBody(Body, frozen=True):
+    """A file with signatures; `detached_content`: what they sign, where that is a file of its own."""
+
+    name: Name
+    content: bytes | None = None
+    detached_content: bytes | None = None
+
+
+class VerificationBody(Body, frozen=True):
+    """POST /v1/verifications, as JSON or as the part `request` of an upload whose files hold the contents.
+
+    `anchors`: certificates, DER or PEM, that count as roots instead of those that the agent knows.
+    """
+
+    documents: Annotated[tuple[SignedBody, ...], Meta(min_length=1, max_length=MAX_DOCUMENTS)]
+    anchors: Annotated[tuple[bytes, ...], Meta(max_length=MAX_ANCHORS)] = ()
 
 
 class ImportBody(Body, frozen=True):

@@ -17,12 +17,12 @@ from agent.signing.preparation import SignatureTerms
 from agent.signing.words import RULES, Format, Packaging
 
 MULTIPART = "multipart/form-data"
-ROUTE = "sign"
+ROUTES = frozenset({"sign", "verify"})
 
 
 def takes_uploads(request: web.Request) -> bool:
     """Whether this route takes files besides JSON."""
-    return request.match_info.route.name == ROUTE
+    return request.match_info.route.name in ROUTES
 
 
 async def read_upload(request: web.Request) -> tuple[SignatureBody, list[Document]]:
@@ -30,9 +30,9 @@ async def read_upload(request: web.Request) -> tuple[SignatureBody, list[Documen
 
     Raises CallError, BodyTooLargeError.
     """
-    async with _as_call_errors():
+    async with as_call_errors():
         reader = await request.multipart()
-        body = parse_body(await _read_part(await _next_part(reader, "request"), SMALL_BODY), SignatureBody)
+        body = parse_body(await read_part(await next_part(reader, "request"), SMALL_BODY), SignatureBody)
         if body.format is Format.RAW:
             raise CallError("an upload is not signed in the format raw")
         terms = read_terms(body)
@@ -43,25 +43,36 @@ async def read_upload(request: web.Request) -> tuple[SignatureBody, list[Documen
 
 
 @asynccontextmanager
-async def _as_call_errors() -> AsyncIterator[None]:
+async def as_call_errors() -> AsyncIterator[None]:
+    """Whatever aiohttp raises on a broken body becomes CallError."""
     try:
         yield
     except (ValueError, AssertionError, RuntimeError, LookupError, HttpProcessingError) as error:
         raise CallError("the body is not multipart/form-data as RFC 7578 has it") from error
 
 
-async def _next_part(reader: MultipartReader, what: str) -> BodyPartReader:
+async def next_part(reader: MultipartReader, what: str) -> BodyPartReader:
+    """The part that has to follow. Raises CallError."""
     part = await reader.next()
-    if not isinstance(part, BodyPartReader):
+    if part is None:
         raise CallError(f"the part for {what} is missing")
-    if hdrs.CONTENT_TRANSFER_ENCODING in part.headers or hdrs.CONTENT_ENCODING in part.headers:
-        raise CallError("a part is sent as it is, without an encoding")
+    part = require_plain(part)
     if what == "request" and part.name != "request":
         raise CallError("the first part is named request")
     return part
 
 
-async def _read_part(part: BodyPartReader, cap: int) -> bytes:
+def require_plain(part: MultipartReader | BodyPartReader) -> BodyPartReader:
+    """Raise CallError for a part of parts, and for one in an encoding."""
+    if not isinstance(part, BodyPartReader):
+        raise CallError("a part holds no parts")
+    if hdrs.CONTENT_TRANSFER_ENCODING in part.headers or hdrs.CONTENT_ENCODING in part.headers:
+        raise CallError("a part is sent as it is, without an encoding")
+    return part
+
+
+async def read_part(part: BodyPartReader, cap: int) -> bytes:
+    """All of a part. Raises BodyTooLargeError."""
     content = bytearray()
     while piece := await part.read_chunk():
         content += piece
@@ -73,11 +84,11 @@ async def _read_part(part: BodyPartReader, cap: int) -> bytes:
 async def _read_document(reader: MultipartReader, document: DocumentBody, terms: SignatureTerms) -> Document:
     if document.content is not None or document.digest is not None or document.digest_algorithm is not None:
         raise CallError("in an upload the contents follow as files")
-    part = await _next_part(reader, document.name)
+    part = await next_part(reader, document.name)
     if part.filename is not None and part.filename != document.name:
         raise CallError(f"the file {part.filename!r} stands where the document {document.name!r} is expected")
     if terms.packaging is not Packaging.DETACHED or not RULES[terms.format].takes_digests:
-        content = await _read_part(part, LARGE_BODY)
+        content = await read_part(part, LARGE_BODY)
         return Document.of(document.name, content, document.media_type, document.uri)
     size, sha256 = await _hash_part(part)
     return Document(document.name, size, sha256, None, document.media_type, document.uri)

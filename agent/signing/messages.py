@@ -100,8 +100,13 @@ class MessageError(ValueError):
 
 def write_message(message: Message, blobs: Sequence[bytes] = ()) -> list[bytes]:
     """The pieces to send. `message.blobs` is filled in here."""
-    header = msgspec.json.encode(msgspec.structs.replace(message, blobs=tuple(map(len, blobs))))
-    return [LENGTH.pack(len(header)), header, *blobs]
+    return [*write_header(message, list(map(len, blobs))), *blobs]
+
+
+def write_header(message: Message, lengths: Sequence[int]) -> list[bytes]:
+    """The same without the blobs, whose lengths in bytes are these."""
+    header = msgspec.json.encode(msgspec.structs.replace(message, blobs=tuple(lengths)))
+    return [LENGTH.pack(len(header)), header]
 
 
 def read_length(prefix: bytes) -> int:

@@ -18,7 +18,7 @@ from agent.signing.messages import receive, write_message
 from agent.signing.verification.detection import find_family, unwrap
 from agent.signing.verification.findings import Finding, UnreadableError
 from agent.signing.verification.judging import Court
-from agent.signing.verification.messages import DocumentJudged, DocumentReason, Head, Judged, Verified, Verify
+from agent.signing.verification.messages import DocumentJudged, DocumentReason, Head, Verified, Verify
 from agent.signing.verification.readers import load_reader
 
 LIFE_S: Final = 120
@@ -58,9 +58,7 @@ def _verify_one(court: Court, head: Head, blobs: Iterator[bytes]) -> DocumentJud
     except Exception as error:  # noqa: BLE001 - the edge: libraries meet documents that nobody foresaw
         log.warning("a document cannot be read: %s", type(error).__name__)
         return DocumentJudged(name=head.name, reason=DocumentReason.UNREADABLE, hint=type(error).__name__)
-    return DocumentJudged(
-        name=head.name, signatures=judged, reason=None if judged else DocumentReason.NO_SIGNATURE
-    )
+    return DocumentJudged(name=head.name, signatures=judged, reason=None if judged else DocumentReason.NO_SIGNATURE)
 
 
 def read(content: bytes, detached: bytes | None) -> list[Finding]:
@@ -76,8 +74,6 @@ def read(content: bytes, detached: bytes | None) -> list[Finding]:
     if len(findings) > MAX_SIGNATURES:
         raise UnreadableError(f"more than {MAX_SIGNATURES} signatures")
     return findings
-
-
 
 
 def _limit_self() -> None:

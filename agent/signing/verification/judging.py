@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from agent.certificates.revocation.verdict import NOT_CHECKED, Status as RevocationStatus, Verdict, unknown
+from agent.certificates.revocation.verdict import NOT_CHECKED, Verdict, unknown
 from agent.certificates.revocation.verdict import Reason as Unknown
+from agent.certificates.revocation.verdict import Status as RevocationStatus
 from agent.signing.verification.findings import Finding, Reason
 from agent.signing.verification.messages import Judged, Status, Trust
 from agent.signing.verification.paths import Chain, Paths
@@ -66,25 +68,8 @@ class Court:
             return _decide(case.finding, Reason.ISSUER_UNKNOWN, **known)
         verdict = self._find_revocation(case, chain)
         known |= {"trusted": True, "is_test": self._paths.is_barren(chain), "revocation": verdict}
-        reason, hint = self._find_fault(case, verdict)
+        reason, hint = next(_list_faults(case, verdict), (None, ""))
         return _decide(case.finding, reason, hint=hint, **known)
-
-    def _find_fault(self, case: _Case, verdict: Verdict) -> tuple[Reason | None, str]:
-        """The gravest reason against it, or none."""
-        certificate, at = case.certificate, case.proof.at
-        if not may_sign_documents(certificate):
-            return Reason.KEY_USAGE, "the certificate is not for signatures of documents"
-        if not is_strong(certificate):
-            return Reason.ALGORITHM_REFUSED, "the key is too short, or of an unknown kind"
-        if verdict.status is RevocationStatus.REVOKED:
-            return Reason.REVOKED, f"revoked: {verdict.reason or 'unspecified'}"
-        if at > certificate.not_after:
-            return Reason.EXPIRED, "it has expired, and no time-stamp proves that the signature is older"
-        if at < certificate.not_before:
-            return Reason.EXPIRED, "it was not valid yet"
-        if verdict.status is RevocationStatus.UNKNOWN and verdict.reason != Unknown.TEST_CARD:
-            return Reason.REVOCATION_UNKNOWN, f"nothing is known of a revocation: {verdict.reason}"
-        return None, ""
 
     def _find_revocation(self, case: _Case, chain: Chain) -> Verdict:
         """Of the signer, then of each authority between that only the signature knows of.
@@ -103,6 +88,23 @@ class Court:
             if above.status is not RevocationStatus.GOOD and is_fault:
                 verdict = above
         return verdict
+
+
+def _list_faults(case: _Case, verdict: Verdict) -> Iterator[tuple[Reason, str]]:
+    """Everything that speaks against the signer, the gravest first."""
+    certificate, at = case.certificate, case.proof.at
+    if not may_sign_documents(certificate):
+        yield Reason.KEY_USAGE, "the certificate is not for signatures of documents"
+    if not is_strong(certificate):
+        yield Reason.ALGORITHM_REFUSED, "the key is too short, or of an unknown kind"
+    if verdict.status is RevocationStatus.REVOKED:
+        yield Reason.REVOKED, f"revoked: {verdict.reason or 'unspecified'}"
+    if at > certificate.not_after:
+        yield Reason.EXPIRED, "it has expired, and no time-stamp proves that the signature is older"
+    if at < certificate.not_before:
+        yield Reason.EXPIRED, "it was not valid yet"
+    if verdict.status is RevocationStatus.UNKNOWN and verdict.reason != Unknown.TEST_CARD:
+        yield Reason.REVOCATION_UNKNOWN, f"nothing is known of a revocation: {verdict.reason}"
 
 
 def _dates(case: _Case) -> dict[str, Any]:

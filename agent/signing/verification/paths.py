@@ -83,8 +83,10 @@ def _parse(listed_der: Iterable[bytes]) -> list[Certificate]:
 
 
 def _holds(certificate: Certificate, chain: Chain, at: datetime) -> bool:
-    """Whether constraints on names and policies and critical extensions are met too. Its own dates are not looked at:
-    they are a reason of their own."""
+    """Whether constraints on names and policies and critical extensions are met too.
+
+    Its own dates are not looked at: they are a reason of their own.
+    """
     *between, root = (x509.Certificate.load(each.der) for each in chain)
     leaf = x509.Certificate.load(certificate.der)
     path = ValidationPath(CertTrustAnchor(root), list(reversed(between)), leaf)

@@ -43,9 +43,7 @@ def prove(stamps: Iterable[Stamp], evidence: Evidence, paths: Paths, revocations
     return proof
 
 
-def _believe(
-    stamp: Stamp, evidence: Evidence, paths: Paths, when: tuple[Revocations, datetime]
-) -> Certificate | None:
+def _believe(stamp: Stamp, evidence: Evidence, paths: Paths, when: tuple[Revocations, datetime]) -> Certificate | None:
     """The certificate of an authority that may stamp, and was good at the time of the stamp and at that moment."""
     revocations, at = when
     try:

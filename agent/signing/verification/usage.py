@@ -46,7 +46,9 @@ def may_stamp(certificate: Certificate) -> bool:
         usage, purposes = read_key_usage(certificate), read_purposes(certificate)
     except CardUnknownError:
         return False
-    return purposes == {PURPOSE_STAMPING} and (usage is None or bool(usage & {DIGITAL_SIGNATURE, NON_REPUDIATION}))
+    return purposes == frozenset({PURPOSE_STAMPING}) and (
+        usage is None or bool(usage & {DIGITAL_SIGNATURE, NON_REPUDIATION})
+    )
 
 
 def is_strong(certificate: Certificate) -> bool:

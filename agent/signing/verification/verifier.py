@@ -1,0 +1,153 @@
+"""Have signatures verified by a child process, one for each request: a hostile document costs that child alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from agent.certificates.chains import Authorities, Chains
+from agent.children import NETWORK, child_command, clean_environment
+from agent.signing.messages import LENGTH, MessageError, read_header, read_length, write_header
+from agent.signing.preparation import Outside
+from agent.signing.verification.messages import DocumentJudged, DocumentReason, Head, Trust, Verified, Verify
+
+NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
+MOST: Final = 2
+ANSWER_S: Final = 90.0
+PIECE: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Bytes in an open file of this process, from its beginning."""
+
+    file: BinaryIO
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A file with signatures, and the one that they sign where it stands apart."""
+
+    name: str
+    content: Held
+    detached: Held | None = None
+
+    @property
+    def parts(self) -> list[Held]:
+        """What the child is sent, in order."""
+        return [self.content, *filter(None, [self.detached])]
+
+
+class Verifier:
+    """Verify by what this workstation believes; MOST at a time, who comes later waits."""
+
+    def __init__(self, chains: Chains, outside: Outside, command: Sequence[str] | None = None) -> None:
+        self._chains = chains
+        self._outside = outside
+        self._command = tuple(command or child_command("_verification"))
+        self._places = asyncio.Semaphore(MOST)
+        self.timeout_s = ANSWER_S
+
+    async def verify(
+        self, questions: Sequence[Question], anchors_der: Sequence[bytes] = (), *, may_ask: bool = True
+    ) -> list[DocumentJudged]:
+        """Judge every signature. `anchors_der`: count instead of the workstation's own roots.
+
+        `may_ask` False: nobody is asked about revocation. A document that stops the child is told as unreadable.
+        """
+        trust = await asyncio.to_thread(self._describe, anchors_der)
+        trust = trust if may_ask else _ask_nobody(trust)
+        async with self._places:
+            try:
+                return await self._run(questions, trust)
+            except (TimeoutError, OSError, EOFError, MessageError):
+                if len(questions) == 1:
+                    return [_stopped(questions[0])]
+            return [await self._run_alone(question, trust) for question in questions]
+
+    async def _run_alone(self, question: Question, trust: Trust) -> DocumentJudged:
+        """Find out which of several it was."""
+        try:
+            (judged,) = await self._run([question], trust)
+        except (TimeoutError, OSError, EOFError, MessageError):
+            return _stopped(question)
+        return judged
+
+    def _describe(self, anchors_der: Sequence[bytes]) -> Trust:
+        known = self._chains.list_authorities()
+        if anchors_der:
+            links = tuple(dict.fromkeys((*known.roots_der, *known.links_der)))
+            known = Authorities(tuple(anchors_der), links, known.barren_der)
+        outside = self._outside
+        return Trust(known, outside.timestamp_authorities_der, outside.hosts, outside.folder)
+
+    async def _run(self, questions: Sequence[Question], trust: Trust) -> list[DocumentJudged]:
+        heads = tuple(Head(each.name, each.detached is not None) for each in questions)
+        parts = [part for each in questions for part in each.parts]
+        async with _child(self._command) as process, asyncio.timeout(self.timeout_s):
+            await _send(process, Verify(documents=heads, trust=trust), parts)
+            answer = await _receive(process)
+        if [each.name for each in answer.documents] != [each.name for each in questions]:
+            raise MessageError("an answer about other documents")
+        return list(answer.documents)
+
+
+def _ask_nobody(trust: Trust) -> Trust:
+    """The same, with nobody to ask."""
+    return Trust(trust.authorities, trust.stamping_der, (), trust.folder)
+
+
+def _stopped(question: Question) -> DocumentJudged:
+    hint = "reading it takes too much time or memory"
+    return DocumentJudged(name=question.name, reason=DocumentReason.UNREADABLE, hint=hint)
+
+
+@asynccontextmanager
+async def _child(command: Sequence[str]) -> AsyncIterator[Process]:
+    """A process that is gone when the block ends."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        env=clean_environment(os.environ, NETWORK),
+        creationflags=NO_CONSOLE,
+        start_new_session=True,  # a Ctrl-C meant for the agent is none for its child
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        await process.wait()
+
+
+async def _send(process: Process, message: Verify, parts: Iterable[Held]) -> None:
+    """Write the question; a child that died meanwhile is found out when its answer is missing."""
+    assert process.stdin is not None
+    parts = list(parts)
+    with contextlib.suppress(ConnectionError):
+        for piece in write_header(message, [part.size for part in parts]):
+            process.stdin.write(piece)
+        for part in parts:
+            part.file.seek(0)
+            while piece := part.file.read(PIECE):
+                process.stdin.write(piece)
+                await process.stdin.drain()
+        process.stdin.write_eof()
+
+
+async def _receive(process: Process) -> Verified:
+    assert process.stdout is not None
+    length = read_length(await process.stdout.readexactly(LENGTH.size))
+    answer: Verified = read_header(await process.stdout.readexactly(length), Verified)
+    return answer
