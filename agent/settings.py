@@ -51,6 +51,8 @@ class Settings:
     `test_authorities`, `intermediate_authorities`: files, or folders of files, of certificates; see `TrustTerms`.
     `trust_test_cards`: the test root of the data folder counts as a root, as it does with `virtual` and `unattended`.
     `revocation` False: nobody is asked whether a certificate is revoked; `revocation_hosts`: who may be asked.
+    `timestamp_url`: the time-stamp authority (RFC 3161); `timestamp_authorities`: files or folders of certificates that
+    vouch for it; `timestamp_hosts`: who may be asked about their revocation, besides `revocation_hosts`.
     `door` False: PKCS#11 programs find no agent.
     """
 
@@ -74,6 +76,9 @@ class Settings:
     trust_test_cards: bool = False
     revocation: bool = True
     revocation_hosts: tuple[str, ...] = REVOCATION_HOSTS
+    timestamp_url: str | None = None
+    timestamp_authorities: tuple[Path, ...] = ()
+    timestamp_hosts: tuple[str, ...] = ()
     door: bool = True
 
 
@@ -231,14 +236,23 @@ def _card_access(value: Any) -> str:
     return str(value)
 
 
-def _service_url(value: Any) -> str:
-    """An https address, without credentials, query, or anything that two readers could understand in two ways."""
-    text = _text(value)
-    parts = urlsplit(text)
-    plain = text.isascii() and text.isprintable() and not set(text) & set(" @?#\\%")
-    if parts.scheme != "https" or not plain or not parts.hostname or parts.port == 0 or ".." in parts.path:
-        raise ValueError(value)
-    return text
+def _service_url(*schemes: str) -> Callable[[Any], str]:
+    """An address, without credentials, query, or anything that two readers could understand in two ways."""
+
+    def convert(value: Any) -> str:
+        text = _text(value)
+        parts = urlsplit(text)
+        plain = text.isascii() and text.isprintable() and not set(text) & set(" @?#\\%")
+        if parts.scheme not in schemes or not plain or not parts.hostname or parts.port == 0 or ".." in parts.path:
+            raise ValueError(value)
+        return text
+
+    return convert
+
+
+def _timestamp_url(value: Any) -> str | None:
+    """Plain http too: a time-stamp is signed, and shows a hash to whoever listens. An empty text sets none."""
+    return None if value == "" else _service_url("http", "https")(value)
 
 
 def _software_keys(value: Any) -> str:
@@ -272,11 +286,14 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "pin_session_uses": _bounded(MAX_SESSION_USES),
     "pin_pads": _boolean,
     "directory": _boolean,
-    "directory_url": _service_url,
+    "directory_url": _service_url("https"),
     "test_authorities": _paths(MAX_PATHS),
     "intermediate_authorities": _paths(MAX_PATHS),
     "trust_test_cards": _boolean,
     "revocation": _boolean,
     "revocation_hosts": _hosts,
+    "timestamp_url": _timestamp_url,
+    "timestamp_authorities": _paths(MAX_PATHS),
+    "timestamp_hosts": _hosts,
     "door": _boolean,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
+from agent.certificates.authority_files import read_authorities
 from agent.certificates.trust import FOLDER
 from agent.settings import Settings
 from agent.signing.preparation import Outside
@@ -19,5 +20,11 @@ def open_workshop(settings: Settings, stack: AsyncExitStack) -> Workshop:
 
 def describe_outside(settings: Settings) -> Outside:
     """Whom workers may ask."""
-    hosts = settings.revocation_hosts if settings.revocation else ()
-    return Outside(hosts=hosts, folder=str(settings.data_dir / FOLDER))
+    hosts = (*settings.revocation_hosts, *settings.timestamp_hosts) if settings.revocation else ()
+    paths = (*settings.timestamp_authorities, *settings.test_authorities) if settings.timestamp_url else ()
+    return Outside(
+        timestamp_url=settings.timestamp_url,
+        timestamp_authorities_der=tuple(authority.der for authority in read_authorities(paths)),
+        hosts=hosts,
+        folder=str(settings.data_dir / FOLDER),
+    )

@@ -21,7 +21,7 @@ from support.certificates import sign_again
 from support.certomancer import Pki
 from support.web import Answer, reply, say, web
 
-from agent.certificates.revocation import child
+from agent.certificates.revocation import asking
 from agent.certificates.revocation.addresses import Addresses, read_addresses
 from agent.certificates.revocation.checker import Checker, CheckFailedError
 from agent.certificates.revocation.child import check
@@ -76,7 +76,7 @@ def patience(mood: str) -> Iterator[None]:
     """Not long with those who never end."""
     with pytest.MonkeyPatch.context() as patch:
         if mood in ("hang", "drip"):
-            patch.setattr(child, "FETCH_S", 0.5)
+            patch.setattr(asking, "FETCH_S", 0.5)
         yield
 
 
@@ -124,7 +124,7 @@ def test_attack_a_responder_that_misbehaves(pki: Pki, ask: Ask, mood: str, reaso
     with pki.mood(MOODY, mood), patience(mood):
         began = time.monotonic()
         assert ask("moody") == Verdict(Status.UNKNOWN, reason=reason)
-        assert time.monotonic() - began < child.FETCH_S + 5
+        assert time.monotonic() - began < asking.FETCH_S + 5
     assert ask("moody").status is Status.GOOD
 
 

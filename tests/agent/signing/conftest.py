@@ -1,12 +1,13 @@
-"""A signature key for formats, and workshops that end with their test."""
+"""Signature keys for formats, a served PKI with time-stamps, and workshops that end with their test."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from support.certomancer import Pki, served_pki
 from support.signing_keys import SigningKey
 
 from agent.signing.preparation import Outside
@@ -17,6 +18,25 @@ from agent.signing.workshop import Workshop
 def key(made_folder: Path) -> SigningKey:
     """The signature key of a virtual CPS, outside of it."""
     return SigningKey.of_card(made_folder)
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pki]:
+    """A PKI that publishes what it revokes, and stamps."""
+    with served_pki(tmp_path_factory.mktemp("pki")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def published_key(pki: Pki) -> SigningKey:
+    """The key of a card whose revocation is published."""
+    return SigningKey(pki.key, pki.der("good"), tuple(pki.chain()))
+
+
+@pytest.fixture
+def outside(pki: Pki, tmp_path: Path) -> Outside:
+    """Its time-stamp authority, believed, and its host."""
+    return Outside(pki.url("tsa/tsa"), (pki.der("root"),), (pki.host,), str(tmp_path / "revocation"))
 
 
 @pytest.fixture

@@ -1,0 +1,164 @@
+"""CMS SignedData as it is read here (RFC 5652 §5): certificates, and the check of one signer's value.
+
+Stricter than the libraries: signed attributes are required, each stands once, and hash, signature algorithm and key
+are of a list. The outer layers may be BER, as many programs write them; what is hashed is hashed as it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from asn1crypto import cms, tsp, x509
+from pyhanko.sign.general import check_ess_certid, match_issuer_serial
+from pyhanko.sign.validation.errors import SignatureValidationError
+from pyhanko.sign.validation.generic_cms import validate_sig_integrity
+
+from agent.signing.verification.findings import Reason
+
+Imprint = Callable[[str], bytes]
+"""The digest of what is signed, by the name of a hash; b"" where it is not known for that hash."""
+
+HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
+MIN_RSA_BITS: Final = 2048
+MAX_RSA_BITS, MAX_EXPONENT_BITS = 8192, 64
+MAX_SIGNERS: Final = 64
+MAX_CERTIFICATES: Final = 256
+CURVES: Final = frozenset(
+    {"secp256r1", "secp384r1", "secp521r1", "brainpoolp256r1", "brainpoolp384r1", "brainpoolp512r1"}
+)
+
+
+class SignatureFaultError(Exception):
+    """A signature does not hold. `reason`: why, in a word; the message is for a developer."""
+
+    def __init__(self, reason: Reason, hint: str) -> None:
+        super().__init__(hint)
+        self.reason = reason
+
+
+@contextmanager
+def any_bytes() -> Iterator[None]:
+    """Whatever the libraries raise on bytes of others becomes a SignatureFaultError."""
+    try:
+        yield
+    except SignatureFaultError:
+        raise
+    except SignatureValidationError as error:
+        raise SignatureFaultError(Reason.MALFORMED, str(error.failure_message)) from error
+    except Exception as error:  # the edge to asn1crypto and pyHanko: KeyError, AttributeError, RecursionError …
+        raise SignatureFaultError(Reason.MALFORMED, f"it cannot be read ({type(error).__name__})") from error
+
+
+def load_signed_data(content: bytes) -> cms.SignedData:
+    """Parse a ContentInfo around SignedData, with nothing after it. Raises SignatureFaultError."""
+    with any_bytes():
+        info = cms.ContentInfo.load(content, strict=True)
+        if info["content_type"].native != "signed_data":
+            raise SignatureFaultError(Reason.MALFORMED, "no CMS signed data")
+        data: cms.SignedData = info["content"]
+        if len(data["signer_infos"]) > MAX_SIGNERS or len(list_certificates(data)) > MAX_CERTIFICATES:
+            raise SignatureFaultError(Reason.MALFORMED, "more signers or certificates than are read")
+        return data
+
+
+def list_certificates(data: cms.SignedData) -> list[x509.Certificate]:
+    """The X.509 certificates that it carries."""
+    return [choice.chosen for choice in data["certificates"] or () if choice.name == "certificate"]
+
+
+def find_attribute(attributes: Iterable[Any], name: str) -> Any | None:
+    """The value of an attribute; None without. Raises SignatureFaultError when it stands twice or has not one value."""
+    found = [each for each in attributes or () if each["type"].native == name]
+    if not found:
+        return None
+    if len(found) > 1 or len(found[0]["values"]) != 1:
+        raise SignatureFaultError(Reason.MALFORMED, f"{name} stands more than once")
+    return found[0]["values"][0]
+
+
+def find_signer_certificate(signer: cms.SignerInfo, certificates: Iterable[x509.Certificate]) -> x509.Certificate:
+    """The one that the signer names, in its identifier and in signing-certificate. Raises SignatureFaultError."""
+    named = [each for each in certificates if _is_named(signer["sid"], each)]
+    for certificate in named:
+        if matches_reference(signer, certificate) is not False:
+            return certificate
+    hint = "signing-certificate names another certificate" if named else "the signer's certificate is not in it"
+    raise SignatureFaultError(Reason.CERTIFICATE_ABSENT, hint)
+
+
+def _is_named(identifier: cms.SignerIdentifier, certificate: x509.Certificate) -> bool:
+    if identifier.name == "issuer_and_serial_number":
+        return bool(match_issuer_serial(identifier.chosen, certificate))
+    return bool(certificate.key_identifier) and certificate.key_identifier == identifier.chosen.native
+
+
+def matches_reference(signer: cms.SignerInfo, certificate: x509.Certificate) -> bool | None:
+    """Whether signing-certificate-v2, or its forerunner, names this one (RFC 5035 §3, §4); None without either."""
+    attributes = signer["signed_attrs"]
+    value = find_attribute(attributes, "signing_certificate_v2")
+    if value is None:
+        value = find_attribute(attributes, "signing_certificate")
+    if value is None:
+        return None
+    reference: tsp.ESSCertIDv2 = value["certs"][0]
+    return bool(check_ess_certid(certificate, reference))
+
+
+def check_signer(signer: cms.SignerInfo, certificate: x509.Certificate, content_type: str, imprint: Imprint) -> None:
+    """Check value, digest and attributes of a signer against its certificate. Raises SignatureFaultError."""
+    with any_bytes():
+        attributes = signer["signed_attrs"]
+        if not attributes:
+            raise SignatureFaultError(Reason.MALFORMED, "no signed attributes")
+        _require_once(attributes)
+        _require_key(certificate)
+        digest = imprint(require_algorithms(signer))
+        is_intact, is_valid = validate_sig_integrity(signer, certificate, content_type, digest)
+        if not is_valid:
+            raise SignatureFaultError(Reason.SIGNATURE_WRONG, "the signature value is another key's, or damaged")
+        if not is_intact:
+            raise SignatureFaultError(Reason.ALTERED, "message-digest is that of another content")
+
+
+def _require_once(attributes: Iterable[Any]) -> None:
+    types = [each["type"].dotted for each in attributes]
+    if len(set(types)) != len(types):
+        raise SignatureFaultError(Reason.MALFORMED, "a signed attribute stands more than once")
+
+
+def require_algorithms(signer: cms.SignerInfo) -> str:
+    """Give the name of the signer's hash; it and the signature's must be of the list and agree."""
+    name: str = signer["digest_algorithm"]["algorithm"].native
+    algorithm = signer["signature_algorithm"]
+    scheme: str = algorithm["algorithm"].native
+    fits = scheme in {"rsassa_pkcs1v15", f"{name}_rsa", f"{name}_ecdsa"} or (
+        scheme == "rsassa_pss" and _is_plain_pss(algorithm["parameters"], name)
+    )
+    if name not in HASHES or not fits:
+        raise SignatureFaultError(Reason.ALGORITHM_REFUSED, f"{name} with {scheme}")
+    return name
+
+
+def _is_plain_pss(parameters: Any, name: str) -> bool:
+    """Whether one hash is used throughout, with a salt at least as long as 20 bytes (RFC 4055 §3.1)."""
+    mask = parameters["mask_gen_algorithm"]
+    return (
+        parameters["hash_algorithm"]["algorithm"].native == name
+        and mask["algorithm"].native == "mgf1"
+        and mask["parameters"]["algorithm"].native == name
+        and 20 <= parameters["salt_length"].native <= 64
+        and parameters["trailer_field"].native in (1, "trailer_field_bc")
+    )
+
+
+def _require_key(certificate: x509.Certificate) -> None:
+    key = certificate.public_key
+    if key.algorithm in {"rsa", "rsassa_pss"}:
+        exponent = key["public_key"].parsed["public_exponent"].native
+        fits = MIN_RSA_BITS <= key.bit_size <= MAX_RSA_BITS and exponent.bit_length() <= MAX_EXPONENT_BITS
+    else:
+        fits = key.algorithm == "ec" and key.curve[0] == "named" and key.curve[1] in CURVES
+    if not fits:
+        raise SignatureFaultError(Reason.ALGORITHM_REFUSED, f"a key of {key.bit_size} bits of {key.algorithm}")
