@@ -1,0 +1,75 @@
+"""Signatures that a document holds already: they must not break by one more, nor hide anything from it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from lxml import etree
+
+from agent.signing.errors import DocumentRefusedError
+from agent.signing.xml import DS, Element
+
+NO_SIGNATURES_XPATH: Final = "not(ancestor-or-self::ds:Signature)"
+XPATH: Final = "http://www.w3.org/TR/1999/REC-xpath-19991116"
+XPATH_FILTER: Final = "http://www.w3.org/2002/06/xmldsig-filter2"
+
+_LEAVES_OUT = {
+    XPATH: re.compile(r"not\(ancestor-or-self::(\w+):Signature\)\Z"),
+    XPATH_FILTER: re.compile(r"/(?:/|descendant::)(\w+):Signature\Z"),
+}
+
+
+def tag(name: str) -> str:
+    """A name of XMLDSig, as lxml writes it."""
+    return f"{{{DS}}}{name}"
+
+
+_HIDES = etree.XPath(
+    """
+    boolean(
+      *[not(self::ds:SignedInfo or self::ds:SignatureValue or self::ds:KeyInfo or self::ds:Object)]
+      | ds:Object/*[not(
+          self::ds:Manifest or self::ds:SignatureProperties
+          or local-name() = 'QualifyingProperties' and starts-with(namespace-uri(), 'http://uri.etsi.org/01903/'))]
+      | text()[normalize-space()]
+      | ds:Object/text()[normalize-space()])
+    """,
+    namespaces={"ds": DS},
+)
+"""Of a signature: whether anything stands in it that is not about signatures (XMLDSig, XAdES of any version)."""
+
+
+def refuse_companions(root: Element, name: str) -> None:
+    """Raise DocumentRefusedError for a signature that a further one in the root would break or be blind for."""
+    if root.tag == tag("Signature"):
+        raise DocumentRefusedError("the document is itself a signature", name)
+    for signature in root.iter(tag("Signature")):
+        if _HIDES(signature):
+            raise DocumentRefusedError("it has a signature that holds content of its own", name)
+        if any(_breaks(reference, root) for reference in signature.iterfind(f"{tag('SignedInfo')}/{tag('Reference')}")):
+            raise DocumentRefusedError("it has a signature that a further one in the document would break", name)
+
+
+def _breaks(reference: Element, root: Element) -> bool:
+    return _covers(reference.get("URI"), root) and not any(map(_leaves_out, reference.iter(tag("XPath"), _FILTER)))
+
+
+_FILTER = f"{{{XPATH_FILTER}}}XPath"
+
+
+def _covers(uri: str | None, root: Element) -> bool:
+    """Whether the root is what is signed; of a pointer that is not understood, it is assumed."""
+    if uri is None or uri == "" or uri.startswith("#xpointer"):
+        return True
+    return uri.startswith("#") and uri[1:] in root.attrib.values()
+
+
+def _leaves_out(xpath: Element) -> bool:
+    """Whether it takes all signatures out of what is signed."""
+    algorithm = xpath.getparent().get("Algorithm")
+    expression = re.sub(r"\s+", "", xpath.text or "")
+    found = _LEAVES_OUT[algorithm].match(expression) if algorithm in _LEAVES_OUT else None
+    if found is None or xpath.nsmap.get(found[1]) != DS:
+        return False
+    return bool(algorithm == XPATH or xpath.get("Filter") == "subtract")

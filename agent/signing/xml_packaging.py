@@ -1,0 +1,173 @@
+"""Where a document stands that an XML signature is about: around it, inside it, or beside it (XMLDSig 1.1 §2, §4.4.3).
+
+An enveloped signature leaves out every ds:Signature of the document, not itself alone: so that one more, by somebody
+else, breaks none. What stands in such an element is therefore never taken for a part of the document.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from urllib.parse import quote
+
+from lxml import etree
+
+from agent.signing.documents import Document
+from agent.signing.errors import DocumentRefusedError, TermsRefusedError
+from agent.signing.words import Packaging
+from agent.signing.xml import (
+    BOM,
+    DS,
+    MAX_BYTES,
+    MAX_TEXT,
+    C14n,
+    Element,
+    canonicalise,
+    canonicalise_document,
+    new_id,
+    parse_xml,
+)
+from agent.signing.xml_companions import refuse_companions, tag
+
+OBJECT: Final = tag("Object")
+BYTES: Final = "application/octet-stream"
+TEXT_XML: Final = "text/xml"
+ROOM: Final = 1024 * 1024
+"""What a signature may add to a document, in bytes, without making it too large to be read again."""
+
+_IS_XML = re.compile(r"(text|application)/([a-z0-9.-]+\+)?xml\Z", re.IGNORECASE)
+_URI = re.compile(r"[A-Za-z0-9._~:/?@!$&'()*+,;=\[\]%-]+\Z")
+
+
+class Transform(StrEnum):
+    """What a verifier does to the document before it is hashed (XMLDSig 1.1 §6.6)."""
+
+    BASE64 = "http://www.w3.org/2000/09/xmldsig#base64"
+    ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+    NO_SIGNATURES = "http://www.w3.org/TR/1999/REC-xpath-19991116"
+    EXCLUSIVE = C14n.EXCLUSIVE.value
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What a signature refers to, and the bytes that it stands in.
+
+    `content`: a ds:Object to be held by the signature; `head` and `tail`: the document around the signature.
+    """
+
+    uri: str
+    sha256: bytes
+    media_type: str
+    transforms: tuple[Transform, ...] = ()
+    content: bytes = b""
+    head: bytes = b""
+    tail: bytes = b""
+
+
+def pack(document: Document, packaging: Packaging) -> Packed:
+    """Look at a document and hash what of it is signed. Raises DocumentRefusedError, TermsRefusedError."""
+    if document.uri is not None and packaging is not Packaging.DETACHED:
+        raise TermsRefusedError("only of a detached document the signature gives a uri", document.name)
+    return _PACKERS[packaging](document)
+
+
+def _detach(document: Document) -> Packed:
+    return Packed(_name_outside(document), document.sha256, document.media_type or BYTES)
+
+
+def _name_outside(document: Document) -> str:
+    """A URI reference (RFC 3986 §4.1) that is no fragment of the signature's own document."""
+    if document.uri is None:
+        return quote(document.name, safe="/")
+    if not _URI.match(document.uri):
+        raise TermsRefusedError("no URI, or one with a fragment", document.name)
+    return document.uri
+
+
+def _envelop(document: Document) -> Packed:
+    """Stand inside the document, as the last child of its root."""
+    root = parse_xml(_read(document), document.name)
+    refuse_companions(root, document.name)
+    token = new_id()
+    root.append(etree.Comment(token))
+    head, _, tail = _write_document(root).partition(f"<!--{token}-->".encode())
+    etree.strip_elements(root, tag("Signature"), with_tail=False)
+    transforms = (Transform.ENVELOPED, Transform.NO_SIGNATURES, Transform.EXCLUSIVE)
+    return Packed(
+        "",
+        _hash(canonicalise_document, root, document),
+        document.media_type or TEXT_XML,
+        transforms,
+        head=head,
+        tail=tail,
+    )
+
+
+def _write_document(root: Element) -> bytes:
+    content: bytes = etree.tostring(root.getroottree(), encoding="UTF-8", xml_declaration=True)
+    return content
+
+
+def _read(document: Document) -> bytes:
+    content = document.read()
+    if len(content) > MAX_BYTES - ROOM:
+        raise DocumentRefusedError("too large to hold or be held by an XML signature; sign it detached", document.name)
+    return content
+
+
+def _hash(form: Callable[[Element, C14n], bytes], element: Element, document: Document) -> bytes:
+    try:
+        return hashlib.sha256(form(element, C14n.EXCLUSIVE)).digest()
+    except DocumentRefusedError as error:
+        raise DocumentRefusedError(str(error), document.name) from error
+
+
+def _hold(document: Document) -> Packed:
+    """Hold the document: XML as it is, anything else as base64."""
+    if _is_xml(document):
+        return _hold_xml(document)
+    content = base64.b64encode(_read(document)).decode()
+    if len(content) > MAX_TEXT:
+        raise DocumentRefusedError("too large for an XML signature to hold it; sign it detached", document.name)
+    media_type = document.media_type or BYTES
+    holder = _holder(MimeType=media_type, Encoding=Transform.BASE64.value)
+    holder.text = content
+    return Packed(
+        f"#{holder.get('Id')}", document.sha256, media_type, (Transform.BASE64,), content=etree.tostring(holder)
+    )
+
+
+def _is_xml(document: Document) -> bool:
+    if document.media_type is not None:
+        return _IS_XML.match(document.media_type) is not None
+    return document.read().removeprefix(BOM).lstrip().startswith(b"<")
+
+
+def _hold_xml(document: Document) -> Packed:
+    """Hold the root element; it is put in as bytes, as lxml would exchange its prefixes for those that it meets."""
+    inner = parse_xml(_read(document), document.name)
+    media_type = document.media_type or TEXT_XML
+    holder, token = _holder(MimeType=media_type), new_id()
+    holder.append(etree.Comment(token))
+    content = etree.tostring(holder).replace(
+        f"<!--{token}-->".encode(), etree.tostring(inner, encoding="UTF-8", xml_declaration=False, with_tail=False)
+    )
+    outside = parse_xml(b"<Signature>" + content + b"</Signature>", document.name)  # as deep as it will stand
+    sha256 = _hash(canonicalise, outside[0], document)
+    return Packed(f"#{holder.get('Id')}", sha256, media_type, (Transform.EXCLUSIVE,), content=content)
+
+
+def _holder(**attributes: str) -> Element:
+    return etree.Element(OBJECT, {"Id": new_id(), **attributes}, nsmap={"ds": DS})
+
+
+_PACKERS: Final[Mapping[Packaging, Callable[[Document], Packed]]] = {
+    Packaging.DETACHED: _detach,
+    Packaging.ENVELOPING: _hold,
+    Packaging.ENVELOPED: _envelop,
+}

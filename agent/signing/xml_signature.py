@@ -1,0 +1,111 @@
+"""A ds:Signature (XMLDSig 1.1 §4), from its references to its value."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Final
+
+from lxml import etree
+
+from agent.signing.errors import TermsRefusedError
+from agent.signing.preparation import Signer, Unsigned
+from agent.signing.words import Scheme
+from agent.signing.xml import DS, C14n, Element, canonicalise, new_id
+from agent.signing.xml_companions import NO_SIGNATURES_XPATH, tag
+from agent.signing.xml_packaging import Packed, Transform
+
+SHA256: Final = "http://www.w3.org/2001/04/xmlenc#sha256"
+METHODS: Final = {
+    Scheme.RS256: "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+    Scheme.PS256: "http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1",  # RFC 9231 §2.3.10: salt of 32 bytes
+}
+MEDIA_TYPE: Final = "application/xml"
+
+
+def add(parent: Element, name: str, text: str | None = None, **attributes: str) -> Element:
+    """Add an element, named as lxml does. Raises TermsRefusedError for text that XML cannot hold."""
+    try:
+        child = etree.SubElement(parent, name, attributes)
+        child.text = text
+    except ValueError as error:
+        raise TermsRefusedError("characters that XML cannot hold") from error
+    return child
+
+
+def encode(content: bytes) -> str:
+    """Base64, on one line."""
+    return base64.b64encode(content).decode()
+
+
+class SignatureDraft:
+    """A signature with key information and without value, to which references are added. `root`: the ds:Signature."""
+
+    def __init__(self, signer: Signer) -> None:
+        self.id = new_id()
+        self.root: Element = etree.Element(tag("Signature"), {"Id": self.id}, nsmap={"ds": DS})
+        self.signed_info = add(self.root, tag("SignedInfo"))
+        add(self.signed_info, tag("CanonicalizationMethod"), Algorithm=C14n.EXCLUSIVE.value)
+        add(self.signed_info, tag("SignatureMethod"), Algorithm=METHODS[signer.scheme])
+        self.value = add(self.root, tag("SignatureValue"), Id=new_id())
+        x509 = add(add(self.root, tag("KeyInfo")), tag("X509Data"))
+        for der in (signer.certificate_der, *signer.chain_der[:-1]):
+            add(x509, tag("X509Certificate"), encode(der))
+
+    def refer(self, packed: Packed) -> str:
+        """Sign a document. Gives the id of the reference."""
+        reference_id = new_id()
+        self._add_reference(packed.uri, packed.transforms, packed.sha256, Id=reference_id)
+        return reference_id
+
+    def refer_inside(self, element: Element, kind: str) -> None:
+        """Sign a finished part of the signature itself, by its Id; `kind`: the Type of the reference."""
+        digest = hashlib.sha256(canonicalise(element, C14n.EXCLUSIVE)).digest()
+        self._add_reference(f"#{element.get('Id')}", (Transform.EXCLUSIVE,), digest, Type=kind)
+
+    def _add_reference(self, uri: str, transforms: tuple[Transform, ...], digest: bytes, **attributes: str) -> None:
+        reference = add(self.signed_info, tag("Reference"), URI=uri, **attributes)
+        if transforms:
+            parent = add(reference, tag("Transforms"))
+            for transform in transforms:
+                node = add(parent, tag("Transform"), Algorithm=transform.value)
+                if transform is Transform.NO_SIGNATURES:
+                    add(node, tag("XPath"), NO_SIGNATURES_XPATH)
+        add_digest(reference, digest)
+
+
+def add_digest(parent: Element, sha256: bytes) -> None:
+    """ds:DigestMethod and ds:DigestValue."""
+    add(parent, tag("DigestMethod"), Algorithm=SHA256)
+    add(parent, tag("DigestValue"), encode(sha256))
+
+
+class XmlUnsigned(Unsigned):
+    """A signature of one document; complete, it is an XML document in UTF-8."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, name: str, draft: SignatureDraft, packed: Packed) -> None:
+        self.name = name
+        self._draft = draft
+        self._packed = packed
+
+    @property
+    def to_sign(self) -> bytes:
+        """SignedInfo in its canonical form (XMLDSig 1.1 §3.1.2)."""
+        return canonicalise(self._draft.signed_info, C14n.EXCLUSIVE)
+
+    def complete(self, value: bytes) -> bytes:
+        """Put the value in, then the signature to its place."""
+        self._draft.value.text = encode(value)
+        self._extend()
+        return self._packed.head + self._write() + self._packed.tail
+
+    def _extend(self) -> None:
+        """Add what comes after the value."""
+
+    def _write(self) -> bytes:
+        """The signature, with the document that it holds put in as bytes: parsed, lxml might exchange prefixes."""
+        written: bytes = etree.tostring(self._draft.root)
+        end = written.rindex(b"</")
+        return written[:end] + self._packed.content + written[end:]

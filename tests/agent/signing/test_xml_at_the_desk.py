@@ -1,0 +1,79 @@
+"""XML signatures all the way: a page, the agent, a card, and a program that is not ours."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.agent import Person, RunningAgent, running_agent
+from support.signing_keys import SigningKey
+from support.xmlsec import xmlsec_accepts
+
+from drivers.virtual.kinds import CPS4, open_card_of_kind
+from drivers.virtual.link import VirtualReaders
+
+XML = b'<?xml version="1.0"?><?xml-stylesheet href="cda.xsl"?><a xmlns="urn:hl7-org:v3"><b Id="c">d</b></a>'
+
+
+@pytest.fixture(scope="module")
+def desk_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("desk")
+
+
+@pytest.fixture(scope="module")
+def cards(desk_folder: Path) -> Iterator[VirtualReaders]:
+    made = [open_card_of_kind(desk_folder, kind) for kind in ("cps3", "cps4")]
+    yield VirtualReaders(made)
+    for card in made:
+        card.close()
+
+
+@pytest.fixture
+def person() -> Person:
+    return Person()
+
+
+@pytest.fixture
+async def desk(desk_folder: Path, cards: VirtualReaders, person: Person) -> AsyncIterator[RunningAgent]:
+    SigningKey.of_card(desk_folder).write_chain(desk_folder)
+    cards._stopped = False
+    async with running_agent(desk_folder, person, cards) as agent:
+        await agent.page("POST", "/v1/grants", {"abilities": ["identity", "sign"]})
+        person.asked.clear()
+        yield agent
+
+
+async def sign(desk: RunningAgent, content: bytes = XML, **members: Any) -> list[dict[str, Any]]:
+    document = {"name": "a.xml", "content": base64.b64encode(content).decode()}
+    body = {"format": "xmldsig", "cardNumber": "99900001", "documents": [document], **members}
+    answer = await desk.page("POST", "/v1/signatures", body)
+    assert answer.status == 200, answer.body
+    return list(answer.body["signatures"])
+
+
+def content_of(signature: dict[str, Any]) -> bytes:
+    return base64.b64decode(signature["content"])
+
+
+@pytest.mark.parametrize("packaging", ["enveloped", "enveloping", "detached"])
+async def test_a_card_signs_for_a_page(desk: RunningAgent, packaging: str, tmp_path: Path) -> None:
+    SigningKey.of_card(desk.folder).write_chain(tmp_path)
+    (tmp_path / "a.xml").write_bytes(XML)
+    (signature,) = await sign(desk, packaging=packaging)
+    assert xmlsec_accepts(tmp_path, content_of(signature))
+
+
+async def test_a_hostile_document_is_refused_before_the_person_is_asked(desk: RunningAgent, person: Person) -> None:
+    content = base64.b64encode(b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>").decode()
+    body = {"format": "xmldsig", "documents": [{"name": "a.xml", "content": content}]}
+    answer = await desk.page("POST", "/v1/signatures", body)
+    assert (answer.status, answer.code, answer.body["document"]) == (422, "document-refused", "a.xml")
+    assert person.asked == []
+
+
+async def test_a_card_that_can_signs_with_pss(desk: RunningAgent) -> None:
+    (signature,) = await sign(desk, scheme="PS256", cardNumber=CPS4.serial)
+    assert b"xmldsig-more#sha256-rsa-MGF1" in content_of(signature)
