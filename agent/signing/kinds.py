@@ -12,6 +12,8 @@ KINDS: Final[Mapping[str, str]] = {
     "cms": "agent.signing.cms",
     "cades": "agent.signing.cms",
     "xmldsig": "agent.signing.xmldsig",
+    "jws": "agent.signing.jws",
+    "jades": "agent.signing.jades",
 }
 
 
