@@ -14,6 +14,7 @@ KINDS: Final[Mapping[str, str]] = {
     "xmldsig": "agent.signing.xmldsig",
     "jws": "agent.signing.jws",
     "jades": "agent.signing.jades",
+    "pades": "agent.signing.pades",
 }
 
 

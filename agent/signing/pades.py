@@ -1,0 +1,89 @@
+"""PDF signatures at the PAdES baseline levels (ETSI EN 319 142-1 §6; ISO 32000-1 §12.8), by pyHanko.
+
+What is there stays byte for byte: everything is added behind it, as incremental updates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from asn1crypto import cms
+
+from agent.signing.cms import CMS_VERSION, CardSigner
+from agent.signing.documents import Document
+from agent.signing.errors import TermsRefusedError
+from agent.signing.mechanisms import HASH
+from agent.signing.pdf.files import refusing
+from agent.signing.pdf.layout import Holder, lay_out
+from agent.signing.preparation import (
+    Outside,
+    SignatureTerms,
+    Signer,
+    Unsigned,
+    refuse_options,
+    require_time_stamps,
+)
+from agent.signing.synchronous import run
+from agent.signing.words import Level
+
+TERMS = SignatureTerms
+MEDIA_TYPE = "application/pdf"
+VALUE_BYTES: Final = 512  # of an RSA 4096 key
+STRUCTURE_BYTES: Final = 2048  # of SignedData around certificates and value: attributes, identifiers, lengths
+TOKEN_BYTES: Final = 16 * 1024  # a time-stamp with its authority's chain has 3 to 8 kB
+EXAMPLE: Final = Holder("Camille Martin", "Médecin")
+
+
+class PadesUnsigned(Unsigned):
+    """The signed attributes of one file; complete, it is the PDF with its signature."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, document: Document, terms: SignatureTerms, signer: Signer) -> None:
+        self.name = document.name
+        self._signer = signer
+        holder = Holder(signer.name, signer.profession)
+        with refusing(document.name):
+            self._laid_out = lay_out(document, terms, holder, _measure(signer, terms.level))
+        # Without signing-time: the entry /M says it (EN 319 142-1 §6.3).
+        signing = CardSigner(signer).signed_attrs(self._laid_out.sha256, HASH, use_pades=True)
+        self._attributes: cms.CMSAttributes = run(signing)
+
+    @property
+    def to_sign(self) -> bytes:
+        """DER of the SET OF signed attributes (RFC 5652 §5.4)."""
+        content: bytes = self._attributes.dump()
+        return content
+
+    def complete(self, value: bytes) -> bytes:
+        """Put the value in."""
+        signer = CardSigner(self._signer, value)
+        info = run(signer.async_sign_prescribed_attributes(HASH, self._attributes, cms_version=CMS_VERSION))
+        self._laid_out.room.fill_with_cms(self._laid_out.file, info)
+        return self._laid_out.file.getvalue()
+
+
+def _measure(signer: Signer, level: Level) -> int:
+    """Bytes to leave room for: nobody knows the size of a time-stamp before it is there."""
+    size = VALUE_BYTES + STRUCTURE_BYTES + sum(map(len, (signer.certificate_der, *signer.chain_der)))
+    return size if level is Level.B else size + TOKEN_BYTES
+
+
+def check(documents: Sequence[Document], terms: SignatureTerms, outside: Outside) -> None:
+    """Refuse the options that a PDF has no place for, and every file that could not be signed."""
+    refuse_options(terms, "serialization", "policy", "claimed_role")
+    require_time_stamps(terms.level, outside)
+    for document in documents:
+        with refusing(document.name):
+            lay_out(document, terms, EXAMPLE)
+
+
+def prepare(
+    documents: Sequence[Document], terms: SignatureTerms, signer: Signer, outside: Outside
+) -> Iterator[PadesUnsigned]:
+    """Make one for each file."""
+    if terms.level is not Level.B:
+        raise TermsRefusedError(f"no level {terms.level} yet: {outside.timestamp_url}")
+    for document in documents:
+        yield PadesUnsigned(document, terms, signer)
