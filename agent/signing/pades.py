@@ -47,8 +47,8 @@ class PadesUnsigned(Unsigned):
         with refusing(document.name):
             self._laid_out = lay_out(document, terms, holder, _measure(signer, terms.level))
         # Without signing-time: the entry /M says it (EN 319 142-1 §6.3).
-        signing = CardSigner(signer).signed_attrs(self._laid_out.sha256, HASH, use_pades=True)
-        self._attributes: cms.CMSAttributes = run(signing)
+        attributes = run(CardSigner(signer).signed_attrs(self._laid_out.sha256, HASH, use_pades=True))
+        self._attributes = cms.CMSAttributes.load(attributes.dump())  # what was read is written without a new encoding
 
     @property
     def to_sign(self) -> bytes:

@@ -12,7 +12,9 @@ T = TypeVar("T")
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Give the result. Raises what the coroutine raises."""
-    return _runner().run(work)
+    return (
+        _runner().get_loop().run_until_complete(work)
+    )  # not run(): that sets a signal handler, and takes milliseconds
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from support.openssl import openssl, write_pem
@@ -23,6 +24,17 @@ def make_profile(folder: Path, key: OrganisationKey, *others: OrganisationKey) -
     for number, other in enumerate(others):
         write_pem(folder / "pem", other.certificate_der)
         _run(folder, "certutil", "-A", "-d", database, "-n", f"other {number}", "-t", ",,", "-a", "-i", "pem")
+    return folder
+
+
+def make_database(folder: Path, roots: Sequence[bytes] = ()) -> Path:
+    """A database without keys that believes these roots, for signatures of documents."""
+    folder.mkdir(parents=True)
+    database = f"sql:{folder}"
+    _run(folder, "certutil", "-N", "-d", database, "--empty-password")
+    for number, root in enumerate(roots):
+        write_pem(folder / "pem", root)
+        _run(folder, "certutil", "-A", "-d", database, "-n", f"root {number}", "-t", "C,C,C", "-a", "-i", "pem")
     return folder
 
 

@@ -37,9 +37,10 @@ class Setting:
 
 def write_words(name: str, profession: str | None, at: datetime) -> tuple[str, ...]:
     """What is said: always in French, since the document is, whatever the language of the workstation."""
-    who = f"{name}, {profession[0].lower()}{profession[1:]}" if profession else name
+    if profession:  # which a card may give as a title as well
+        name = f"{name.removeprefix(f'{profession} ')}, {profession[0].lower()}{profession[1:]}"
     day = "1er" if at.day == 1 else str(at.day)
-    return f"Signé par {who}", f"Le {day} {MONTHS[at.month - 1]} {at.year} à {at:%H:%M}"
+    return f"Signé par {name}", f"Le {day} {MONTHS[at.month - 1]} {at.year} à {at:%H:%M}"
 
 
 def fit(words: tuple[str, ...], width: float, height: float) -> Setting:

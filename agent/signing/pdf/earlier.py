@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from agent.signing.errors import DocumentRefusedError
 
 
-def refuse_harm(before: PdfFileReader, after: PdfFileReader) -> None:
-    """Raise DocumentRefusedError when a signature forbids what was added: a certification, or a lock of fields."""
-    allowed = {each.fq_name for each in before.embedded_signatures if _is_kept(each)}
-    for signature in after.embedded_signatures:
-        if signature.fq_name in allowed and not _is_kept(signature):
+def list_earlier(before: PdfFileReader) -> frozenset[str]:
+    """The names of the fields whose signatures allow everything that was added after them."""
+    filled = {name for name, _, _ in enumerate_sig_fields(before, filled_status=True)}
+    return frozenset(each.fq_name for each in _load(before, filled) if _is_kept(each))
+
+
+def refuse_harm(after: PdfFileReader, earlier: frozenset[str]) -> None:
+    """Raise DocumentRefusedError when one of them forbids what was added: a certification, or a lock of fields."""
+    for signature in _load(after, earlier):
+        if not _is_kept(signature):
             raise DocumentRefusedError(f"its signature {signature.fq_name} forbids to sign it once more like that")
+
+
+def _load(reader: PdfFileReader, names: set[str] | frozenset[str]) -> Iterator[EmbeddedPdfSignature]:
+    for name, _, reference in enumerate_sig_fields(reader, filled_status=True):
+        if name in names:
+            yield EmbeddedPdfSignature(reader, reference.get_object(), name)
 
 
 def _is_kept(signature: EmbeddedPdfSignature) -> bool:

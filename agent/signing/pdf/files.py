@@ -57,8 +57,13 @@ def read_file(content: bytes) -> PdfFileReader:
 
 
 def _has_xfa(reader: PdfFileReader) -> bool:
-    form: Any = reader.root.get("/AcroForm")
-    return bool(form) and "/XFA" in form
+    form = entry(reader.root, "/AcroForm")
+    return form is not None and "/XFA" in form
+
+
+def entry(dictionary: Any, key: str) -> Any | None:
+    """What a dictionary holds under a key, wherever in the file that stands; None where it has none."""
+    return dictionary[key] if key in dictionary else None  # noqa: SIM401 - get() gives references
 
 
 def find_inherited(node: Any, key: str) -> Any | None:

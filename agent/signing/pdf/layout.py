@@ -16,7 +16,7 @@ from pyhanko.sign.signers.pdf_cms import Signer as PyHankoSigner
 from agent.signing.documents import Document
 from agent.signing.mechanisms import HASH, find_mechanism
 from agent.signing.pdf.appearance import Style, write_words
-from agent.signing.pdf.earlier import refuse_harm
+from agent.signing.pdf.earlier import list_earlier, refuse_harm
 from agent.signing.pdf.files import open_file, read_file
 from agent.signing.pdf.placement import find_place
 from agent.signing.preparation import SignatureTerms
@@ -65,7 +65,7 @@ def lay_out(document: Document, terms: SignatureTerms, holder: Holder, room: int
     Raises DocumentRefusedError, TermsRefusedError, and what pyHanko raises.
     """
     writer, at = open_file(document), datetime.now().astimezone()
-    has_signatures = bool(writer.prev.embedded_signatures)
+    earlier = list_earlier(writer.prev)
     place = find_place(writer, terms)
     metadata = PdfSignatureMetadata(
         field_name=place.field,
@@ -78,8 +78,8 @@ def lay_out(document: Document, terms: SignatureTerms, holder: Holder, room: int
     style = Style(words=write_words(holder.name, holder.profession, at), turn=place.turn)
     signer = PdfSigner(metadata, Nobody(), stamp_style=style, new_field_spec=place.spec)
     laid_out = _write(signer, writer, at, room)
-    if has_signatures:
-        refuse_harm(read_file(document.read()), read_file(laid_out.file.getvalue()))
+    if earlier:
+        refuse_harm(read_file(laid_out.file.getvalue()), earlier)
     return laid_out
 
 

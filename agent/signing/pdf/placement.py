@@ -13,7 +13,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import SigFieldSpec
 
 from agent.signing.errors import DocumentRefusedError, TermsRefusedError
-from agent.signing.pdf.files import find_inherited
+from agent.signing.pdf.files import entry, find_inherited
 from agent.signing.preparation import Appearance, SignatureTerms
 
 MAX_FIELDS: Final = 10_000
@@ -89,14 +89,14 @@ def _existing(terms: SignatureTerms, field: Any) -> Place:
         raise TermsRefusedError(f"the field {terms.field} is signed already")
     if terms.appearance is not None:
         raise TermsRefusedError(f"the field {terms.field} is there, with its own box: appearance is for new ones")
-    page = field.get("/P")
+    page = entry(field, "/P")
     return Place(terms.field, None, _read_turn(page) if page is not None else 0)
 
 
 def _top_fields(reader: PdfFileReader) -> Iterator[tuple[str, Any]]:
     """The fields at the root of the form, by name; a name is a path from there, and ours are of one step."""
-    form = reader.root.get("/AcroForm")
-    fields = form.get("/Fields", ()) if form else ()
+    form = entry(reader.root, "/AcroForm") or {}
+    fields = entry(form, "/Fields") or ()
     if len(fields) > MAX_FIELDS:
         raise DocumentRefusedError(f"its form has more than {MAX_FIELDS} fields")
     for each in fields:
