@@ -11,6 +11,7 @@ from agent.signing.preparation import Kind
 KINDS: Final[Mapping[str, str]] = {
     "cms": "agent.signing.cms",
     "cades": "agent.signing.cms",
+    "xades": "agent.signing.xades",
     "xmldsig": "agent.signing.xmldsig",
     "jws": "agent.signing.jws",
     "jades": "agent.signing.jades",

@@ -54,19 +54,23 @@ class Transform(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
-    """What a signature refers to, and the bytes that it stands in.
+class Place:
+    """Bytes that a signature stands in: the document around it; `content`, a ds:Object that it is to hold."""
 
-    `content`: a ds:Object to be held by the signature; `head` and `tail`: the document around the signature.
-    """
+    content: bytes = b""
+    head: bytes = b""
+    tail: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What a signature refers to, and where it is to stand."""
 
     uri: str
     sha256: bytes
     media_type: str
     transforms: tuple[Transform, ...] = ()
-    content: bytes = b""
-    head: bytes = b""
-    tail: bytes = b""
+    place: Place = Place()
 
 
 def pack(document: Document, packaging: Packaging) -> Packed:
@@ -98,14 +102,8 @@ def _envelop(document: Document) -> Packed:
     head, _, tail = _write_document(root).partition(f"<!--{token}-->".encode())
     etree.strip_elements(root, tag("Signature"), with_tail=False)
     transforms = (Transform.ENVELOPED, Transform.NO_SIGNATURES, Transform.EXCLUSIVE)
-    return Packed(
-        "",
-        _hash(canonicalise_document, root, document),
-        document.media_type or TEXT_XML,
-        transforms,
-        head=head,
-        tail=tail,
-    )
+    sha256 = _hash(canonicalise_document, root, document)
+    return Packed("", sha256, document.media_type or TEXT_XML, transforms, Place(head=head, tail=tail))
 
 
 def _write_document(root: Element) -> bytes:
@@ -138,7 +136,7 @@ def _hold(document: Document) -> Packed:
     holder = _holder(MimeType=media_type, Encoding=Transform.BASE64.value)
     holder.text = content
     return Packed(
-        f"#{holder.get('Id')}", document.sha256, media_type, (Transform.BASE64,), content=etree.tostring(holder)
+        f"#{holder.get('Id')}", document.sha256, media_type, (Transform.BASE64,), Place(etree.tostring(holder))
     )
 
 
@@ -159,7 +157,7 @@ def _hold_xml(document: Document) -> Packed:
     )
     outside = parse_xml(b"<Signature>" + content + b"</Signature>", document.name)  # as deep as it will stand
     sha256 = _hash(canonicalise, outside[0], document)
-    return Packed(f"#{holder.get('Id')}", sha256, media_type, (Transform.EXCLUSIVE,), content=content)
+    return Packed(f"#{holder.get('Id')}", sha256, media_type, (Transform.EXCLUSIVE,), Place(content))
 
 
 def _holder(**attributes: str) -> Element:

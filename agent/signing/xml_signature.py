@@ -13,7 +13,7 @@ from agent.signing.preparation import Signer, Unsigned
 from agent.signing.words import Scheme
 from agent.signing.xml import DS, C14n, Element, canonicalise, new_id
 from agent.signing.xml_companions import NO_SIGNATURES_XPATH, tag
-from agent.signing.xml_packaging import Packed, Transform
+from agent.signing.xml_packaging import Packed, Place, Transform
 
 SHA256: Final = "http://www.w3.org/2001/04/xmlenc#sha256"
 METHODS: Final = {
@@ -85,10 +85,10 @@ class XmlUnsigned(Unsigned):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, name: str, draft: SignatureDraft, packed: Packed) -> None:
+    def __init__(self, name: str, draft: SignatureDraft, place: Place) -> None:
         self.name = name
         self._draft = draft
-        self._packed = packed
+        self._place = place
 
     @property
     def to_sign(self) -> bytes:
@@ -99,7 +99,7 @@ class XmlUnsigned(Unsigned):
         """Put the value in, then the signature to its place."""
         self._draft.value.text = encode(value)
         self._extend()
-        return self._packed.head + self._write() + self._packed.tail
+        return self._place.head + self._write() + self._place.tail
 
     def _extend(self) -> None:
         """Add what comes after the value."""
@@ -108,4 +108,4 @@ class XmlUnsigned(Unsigned):
         """The signature, with the document that it holds put in as bytes: parsed, lxml might exchange prefixes."""
         written: bytes = etree.tostring(self._draft.root)
         end = written.rindex(b"</")
-        return written[:end] + self._packed.content + written[end:]
+        return written[:end] + self._place.content + written[end:]

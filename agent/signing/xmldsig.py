@@ -29,4 +29,4 @@ def prepare(
         packed = pack(document, terms.packaging)
         draft = SignatureDraft(signer)
         draft.refer(packed)
-        yield XmlUnsigned(document.name, draft, packed)
+        yield XmlUnsigned(document.name, draft, packed.place)

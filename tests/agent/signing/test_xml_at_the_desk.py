@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.agent import Person, RunningAgent, running_agent
 from support.signing_keys import SigningKey
+from support.xadesjs import run_xades_verifier
 from support.xmlsec import xmlsec_accepts
 
 from drivers.virtual.kinds import CPS4, open_card_of_kind
@@ -58,11 +59,12 @@ def content_of(signature: dict[str, Any]) -> bytes:
     return base64.b64decode(signature["content"])
 
 
+@pytest.mark.parametrize("format_", ["xmldsig", "xades"])
 @pytest.mark.parametrize("packaging", ["enveloped", "enveloping", "detached"])
-async def test_a_card_signs_for_a_page(desk: RunningAgent, packaging: str, tmp_path: Path) -> None:
+async def test_a_card_signs_for_a_page(desk: RunningAgent, packaging: str, format_: str, tmp_path: Path) -> None:
     SigningKey.of_card(desk.folder).write_chain(tmp_path)
     (tmp_path / "a.xml").write_bytes(XML)
-    (signature,) = await sign(desk, packaging=packaging)
+    (signature,) = await sign(desk, format=format_, packaging=packaging)
     assert xmlsec_accepts(tmp_path, content_of(signature))
 
 
@@ -75,5 +77,9 @@ async def test_a_hostile_document_is_refused_before_the_person_is_asked(desk: Ru
 
 
 async def test_a_card_that_can_signs_with_pss(desk: RunningAgent) -> None:
-    (signature,) = await sign(desk, scheme="PS256", cardNumber=CPS4.serial)
+    content = XML.replace(b'<?xml-stylesheet href="cda.xsl"?>', b"")  # xadesjs looks at the root alone
+    (signature,) = await sign(desk, content, format="xades", scheme="PS256", cardNumber=CPS4.serial)
     assert b"xmldsig-more#sha256-rsa-MGF1" in content_of(signature)
+    with run_xades_verifier() as xadesjs:
+        assert xadesjs.verify(content_of(signature))
+        assert xadesjs.refuses(content_of(signature).replace(b">d<", b">e<"))

@@ -1,0 +1,117 @@
+"""The properties that make an XML signature XAdES (ETSI EN 319 132-1 §5), in the order of its schema."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+from lxml import etree
+
+from agent.signing.errors import TermsRefusedError
+from agent.signing.evidence import EvidenceSet
+from agent.signing.preparation import Policy, SignatureTerms
+from agent.signing.xml import DS, C14n, Element, new_id
+from agent.signing.xml_companions import tag
+from agent.signing.xml_signature import add, add_digest, encode
+
+XADES: Final = "http://uri.etsi.org/01903/v1.3.2#"
+SIGNED_PROPERTIES: Final = "http://uri.etsi.org/01903#SignedProperties"
+URN_OID: Final = "urn:oid:"
+
+_OID = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,38})){1,32}\Z")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\"<>\\^`{|}]+\Z")
+
+
+def xades(name: str) -> str:
+    """A name of XAdES, as lxml writes it."""
+    return f"{{{XADES}}}{name}"
+
+
+def add_signed_properties(
+    signature: Element, formats: Iterable[tuple[str, str]], terms: SignatureTerms, certificate_der: bytes
+) -> Element:
+    """Add an Object with them; `formats`: id of a reference and its media type. Gives xades:SignedProperties.
+
+    Raises TermsRefusedError.
+    """
+    holder = add(signature, tag("Object"))
+    qualifying = etree.SubElement(
+        holder, xades("QualifyingProperties"), {"Target": f"#{signature.get('Id')}"}, nsmap={"xades": XADES, "ds": DS}
+    )
+    signed = add(qualifying, xades("SignedProperties"), Id=new_id())
+    _add_signature_properties(signed, terms, certificate_der)
+    objects = add(signed, xades("SignedDataObjectProperties"))
+    for reference_id, media_type in formats:
+        described = add(objects, xades("DataObjectFormat"), ObjectReference=f"#{reference_id}")
+        add(described, xades("MimeType"), media_type)
+    return signed
+
+
+def _add_signature_properties(signed: Element, terms: SignatureTerms, certificate_der: bytes) -> None:
+    own = add(signed, xades("SignedSignatureProperties"))
+    add(own, xades("SigningTime"), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    _add_certificate(own, certificate_der)
+    if terms.policy is not None:
+        _add_policy(own, terms.policy)
+    if terms.claimed_role is not None:
+        roles = add(add(own, xades("SignerRoleV2")), xades("ClaimedRoles"))
+        add(roles, xades("ClaimedRole"), terms.claimed_role)
+
+
+def _add_certificate(parent: Element, certificate_der: bytes) -> None:
+    """SigningCertificateV2 (§5.2.2), without the issuer's name: its written form is what programs disagree about."""
+    certificate = add(add(parent, xades("SigningCertificateV2")), xades("Cert"))
+    add_digest(add(certificate, xades("CertDigest")), hashlib.sha256(certificate_der).digest())
+
+
+def _add_policy(parent: Element, policy: Policy) -> None:
+    """SignaturePolicyIdentifier (§5.2.9)."""
+    policy_id = add(add(parent, xades("SignaturePolicyIdentifier")), xades("SignaturePolicyId"))
+    identifier, qualifier = _read_policy_identifier(policy)
+    add(add(policy_id, xades("SigPolicyId")), xades("Identifier"), identifier, **qualifier)
+    add_digest(add(policy_id, xades("SigPolicyHash")), policy.sha256)
+    if policy.uri is not None:
+        qualifiers = add(policy_id, xades("SigPolicyQualifiers"))
+        add(add(qualifiers, xades("SigPolicyQualifier")), xades("SPURI"), policy.uri)
+
+
+def _read_policy_identifier(policy: Policy) -> tuple[str, dict[str, str]]:
+    """The identifier as a URI, and the attribute that an OID has (§5.1.2). Raises TermsRefusedError."""
+    oid = policy.identifier.removeprefix(URN_OID)
+    if _OID.match(oid):
+        return f"{URN_OID}{oid}", {"Qualifier": "OIDAsURN"}
+    if _URI.match(policy.identifier):
+        return policy.identifier, {}
+    raise TermsRefusedError("a policy is identified by an OID or a URI")
+
+
+def add_time_stamp(unsigned: Element, token_der: bytes) -> None:
+    """SignatureTimeStamp (§5.3), over the canonical form of ds:SignatureValue."""
+    stamp = add(unsigned, xades("SignatureTimeStamp"), Id=new_id())
+    add(stamp, tag("CanonicalizationMethod"), Algorithm=C14n.EXCLUSIVE.value)
+    add(stamp, xades("EncapsulatedTimeStamp"), encode(token_der), Id=new_id())
+
+
+def add_evidence(unsigned: Element, evidence: EvidenceSet) -> None:
+    """CertificateValues and RevocationValues (§5.4), of the signer and of who stamped."""
+    certificates = add(unsigned, xades("CertificateValues"))
+    for der in evidence.certificates_der:
+        add(certificates, xades("EncapsulatedX509Certificate"), encode(der))
+    values = add(unsigned, xades("RevocationValues"))
+    for kind, item, contents in (
+        ("CRLValues", "EncapsulatedCRLValue", evidence.crls_der),
+        ("OCSPValues", "EncapsulatedOCSPValue", evidence.ocsps_der),
+    ):
+        if contents:
+            parent = add(values, xades(kind))
+            for der in contents:
+                add(parent, xades(item), encode(der))
+
+
+def add_unsigned_properties(signed_properties: Element) -> Element:
+    """Add the place for what comes after the signature's value."""
+    unsigned = add(signed_properties.getparent(), xades("UnsignedProperties"))
+    return add(unsigned, xades("UnsignedSignatureProperties"))
