@@ -84,7 +84,7 @@ def test_nobody_may_be_asked(pki, outside):
 
 def test_a_test_card(key, outside):
     """It names hosts that there are not."""
-    with pytest.raises(EvidenceError, match=r"none of its hosts .* or it is a test card"):
+    with pytest.raises(EvidenceError, match="none of its hosts, or it is a test card"):
         gather_evidence(key.certificate_der, key.chain_der, outside)
 
 
