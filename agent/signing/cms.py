@@ -1,4 +1,7 @@
-"""CMS signatures at CAdES baseline B (ETSI EN 319 122-1 §6, RFC 5652), detached or around the document, by pyHanko."""
+"""CMS signatures, of every CAdES baseline level (ETSI EN 319 122-1 §6, RFC 5652), detached or around the document.
+
+pyHanko builds level B; `cades` adds the others.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from pyhanko.sign.signers import Signer as PyHankoSigner
 from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from agent.signing.cades import Levels, describe_attributes
 from agent.signing.documents import Document
-from agent.signing.errors import TermsRefusedError
 from agent.signing.mechanisms import HASH, find_mechanism
 from agent.signing.preparation import (
     Outside,
@@ -22,7 +25,7 @@ from agent.signing.preparation import (
     require_time_stamps,
 )
 from agent.signing.synchronous import run
-from agent.signing.words import Level, Packaging
+from agent.signing.words import Packaging
 
 TERMS = SignatureTerms
 CONTENT_TYPE = "data"
@@ -53,16 +56,17 @@ class CmsUnsigned(Unsigned):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, document: Document, terms: SignatureTerms, signer: Signer) -> None:
+    def __init__(self, document: Document, terms: SignatureTerms, signer: Signer, levels: Levels) -> None:
         self.name = document.name
         self._document = document
         self._detached = terms.packaging is Packaging.DETACHED
         self._signer = signer
+        self._levels = levels
         self._attributes: cms.CMSAttributes = run(
             CardSigner(signer).signed_attrs(
                 document.sha256,
                 HASH,
-                attr_settings=PdfCMSSignedAttributes(signing_time=datetime.now(UTC)),
+                attr_settings=PdfCMSSignedAttributes(datetime.now(UTC), describe_attributes(terms)),
                 content_type=CONTENT_TYPE,
                 use_pades=True,  # the name that pyHanko gives to CAdES attributes here
                 is_pdf_sig=False,
@@ -76,21 +80,21 @@ class CmsUnsigned(Unsigned):
         return content
 
     def complete(self, value: bytes) -> bytes:
-        """Put the value in."""
+        """Put the value in, and what the level adds. Raises TimeStampError, EvidenceError."""
         content = None if self._detached else {"content_type": CONTENT_TYPE, "content": self._document.read()}
         info = run(
             CardSigner(self._signer, value).async_sign_prescribed_attributes(
                 HASH, self._attributes, cms_version=CMS_VERSION, encap_content_info=content
             )
         )
-        signature: bytes = info.dump()
-        return signature
+        return self._levels.raise_(info, self._document.sha256)
 
 
 def check(documents: Sequence[Document], terms: SignatureTerms, outside: Outside) -> None:
     """Refuse what CMS has no place for."""
-    refuse_options(terms, "serialization", "policy", "claimed_role", "reason", "location", "field", "appearance")
+    refuse_options(terms, "serialization", "reason", "location", "field", "appearance")
     require_time_stamps(terms.level, outside)
+    describe_attributes(terms)
     if terms.packaging is not Packaging.DETACHED:
         for document in documents:
             document.read()
@@ -100,7 +104,6 @@ def prepare(
     documents: Sequence[Document], terms: SignatureTerms, signer: Signer, outside: Outside
 ) -> Iterator[CmsUnsigned]:
     """Make one for each document."""
-    if terms.level is not Level.B:
-        raise TermsRefusedError(f"no level {terms.level} yet: {outside.timestamp_url}")
+    levels = Levels(terms.level, signer, outside)
     for document in documents:
-        yield CmsUnsigned(document, terms, signer)
+        yield CmsUnsigned(document, terms, signer, levels)
