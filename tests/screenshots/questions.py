@@ -36,7 +36,7 @@ LOGIN = PinRequest(PinKind.USE, PAGE, Action.AUTHENTICATE, TEST_CARD, (PAGE.call
 SIGN = PinRequest(
     PinKind.USE, PAGE, Action.SIGN, CARD,
     ("ordonnance-2026-11-25.pdf", "Compte rendu de consultation.docx", "certificat.pdf"),
-    sizes=(184_320, 1_342_177, 912), format="CMS / CAdES-B", certificate=CERTIFICATE, tries_left=3,
+    sizes=(184_320, 1_342_177, 912), format="PDF / PAdES-B", certificate=CERTIFICATE, tries_left=3,
 )  # fmt: skip
 BATCH_NAMES = tuple(f"Feuille de soins n° {n:04d} - patient {n * 7919 % 10000:04d}.pdf" for n in range(1, 1001))
 BATCH = replace(
@@ -81,6 +81,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "sign": SIGN,
     "sign-last-try": replace(SIGN, tries_left=1, session_minutes=15, session_uses=20),
+    "sign-unseen": replace(SIGN, action=Action.SIGN_DIGESTS, format="XAdES-T", sizes=()),
     "sign-hidden-values": replace(SIGN, action=Action.SIGN_RAW, format="RSA", sizes=()),
     "batch": BATCH,
     "verify": PinRequest(PinKind.VERIFY, PROGRAM, Action.VERIFY_PIN, replace(STRUCTURE, test=False), tries_left=2),
