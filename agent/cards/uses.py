@@ -105,13 +105,16 @@ class UnlockedKey:
         """Sign all in slices that leave other programs their turn; on a PIN pad each slice is typed for anew."""
         signatures: list[bytes] = []
         while len(signatures) < len(digests):
-            left = digests[len(signatures) :]
-
-            def work(deadline: Deadline, left: Sequence[Digest] = left) -> list[bytes]:
-                return self.card.token.sign(self.info, left, self._code, deadline)
-
-            signatures += await self._uses.use_code(self.card, work, self._code, self._request)
+            signatures += await self.sign_some(digests[len(signatures) :])
         return signatures
+
+    async def sign_some(self, digests: Sequence[Digest]) -> list[bytes]:
+        """Sign the first of them, as many as one slice takes, and at least one."""
+
+        def work(deadline: Deadline) -> list[bytes]:
+            return self.card.token.sign(self.info, digests, self._code, deadline)
+
+        return await self._uses.use_code(self.card, work, self._code, self._request)
 
 
 class CardUses:

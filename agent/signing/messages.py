@@ -34,26 +34,42 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Prepare(Message, frozen=True, kw_only=True):
-    """Make everything up to the key's values."""
+    """Make everything up to the key's values.
+
+    `apart`: each document on its own, refused or not; `go_on`: what was prepared before waits as well, and comes first.
+    """
 
     kind: str
     terms: msgspec.Raw
     signer: Signer
     outside: Outside
     documents: tuple[Head, ...]
+    apart: bool = False
+    go_on: bool = False
 
 
 class Check(Message, frozen=True, kw_only=True):
-    """Look whether this could be made at all."""
+    """Look whether this could be made at all; `apart`: each document on its own."""
 
     kind: str
     terms: msgspec.Raw
     outside: Outside
     documents: tuple[Head, ...]
+    apart: bool = False
+
+
+class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of several that was refused: its place among them, the name of a SigningError, and its message."""
+
+    place: int
+    error: str
+    message: str
 
 
 class Checked(Message, frozen=True, kw_only=True):
-    """It could."""
+    """It could, apart from what is refused."""
+
+    refused: tuple[Refusal, ...] = ()
 
 
 class Made(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,19 +82,23 @@ class Made(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Prepared(Message, frozen=True, kw_only=True):
-    """The answer to Prepare."""
+    """The answer to Prepare: what was made, without what was refused."""
 
     made: tuple[Made, ...]
+    refused: tuple[Refusal, ...] = ()
 
 
 class Complete(Message, frozen=True, kw_only=True):
-    """The key's values, in the order of what was made."""
+    """The key's values, in the order of what was made, from the first that waits. `apart`: each on its own."""
 
     values: tuple[bytes, ...]
+    apart: bool = False
 
 
 class Completed(Message, frozen=True, kw_only=True):
-    """The signatures, as blobs."""
+    """The signatures, as blobs, without what was refused."""
+
+    refused: tuple[Refusal, ...] = ()
 
 
 class Failed(Message, frozen=True, kw_only=True):

@@ -10,13 +10,13 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from agent.children import NETWORK, child_command, clean_environment
 from agent.signing.documents import Document
-from agent.signing.errors import BY_NAME, WorkshopError
+from agent.signing.errors import BY_NAME, SigningError, WorkshopError
 from agent.signing.messages import (
     LENGTH,
     Answer,
@@ -30,6 +30,7 @@ from agent.signing.messages import (
     MessageError,
     Prepare,
     Prepared,
+    Refusal,
     read_header,
     read_length,
     write_heads,
@@ -44,6 +45,7 @@ ORDER_S: Final = 60.0
 EACH_S: Final = 10.0
 """More for each document: a time-stamp authority may be slow."""
 END_S: Final = 2.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,37 @@ class Job:
             raise WorkshopError("other signatures than expected")
         return contents
 
+    async def check_apart(self, task: Task) -> list[SigningError | None]:
+        """Look at each document by itself: what refuses it, or None. Raises WorkshopError."""
+        heads, contents = write_heads(task.documents)
+        order = Check(kind=task.kind, terms=_encode(task.terms), outside=self._outside, documents=heads, apart=True)
+        answer, _ = await self._exchange(order, contents, Checked, ORDER_S + EACH_S * len(heads))
+        return _put_in_order([None] * (len(heads) - len(answer.refused)), answer.refused)
+
+    async def prepare_apart(self, task: Task, signer: Signer, *, go_on: bool) -> list[Made | SigningError]:
+        """Give what the key is to sign for each document, or what refuses it; `go_on`: after what still waits.
+
+        Raises WorkshopError.
+        """
+        heads, contents = write_heads(task.documents)
+        order = Prepare(
+            kind=task.kind,
+            terms=_encode(task.terms),
+            signer=signer,
+            outside=self._outside,
+            documents=heads,
+            apart=True,
+            go_on=go_on,
+        )
+        answer, _ = await self._exchange(order, contents, Prepared, ORDER_S + EACH_S * len(heads))
+        return _require_count(_put_in_order(answer.made, answer.refused), len(heads))
+
+    async def complete_apart(self, values: Sequence[bytes]) -> list[bytes | SigningError]:
+        """Give the finished signatures of the first that wait, or what keeps each from it. Raises WorkshopError."""
+        order = Complete(values=tuple(values), apart=True)
+        answer, contents = await self._exchange(order, (), Completed, ORDER_S + EACH_S * len(values))
+        return _require_count(_put_in_order(contents, answer.refused), len(values))
+
     async def _exchange(
         self, order: Message, blobs: Sequence[bytes], kind: type[Message], timeout_s: float
     ) -> tuple[Any, list[bytes]]:
@@ -135,6 +168,20 @@ class Job:
 
 def _encode(terms: msgspec.Struct) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(terms))
+
+
+def _put_in_order(made: Sequence[T], refused: Sequence[Refusal]) -> list[T | SigningError]:
+    """What was made with what was refused in its places."""
+    outcomes: list[T | SigningError] = list(made)
+    for refusal in refused:
+        outcomes.insert(refusal.place, BY_NAME.get(refusal.error, WorkshopError)(refusal.message))
+    return outcomes
+
+
+def _require_count(outcomes: list[T], count: int) -> list[T]:
+    if len(outcomes) != count:
+        raise WorkshopError("other outcomes than expected")
+    return outcomes
 
 
 class Workshop:
