@@ -45,13 +45,14 @@ from agent.children import MODULES, NO_DOOR, child_command, clean_environment
 from agent.door.opening import close_door, open_door
 from agent.people.desk import Desk
 from agent.people.dialog_process import DialogPrompt
-from agent.people.presence import Presence, open_presence
+from agent.people.presence import AwayReason, OnAway, Presence, open_presence
 from agent.people.prompt import Prompt, RefusingPrompt
 from agent.people.scripted import ScriptedPrompt
 from agent.servicemanager import ServiceManager
 from agent.services.directory.directory import Directory
 from agent.services.directory.opening import open_directory
 from agent.settings import Settings
+from agent.signing.batches import Batches, Surroundings
 from agent.signing.opening import describe_outside, open_workshop
 from agent.signing.signing import SigningDesk
 from agent.signing.verification.verifier import Verifier
@@ -98,6 +99,7 @@ class Daemon:
         self._presence = presence
         self.port = 0
         self._stopped = asyncio.Event()
+        self._on_away: list[OnAway] = []
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self, on_ready: Callable[[int], None]) -> None:
@@ -176,6 +178,11 @@ class Daemon:
         seen.issuer_is_known = trust.knows_issuer
         means.list_software = software.keeper.list_certificates
         uses = CardUses(cards, CardAsker(cards, desk), sessions, trust.states.is_revoked)
+        signing = SigningDesk(uses, trust.chains, open_workshop(self.settings, stack))
+        around = Surroundings(signing, grants, journal, cards.events, lambda error: find_problem(error).code)
+        batches = Batches(around)
+        stack.push_async_callback(batches.close)
+        self._on_away.append(lambda _: batches.stop_running())
         return Services(
             token=token,
             peers=peer_finder(),
@@ -192,7 +199,8 @@ class Daemon:
             memories=memories,
             software=software,
             trust=trust,
-            signing=SigningDesk(uses, trust.chains, open_workshop(self.settings, stack)),
+            signing=signing,
+            batches=batches,
             verifier=Verifier(trust.chains, describe_outside(self.settings)),
         )
 
@@ -229,9 +237,14 @@ class Daemon:
         sessions = PinSessions(cards, terms, lambda: presence.available)
         stack.callback(sessions.end_where, SessionEnd.STOPPED)
         stack.callback(grants.subscribe(sessions.follow_grants))
-        await presence.start(sessions.leave)
+        self._on_away.append(sessions.leave)
+        await presence.start(self._leave)
         stack.push_async_callback(presence.stop)
         return sessions
+
+    def _leave(self, reason: AwayReason) -> None:
+        for listener in self._on_away:
+            listener(reason)
 
     def _open_sources(self, workers: ModuleWorkers) -> list[Readers]:
         readers = self._readers or self._open_readers()

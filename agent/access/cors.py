@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.access.origin import Origin
 
-ALLOWED_METHODS = ("GET", "POST", "DELETE")
+ALLOWED_METHODS = ("GET", "POST", "PUT", "DELETE")
 ALLOWED_HEADERS = ("content-type",)
 PREFLIGHT_MAX_AGE_S = 60  # short, so that a change of the agent is felt
 

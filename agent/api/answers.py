@@ -12,6 +12,7 @@ from agent.certificates.identifiers import IdentifierKind, Key
 from agent.certificates.revocation.verdict import Source, Status
 from agent.certificates.states import StateName
 from agent.services.directory.values import MailboxKind
+from agent.signing.batch import BatchState, ItemState
 from agent.signing.verification import findings
 from agent.signing.verification import messages as verification
 from agent.signing.words import Format, Level
@@ -104,7 +105,9 @@ DESK: Final[Schema] = {
 STATE = _record({"type": {"const": "state"}, **DESK})
 EVENT = _record(
     {"type": {"enum": list(EventType)}, "reader": TEXT_OR_NULL},
-    _texts("cardNumber", "code", "id", "caller") | {"condition": CONDITION, "kind": KIND},
+    _texts("cardNumber", "code", "id", "caller")
+    | {"condition": CONDITION, "kind": KIND}
+    | dict.fromkeys(("signed", "failed", "left"), NUMBER),
 )
 STATE_OF_CERTIFICATE: Final[Schema] = {
     "state": {"enum": list(StateName)},
@@ -227,6 +230,15 @@ VERIFIED_DOCUMENT = _record(
     _texts("hint", "sentence", "sentenceFr") | {"reason": {"enum": list(verification.DocumentReason)}},
 )
 WEB_EID_TOKEN = _record(_texts("unverifiedCertificate", "algorithm", "signature", "format", "appVersion"))
+BATCH = _record(
+    {"id": TEXT, "state": {"enum": list(BatchState)}, "problem": {"oneOf": [_ref("Problem"), {"type": "null"}]}}
+    | dict.fromkeys(("count", "signed", "failed", "left"), NUMBER)
+)
+BATCH_DOCUMENT = _record(
+    {"name": TEXT, "state": {"enum": list(ItemState)}, "problem": BATCH["properties"]["problem"]}
+    | dict.fromkeys(("needsContent", "seen"), BOOLEAN)
+)
+BATCH_IN_FULL = _record(BATCH["properties"] | {"documents": _list(BATCH_DOCUMENT)})
 CODE_STATE = _record({"cardNumber": TEXT_OR_NULL, "pin": PIN})
 
 COMPONENTS: Final[dict[str, Schema]] = {
@@ -249,6 +261,8 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "JournalEntry": JOURNAL_ENTRY,
     "Signature": SIGNATURE,
     "VerifiedDocument": VERIFIED_DOCUMENT,
+    "Batch": BATCH,
+    "BatchInFull": BATCH_IN_FULL,
     "WebEidToken": WEB_EID_TOKEN,
 }
 ANSWERS: Final[dict[str, Schema]] = {
@@ -282,6 +296,11 @@ ANSWERS: Final[dict[str, Schema]] = {
     "read-denials": _record({"count": NUMBER}),
     "authenticate": _ref("WebEidToken"),
     "verify": _record({"documents": _list(_ref("VerifiedDocument"))}),
+    "make-batch": _ref("Batch"),
+    "list-batches": _record({"batches": _list(_ref("Batch"))}),
+    "read-batch": _ref("BatchInFull"),
+    "start-batch": _ref("Batch"),
+    "read-batch-signature": _ref("Signature"),
     "sign": _record({"signatures": _list(_ref("Signature"))}),
 }
 """By the names of the routes; a route that is not here answers 204, without a body."""

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from agent.access.lately import Lately
 from agent.api import (
+    batches,
     certificates,
     desk,
     directory,
@@ -27,6 +28,7 @@ from agent.api.middleware import answer, gate
 from agent.api.openapi import serve_openapi
 from agent.api.playground import add_playground
 from agent.api.schemas import LARGE_BODY
+from agent.api.uploads import CONTENT_ROUTE
 
 # The names are the journal's words for what was asked.
 ROUTES = (
@@ -61,6 +63,13 @@ ROUTES = (
     web.post("/v1/authentications", using.authenticate, name="authenticate"),
     web.post("/v1/signatures", signing.sign, name="sign"),
     web.post("/v1/verifications", verifying.verify, name="verify"),
+    web.post("/v1/batches", batches.create_batch, name="make-batch"),
+    web.get("/v1/batches", batches.list_batches, name="list-batches"),
+    web.get("/v1/batches/{id}", batches.read_batch, name="read-batch"),
+    web.delete("/v1/batches/{id}", batches.cancel_batch, name="cancel-batch"),
+    web.post("/v1/batches/{id}/start", batches.start_batch, name="start-batch"),
+    web.put("/v1/batches/{id}/documents/{n}", batches.add_content, name=CONTENT_ROUTE),
+    web.get("/v1/batches/{id}/documents/{n}", batches.read_signature, name="read-batch-signature"),
     web.get("/v1/events", streaming.stream_events, name="events"),
     web.get("/openapi.json", serve_openapi, name="openapi"),
 )

@@ -22,6 +22,7 @@ from agent.certificates.forgetting import Memories
 from agent.certificates.trust import Trust
 from agent.people.desk import Desk
 from agent.services.directory.directory import Directory
+from agent.signing.batches import Batches
 from agent.signing.signing import SigningDesk
 from agent.signing.verification.verifier import Verifier
 
@@ -47,6 +48,7 @@ class Services:
     trust: Trust
     signing: SigningDesk
     verifier: Verifier
+    batches: Batches
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ from agent.api.problems import (
     find_problem,
 )
 from agent.api.schemas import LARGE_BODY, UPLOAD_BODY
-from agent.api.uploads import MULTIPART, takes_uploads
+from agent.api.uploads import MULTIPART, takes_content, takes_uploads
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ def _check_call(request: web.Request) -> None:
         raise UnsupportedMediaError
     if hdrs.CONTENT_ENCODING in request.headers:
         raise UnsupportedMediaError("a compressed body")
-    if (request.content_length or 0) > (UPLOAD_BODY if uploads else LARGE_BODY):
+    if (request.content_length or 0) > (UPLOAD_BODY if uploads or takes_content(request) else LARGE_BODY):
         raise BodyTooLargeError
 
 

@@ -12,6 +12,7 @@ from agent import __version__
 from agent.api import uploads
 from agent.api.schemas import (
     AuthenticationBody,
+    BatchBody,
     Body,
     DeliveryBody,
     GrantBody,
@@ -21,6 +22,7 @@ from agent.api.schemas import (
     PinBody,
     SignatureBody,
     SituationsBody,
+    StartBody,
     VerificationBody,
 )
 
@@ -34,6 +36,8 @@ BODIES: dict[str, type[Body]] = {
     "authenticate": AuthenticationBody,
     "sign": SignatureBody,
     "verify": VerificationBody,
+    "make-batch": BatchBody,
+    "start-batch": StartBody,
     "keep-certificate": ImportBody,
     "order-certificate": OrderBody,
     "deliver-certificate": DeliveryBody,
@@ -42,7 +46,7 @@ BODIES: dict[str, type[Body]] = {
 
 async def serve_openapi(request: web.Request) -> web.Response:
     """Describe every /v1 route of this application."""
-    routes = [route for route in request.app.router.routes() if route.method in ("GET", "POST", "DELETE")]
+    routes = [route for route in request.app.router.routes() if route.method in ("GET", "POST", "PUT", "DELETE")]
     return web.json_response(describe(routes))
 
 
@@ -88,6 +92,8 @@ def _operation(route: web.AbstractRoute, path: str) -> dict[str, Any]:
 
         described = {"description": "messages of a WebSocket", "content": {"application/json": {"schema": MESSAGES}}}
         operation["responses"]["101"] = described
+    if name == uploads.CONTENT_ROUTE:
+        operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
     if name in BODIES:
         schema = _schemas()[0][list(BODIES).index(name)]
         operation["requestBody"] = {"required": True, "content": _media(name, schema)}

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.access import errors as access
-from agent.api import foreign_cards, signing_problems, software_problems
+from agent.api import batch_problems, foreign_cards, signing_problems, software_problems
 from agent.cards import errors as cards
 from agent.people import prompt
 from agent.services.directory import errors as directory
+from agent.signing.batch_errors import BatchError
 from agent.signing.errors import SigningError
 from drivers import errors as drivers
 
@@ -69,7 +70,7 @@ class Problem:
             "detail": self.detail,
             "detailFr": self.detail_fr,
         }
-        if isinstance(error, CallError | access.AccessError | cards.CardUseError) and str(error):
+        if isinstance(error, CallError | access.AccessError | cards.CardUseError | BatchError) and str(error):
             document["hint"] = str(error)[:500]
         if isinstance(error, SigningError):
             document |= signing_problems.members(error)
@@ -419,4 +420,9 @@ TABLE: dict[type[BaseException], Problem] = {
         "Une question est déjà posée à la personne. Attendez la réponse, puis réessayez.",
     ),
 }  # fmt: skip
-TABLE.update({kind: _row(*values) for kind, values in {**software_problems.ROWS, **signing_problems.ROWS}.items()})
+TABLE.update(
+    {
+        kind: _row(*values)
+        for kind, values in {**software_problems.ROWS, **signing_problems.ROWS, **batch_problems.ROWS}.items()
+    }
+)

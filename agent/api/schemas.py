@@ -19,6 +19,7 @@ LARGE_BODY = 16 * 1024 * 1024
 UPLOAD_BODY = 1024 * 1024 * 1024
 MAX_DOCUMENTS = 50
 MAX_ANCHORS = 16
+MAX_BATCH = 1000
 SECRET_MEMBERS = frozenset({"pin", "puk", "newPin", "oldPin", "code", "password", "passphrase"})
 
 CardNumber = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[0-9A-Za-z]+\Z")]
@@ -96,14 +97,13 @@ class AppearanceBody(Body, frozen=True):
     height: Annotated[float, Meta(ge=20, le=14_400)] = 70.0
 
 
-class SignatureBody(Body, frozen=True):
-    """POST /v1/signatures, as JSON or as the part `request` of an upload whose files hold the contents.
+class TermsBody(Body, frozen=True, kw_only=True):
+    """How documents are to be signed.
 
     `detached`: the short form of `packaging` detached (true) or the format's other one (false).
     """
 
     format: Format
-    documents: Annotated[tuple[DocumentBody, ...], Meta(min_length=1, max_length=MAX_DOCUMENTS)]
     level: Level | None = None
     packaging: Packaging | None = None
     detached: bool | None = None
@@ -134,6 +134,35 @@ class VerificationBody(Body, frozen=True):
 
     documents: Annotated[tuple[SignedBody, ...], Meta(min_length=1, max_length=MAX_DOCUMENTS)]
     anchors: Annotated[tuple[bytes, ...], Meta(max_length=MAX_ANCHORS)] = ()
+
+
+class SignatureBody(TermsBody, frozen=True, kw_only=True):
+    """POST /v1/signatures, as JSON or as the part `request` of an upload whose files hold the contents."""
+
+    documents: Annotated[tuple[DocumentBody, ...], Meta(min_length=1, max_length=MAX_DOCUMENTS)]
+
+
+class BatchDocumentBody(Body, frozen=True):
+    """A document of a batch: the SHA-256 of its content, and what differs from the terms of the whole batch."""
+
+    name: Name
+    digest: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    size: Annotated[int, Meta(ge=0, le=UPLOAD_BODY)] | None = None
+    media_type: MediaType | None = None
+    uri: Uri | None = None
+    format: Format | None = None
+    level: Level | None = None
+    packaging: Packaging | None = None
+
+
+class BatchBody(TermsBody, frozen=True, kw_only=True):
+    """POST /v1/batches: the manifest. Contents that the formats need follow one by one."""
+
+    documents: Annotated[tuple[BatchDocumentBody, ...], Meta(min_length=1, max_length=MAX_BATCH)]
+
+
+class StartBody(Body, frozen=True):
+    """POST /v1/batches/{id}/start: nothing to say."""
 
 
 class ImportBody(Body, frozen=True):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from agent.api.problems import CallError
-from agent.api.schemas import AppearanceBody, DocumentBody, PolicyBody, SignatureBody
+from agent.api.schemas import AppearanceBody, DocumentBody, PolicyBody, TermsBody
 from agent.signing.documents import Document
 from agent.signing.preparation import Appearance, Policy, SignatureTerms
 from agent.signing.words import RULES, Level, Packaging
 
 
-def read_terms(body: SignatureBody) -> SignatureTerms:
+def read_terms(body: TermsBody) -> SignatureTerms:
     """Settle packaging and level by the rules of the format. Raises CallError for what the format does not have."""
     rules, level = RULES[body.format], body.level or Level.B
     if level not in rules.levels:
@@ -36,7 +36,7 @@ def _appearance(body: AppearanceBody | None) -> Appearance | None:
     return None if body is None else Appearance(body.page, body.x, body.y, body.width, body.height)
 
 
-def _packaging(body: SignatureBody, possible: tuple[Packaging, ...]) -> Packaging:
+def _packaging(body: TermsBody, possible: tuple[Packaging, ...]) -> Packaging:
     if body.packaging is not None:
         if body.detached not in (None, body.packaging is Packaging.DETACHED):
             raise CallError("detached and packaging contradict each other")

@@ -13,7 +13,7 @@ from agent.api.problems import find_problem
 from agent.cards.card import Card
 from agent.cards.cards import Cards
 from agent.cards.conditions import Condition
-from agent.cards.events import Event
+from agent.cards.events import Event, EventType
 from agent.cards.places import Place
 from agent.cards.sessions import PinSession, PinSessions
 from agent.cards.software import is_software_number
@@ -260,8 +260,10 @@ def _session_view(session: PinSession, *, with_identity: bool) -> dict[str, Any]
 def may_hear(caller: Caller, event: Event) -> bool:
     """Whether an event is this caller's business: of sessions and grants a page hears only if they are its own.
 
-    And of software certificates nothing else.
+    And of software certificates nothing else. A batch is its owner's business alone.
     """
+    if event.type is EventType.BATCH_PROGRESS:
+        return event.caller is not None and event.caller.key == caller.key
     if caller.kind is CallerKind.PROGRAM:
         return True
     if event.caller is None:
@@ -280,4 +282,4 @@ def event_view(event: Event, *, with_identity: bool) -> dict[str, Any]:
         view |= {"id": event.subject_id, "caller": event.caller.name, "kind": str(event.caller.kind)}
     if event.code is not None:
         view["code"] = event.code
-    return view
+    return view | dict(event.progress or {})

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SIGNING = frozenset({Action.SIGN, Action.SIGN_DIGESTS, Action.SIGN_RAW})
+SIGNING = frozenset({Action.SIGN, Action.SIGN_DIGESTS, Action.SIGN_BATCH, Action.SIGN_RAW})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,7 @@ def _pin_request(request: UseRequest, question: CodeQuestion) -> PinRequest:
         no_code=no_code,
         key=request.key,
         for_login=question.key is not None and is_for_login(question.key),
+        unseen=request.unseen,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,6 +35,7 @@ class EventType(StrEnum):
     GRANT_GIVEN = "grant-given"
     GRANT_REVOKED = "grant-revoked"
     GRANT_EXPIRED = "grant-expired"
+    BATCH_PROGRESS = "batch-progress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Event:
     """One thing that happened; `card_number` is told only to callers who may know identities.
 
     `condition` is the new one of `reader`, or of the whole desk without it. `code` says why, in a word. What concerns
-    one `caller`, its session or its grant (`subject_id`), is told to programs and to the page that it is about.
+    one `caller`, its session or its grant (`subject_id`), is told to programs and to the page that it is about; its
+    batch to the caller alone. `progress`: how many documents of a batch are signed, failed, and left.
     """
 
     type: EventType
@@ -52,6 +54,7 @@ class Event:
     condition: Condition | None = None
     caller: Caller | None = None
     subject_id: str | None = None
+    progress: Mapping[str, int] | None = None
 
 
 class EventBus:

@@ -56,7 +56,8 @@ class UseRequest:
     """What a caller wants of a card. `card_number` None: the only card there is, or the one that the person chooses.
 
     `card`: the very card, as long as it is there. `key`: the label to show of what is used by PKCS#11. `sample`: a
-    digest like those to be signed: a key that cannot sign it is refused before a code is asked.
+    digest like those to be signed: a key that cannot sign it is refused before a code is asked. `unseen`: of how many
+    subjects the caller made the hash.
     """
 
     asker: Asker
@@ -70,6 +71,7 @@ class UseRequest:
     card: Card | None = None
     key: str | None = None
     sample: Digest | None = None
+    unseen: int = 0
 
     @property
     def caller(self) -> Caller:

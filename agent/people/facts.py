@@ -31,13 +31,30 @@ def write_purpose(request: PinRequest, words: NullTranslations) -> Section:
         return _write_key_use(request, words)
     use = _write_use(request, words)
     facts = [] if use is None else [use]
-    if request.action is Action.SIGN_DIGESTS:
-        facts.append(Fact(words.gettext("Content"), words.gettext("not seen here: the caller made the hashes itself")))
+    facts += _write_seeing(request, words)
     if request.format is not None:
         facts.append(Fact(words.gettext("Format"), plain_text(request.format, limit=60)))
     if request.certificate is not None:
         facts += _write_certificate(request.certificate, words)
     return tuple(facts)
+
+
+def _write_seeing(request: PinRequest, words: NullTranslations) -> Section:
+    """Say of which documents nothing but a hash was seen."""
+    if request.action is Action.SIGN_DIGESTS or request.unseen == (request.subject_count or len(request.subjects)):
+        text = words.gettext("not seen here: the caller made the hashes itself")
+    elif request.unseen:
+        text = (
+            words.ngettext(
+                "%d of them not seen here: the caller made its hash itself",
+                "%d of them not seen here: the caller made their hashes itself",
+                request.unseen,
+            )
+            % request.unseen
+        )
+    else:
+        return ()
+    return (Fact(words.gettext("Content"), text),)
 
 
 def _write_use(request: PinRequest, words: NullTranslations) -> Fact | None:
@@ -46,7 +63,7 @@ def _write_use(request: PinRequest, words: NullTranslations) -> Fact | None:
     if request.action is Action.AUTHENTICATE:
         site = request.subjects[0] if request.subjects else None
         return Fact(words.gettext("Log you in to"), display_origin(site)) if site else None
-    if request.action in (Action.SIGN, Action.SIGN_DIGESTS, Action.SIGN_RAW):
+    if request.action in (Action.SIGN, Action.SIGN_DIGESTS, Action.SIGN_BATCH, Action.SIGN_RAW):
         return _write_documents(request, words)
     return _write_reading(request, words)
 
@@ -77,7 +94,7 @@ def _write_key_use(request: PinRequest, words: NullTranslations) -> Section:
 def _write_documents(request: PinRequest, words: NullTranslations) -> Fact:
     """Say how many there are and how large they are together, then name each with its size."""
     count = len(request.subjects) if request.subject_count is None else request.subject_count
-    if request.action in (Action.SIGN, Action.SIGN_DIGESTS):
+    if request.action is not Action.SIGN_RAW:
         text = words.ngettext("%d document", "%d documents", count) % count
     else:
         text = words.ngettext("%d value", "%d values", count) % count

@@ -47,6 +47,7 @@ def _use_heading(request: PinRequest, words: NullTranslations) -> str:
         Action.AUTHENTICATE: words.gettext("Log in with your certificate"),
         Action.SIGN: words.gettext("Sign with your certificate"),
         Action.SIGN_DIGESTS: words.gettext("Sign with your certificate documents that the agent has not seen"),
+        Action.SIGN_BATCH: words.gettext("Sign a batch of documents with your certificate, with one consent"),
         Action.SIGN_RAW: words.gettext("Sign data that cannot be shown to you"),
         Action.VERIFY_PIN: words.gettext("Check the passphrase of your certificate"),
         Action.CHANGE_PIN: words.gettext("Choose a new passphrase for your certificate"),

@@ -66,6 +66,7 @@ class Action(StrEnum):
     AUTHENTICATE = "authenticate"
     SIGN = "sign"
     SIGN_DIGESTS = "sign-digests"
+    SIGN_BATCH = "sign-batch"
     SIGN_RAW = "sign-raw"
     VERIFY_PIN = "verify-pin"
     CHANGE_PIN = "change-pin"
@@ -130,7 +131,7 @@ class PinRequest:
     `on_pad`: codes are typed on the reader after the person has agreed here; no field is shown. `passphrase`: codes are
     passphrases, of any characters. `no_code`: the key needs none, and the person is asked for a yes to this one use.
     `key`: the label of the key or object that a program uses by PKCS#11; `for_login`: that key proves who one is to
-    sites and services (TLS).
+    sites and services (TLS). `unseen`: of how many documents of a batch nothing but a hash was seen here.
     """
 
     kind: PinKind
@@ -153,6 +154,7 @@ class PinRequest:
     no_code: bool = False
     key: str | None = None
     for_login: bool = False
+    unseen: int = 0
 
     def __post_init__(self) -> None:
         if self.tries_left is not None and self.tries_left < 1:

@@ -71,6 +71,7 @@ def _pin_heading(request: PinRequest, words: NullTranslations) -> str:
         Action.AUTHENTICATE: words.gettext("Log in with your card"),
         Action.SIGN: words.gettext("Sign with your card"),
         Action.SIGN_DIGESTS: words.gettext("Sign with your card documents that the agent has not seen"),
+        Action.SIGN_BATCH: words.gettext("Sign a batch of documents with your card, with one code"),
         Action.SIGN_RAW: words.gettext("Sign data that cannot be shown to you"),
         Action.VERIFY_PIN: words.gettext("Check the code of your card"),
         Action.CHANGE_PIN: words.gettext("Choose a new code for your card"),
@@ -140,6 +141,7 @@ def _write_choice_page(choice: CardChoice, words: NullTranslations) -> Page:
         Action.AUTHENTICATE: words.gettext("With which card do you log in?"),
         Action.SIGN: words.gettext("With which card do you sign?"),
         Action.SIGN_DIGESTS: words.gettext("With which card do you sign?"),
+        Action.SIGN_BATCH: words.gettext("With which card do you sign?"),
         Action.SIGN_RAW: words.gettext("With which card do you sign?"),
     }.get(choice.action, words.gettext("Which card is meant?"))
     return Page(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
@@ -61,6 +61,12 @@ class SigningDesk:
             Signature(each.name, content, signed.certificate_der, each.media_type)
             for each, content in zip(signed.made, contents, strict=True)
         ]
+
+    async def look(self, tasks: Sequence[Task]) -> None:
+        """Refuse what can be refused before anything else is known. Raises SigningError."""
+        async with self.workshop.job() as job:
+            for task in tasks:
+                await job.check(task)
 
     def describe(self, key: UnlockedKey, scheme: Scheme) -> Signer:
         """Say who signs, and how."""

@@ -189,7 +189,7 @@ def test_a_preflight_allows_little_and_no_credentials():
     assert preflight_headers(Origin(ORIGIN, loopback=False)) == {
         "Vary": "Origin",
         "Access-Control-Allow-Origin": ORIGIN,
-        "Access-Control-Allow-Methods": "GET, POST, DELETE",
+        "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
         "Access-Control-Allow-Headers": "content-type",
         "Access-Control-Max-Age": "60",
     }

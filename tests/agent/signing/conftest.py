@@ -7,11 +7,15 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from support.agent import DeskPresence, Person, RunningAgent, running_agent
 from support.certomancer import Pki, served_pki
 from support.signing_keys import SigningKey
 
 from agent.signing.preparation import Outside
 from agent.signing.workshop import Workshop
+from drivers.virtual.link import VirtualReaders
+from drivers.virtual.store import open_card
+from drivers.virtual.trace import TracedCard
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +54,37 @@ async def open_shop() -> AsyncIterator[Callable[..., Workshop]]:
             return shop
 
         yield make
+
+
+@pytest.fixture
+def card(folder: Path) -> Iterator[TracedCard]:
+    chip = open_card(folder)
+    yield TracedCard(chip)
+    chip.close()
+
+
+@pytest.fixture
+def readers(card: TracedCard) -> VirtualReaders:
+    return VirtualReaders([card])
+
+
+@pytest.fixture
+def person() -> Person:
+    return Person()
+
+
+@pytest.fixture
+def presence() -> DeskPresence:
+    return DeskPresence()
+
+
+@pytest.fixture
+async def batching(
+    folder: Path, person: Person, readers: VirtualReaders, presence: DeskPresence
+) -> AsyncIterator[RunningAgent]:
+    """An agent of which PAGE has been granted batches."""
+    async with running_agent(folder, person, readers, presence) as running:
+        answer = await running.page("POST", "/v1/grants", {"abilities": ["identity", "batch", "events"]})
+        assert answer.status == 201
+        person.asked.clear()
+        yield running

@@ -1,0 +1,224 @@
+"""One run of a batch: the card signs what is prepared while the worker completes what is signed and prepares more.
+
+A round is one short transaction of the card; between two rounds the run can be stopped. What a round has signed is
+kept whatever becomes of the next one, and no signed document is prepared again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Final
+
+from agent.access.errors import AccessError
+from agent.cards.uses import UnlockedKey, UseRequest
+from agent.signing.batch import Batch, BatchState, Item
+from agent.signing.batch_errors import BatchStoppedError, OtherCardError
+from agent.signing.documents import Signature
+from agent.signing.errors import EvidenceError, SigningError, TimeStampError, WorkshopError
+from agent.signing.messages import Made
+from agent.signing.preparation import Signer
+from agent.signing.signing import HASH, PADDINGS, SigningDesk
+from agent.signing.workshop import Job, Task
+from drivers.base import Digest, KeyRole
+
+AHEAD: Final = 64
+"""So many wait for the card, and are given to it at once: more than one transaction takes."""
+AHEAD_BYTES: Final = 32 * 1024 * 1024
+SLICE: Final = 16
+SLICE_BYTES: Final = 16 * 1024 * 1024
+CHECK: Final = 100
+CRASHES: Final = 2
+OUTSIDE = (TimeStampError, EvidenceError)
+"""What another service is at fault for: the document is tried again at the next start; this run ends."""
+
+
+class BatchRun:
+    """From the consent to the last signature that this run makes.
+
+    `still_granted` raises AccessError once the caller may not any more; `on_progress` is called after each round.
+    """
+
+    def __init__(
+        self, batch: Batch, desk: SigningDesk, still_granted: Callable[[], None], on_progress: Callable[[], None]
+    ) -> None:
+        self._batch = batch
+        self._desk = desk
+        self._still_granted = still_granted
+        self._on_progress = on_progress
+        self._pending: deque[Item] = deque()
+        self._prepared: deque[tuple[Item, Made]] = deque()
+        self._signed: list[tuple[Item, Made, bytes]] = []
+        self._begun = False
+        self._halt: Exception | None = None
+        self._job: Job | None = None
+        self._signer: Signer | None = None
+
+    def stop(self, reason: Exception | None = None) -> None:
+        """Begin no further transaction."""
+        self._halt = self._halt or reason or BatchStoppedError()
+
+    async def check(self) -> None:
+        """Let go of the documents that are refused whoever signs, before anybody is asked. Raises WorkshopError."""
+        left = self._batch.left()
+        async with self._desk.workshop.job() as job:
+            for items in _cut(left, CHECK):
+                for item, failure in zip(items, await job.check_apart(_task(items)), strict=True):
+                    if failure is not None:
+                        item.fail(failure)
+
+    async def sign(self, use: UseRequest) -> None:
+        """Ask for the code and sign all that is left. Raises what CardUses.sign raises, and what has stopped it."""
+        self._pending = deque(self._batch.left())
+        if not self._pending:
+            return
+        async with AsyncExitStack() as stack:
+
+            async def make(key: UnlockedKey) -> None:
+                await self._begin(key, stack)
+                await self._sign_rounds(key)
+
+            try:
+                await self._desk.uses.sign(use, KeyRole.SIGNATURE, make)
+            finally:
+                await self._complete()  # the code is wiped by now
+        if self._halt is not None:
+            raise self._halt
+
+    async def _begin(self, key: UnlockedKey, stack: AsyncExitStack) -> None:
+        batch, certificate_der = self._batch, key.info.certificate_der
+        if batch.certificate_der not in (None, certificate_der):
+            raise OtherCardError
+        self._still_granted()
+        batch.certificate_der, batch.card_number = certificate_der, key.card.number
+        batch.state = BatchState.RUNNING
+        self._halt = None  # whoever types a code is there, and means it
+        self._on_progress()
+        self._signer = self._desk.describe(key, batch.scheme)
+        self._job = await stack.enter_async_context(self._desk.workshop.job())
+
+    async def _sign_rounds(self, key: UnlockedKey) -> None:
+        await self._prepare()
+        while self._prepared and self._may_go_on():
+            offered, self._prepared = list(self._prepared), deque()
+            digests = [_digest(made, self._batch) for _, made in offered]
+            values, bench = await asyncio.gather(key.sign_some(digests), self._work_bench(), return_exceptions=True)
+            if isinstance(bench, BaseException):
+                raise bench
+            if isinstance(values, BaseException):
+                raise values
+            self._signed = [(*each, value) for each, value in zip(offered, values, strict=False)]
+            self._prepared.extendleft(reversed(offered[len(values) :]))  # first in the next round, as in the worker
+
+    def _may_go_on(self) -> bool:
+        """Whether another transaction may begin."""
+        try:
+            self._still_granted()
+        except AccessError as error:
+            self.stop(error)
+        return self._halt is None
+
+    async def _work_bench(self) -> None:
+        """What the worker does while the card signs."""
+        await self._complete()
+        await self._prepare()
+
+    async def _prepare(self) -> None:
+        """Have as many ready as the card may take in its next transaction."""
+        while self._pending and self._has_room() and self._halt is None:
+            items = self._next_slice()
+            for item, outcome in zip(items, await self._prepare_slice(items), strict=True):
+                if isinstance(outcome, SigningError):
+                    item.fail(outcome)
+                else:
+                    self._prepared.append((item, outcome))
+
+    def _has_room(self) -> bool:
+        held = sum(len(item.document.content or b"") for item, _ in self._prepared)
+        return len(self._prepared) < AHEAD and held < AHEAD_BYTES
+
+    async def _prepare_slice(self, items: Sequence[Item]) -> list[Made | SigningError]:
+        job, signer = self._tools()
+        try:
+            outcomes = await job.prepare_apart(_task(items), signer, go_on=self._begun)
+        except WorkshopError as error:
+            _blame(items, error)
+            raise
+        self._begun = True
+        return outcomes
+
+    def _next_slice(self) -> list[Item]:
+        """The next documents of like terms, few enough; one that was there when a worker ended goes alone."""
+        items = [self._pending.popleft()]
+        size = len(items[0].document.content or b"")
+        while self._pending and len(items) < SLICE and not items[0].crashes:
+            item = self._pending[0]
+            size += len(item.document.content or b"")
+            if item.crashes or item.terms != items[0].terms or size > SLICE_BYTES:
+                break
+            items.append(self._pending.popleft())
+        return items
+
+    async def _complete(self) -> None:
+        """Make signatures of the values that the card has given."""
+        signed, self._signed = self._signed, []
+        if not signed:
+            return
+        job, signer = self._tools()
+        try:
+            contents = await job.complete_apart([value for _, _, value in signed])
+        except WorkshopError as error:
+            _blame([item for item, _, _ in signed], error)
+            raise
+        for (item, made, _), content in zip(signed, contents, strict=True):
+            if isinstance(content, bytes):
+                item.finish(Signature(item.document.name, content, signer.certificate_der, made.media_type))
+            elif isinstance(content, OUTSIDE):
+                item.failure = content
+                self.stop(content)
+            else:
+                item.fail(content)
+        self._on_progress()
+
+    def _tools(self) -> tuple[Job, Signer]:
+        assert self._job is not None
+        assert self._signer is not None
+        return self._job, self._signer
+
+
+def make_sample(batch: Batch) -> Digest:
+    """A digest like those that the card will be given."""
+    return Digest(HASH, bytes(32), PADDINGS[batch.scheme])
+
+
+def _digest(made: Made, batch: Batch) -> Digest:
+    return Digest(made.hash_name, made.digest, PADDINGS[batch.scheme])
+
+
+def _task(items: Sequence[Item]) -> Task:
+    terms = items[0].terms
+    return Task(str(terms.format), terms, [item.document for item in items])
+
+
+def _cut(items: Sequence[Item], most: int) -> list[list[Item]]:
+    """Slices of like terms."""
+    slices: list[list[Item]] = []
+    size = 0
+    for item in items:
+        size += len(item.document.content or b"")
+        if slices and len(slices[-1]) < most and size <= SLICE_BYTES and item.terms == slices[-1][0].terms:
+            slices[-1].append(item)
+        else:
+            slices.append([item])
+            size = len(item.document.content or b"")
+    return slices
+
+
+def _blame(items: Sequence[Item], error: WorkshopError) -> None:
+    """A worker ended over these: next time each goes alone, and what alone ends another one is not tried again."""
+    for item in items:
+        item.crashes += 1
+        if item.crashes >= CRASHES and len(items) == 1:
+            item.fail(error)

@@ -1,0 +1,67 @@
+"""A page's, or a program's, calls about batches."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from typing import Any
+
+from support.agent import PAGE, Answer, RunningAgent
+
+FOUR = {f"{name}.txt": name.encode() * 9 for name in "abcd"}
+OVER = frozenset({"done", "paused"})
+
+
+def manifest(contents: dict[str, bytes], **terms: Any) -> dict[str, Any]:
+    """A batch of detached CMS, unless the terms say otherwise."""
+    documents = [
+        {"name": name, "digest": encode(hashlib.sha256(content).digest())} for name, content in contents.items()
+    ]
+    return {"format": "cms", "documents": documents, **terms}
+
+
+def encode(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+async def make(agent: RunningAgent, contents: dict[str, bytes], **terms: Any) -> str:
+    """A new batch of PAGE; gives its path."""
+    answer = await agent.page("POST", "/v1/batches", manifest(contents, **terms))
+    assert answer.status == 201, answer.body
+    return f"/v1/batches/{answer.body['id']}"
+
+
+async def put(agent: RunningAgent, path: str, content: bytes, origin: str = PAGE) -> Answer:
+    headers = {"Origin": origin, "Content-Type": "application/octet-stream"}
+    return await agent.call("PUT", path, content, headers)
+
+
+async def start(agent: RunningAgent, path: str) -> Answer:
+    return await agent.page("POST", f"{path}/start", {})
+
+
+async def wait_over(agent: RunningAgent, path: str, timeout_s: float = 30) -> dict[str, Any]:
+    """The batch once it has stopped."""
+    async with asyncio.timeout(timeout_s):
+        while await _state(agent, path) not in OVER:
+            await asyncio.sleep(0.02)
+    return dict((await agent.page("GET", path)).body)
+
+
+async def _state(agent: RunningAgent, path: str) -> str:
+    batches = (await agent.page("GET", "/v1/batches")).body["batches"]
+    return next(str(batch["state"]) for batch in batches if path.endswith(batch["id"]))
+
+
+async def run(agent: RunningAgent, path: str) -> dict[str, Any]:
+    """Start it and wait for its end."""
+    answer = await start(agent, path)
+    assert answer.status == 202, answer.body
+    return await wait_over(agent, path)
+
+
+async def signature(agent: RunningAgent, path: str, place: int) -> bytes:
+    answer = await agent.page("GET", f"{path}/documents/{place}")
+    assert answer.status == 200, answer.body
+    return base64.b64decode(answer.body["content"])

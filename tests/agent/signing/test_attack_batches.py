@@ -1,0 +1,281 @@
+"""Attacks on batches, and what stops one in the middle: nothing signed is lost, nothing is signed twice."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from batch_calls import FOUR, encode, make, manifest, put, run, signature, start, wait_over
+from support.agent import PAGE, DeskPresence, Person, RunningAgent
+from support.openssl import verify_cms, write_chain
+
+from agent.people.prompt import PinRequest
+from agent.signing import batches
+from drivers.virtual.link import VirtualReaders
+from drivers.virtual.trace import TracedCard
+
+OTHER = "https://other.example"
+UNKNOWN = "/v1/batches/" + "0" * 32
+TWENTY = {f"{number:02}.txt": b"%d" % number for number in range(20)}
+SIGNATURE = "> 00 2A 9E"
+COUNT = 200
+
+
+class Interruption:
+    """Does something once, at the so-manyth signature of the card, seen from the card's thread."""
+
+    def __init__(self, card: TracedCard) -> None:
+        self.signatures = 0
+        self._at, self._deed = 0, lambda: None
+        self._loop = asyncio.get_running_loop()
+        card._write = self._note
+
+    def plan(self, after: int, deed: Callable[[], Any]) -> None:
+        self._at, self._deed = self.signatures + after, deed
+
+    def _note(self, line: str) -> None:
+        if not line.startswith(SIGNATURE):
+            return
+        self.signatures += 1
+        if self.signatures == self._at:
+            self._loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        deed = self._deed()
+        if asyncio.iscoroutine(deed):
+            self._task = asyncio.ensure_future(deed)
+
+
+@pytest.fixture
+def slowly(card: TracedCard, monkeypatch: pytest.MonkeyPatch) -> TracedCard:
+    """One signature a transaction, of a card that takes its time."""
+    monkeypatch.setattr("drivers.card.token.HOLD_S", 0.0)
+    card._delay_s = 0.002
+    return card
+
+
+async def test_a_pulled_card_pauses_and_the_same_card_goes_on(
+    batching: RunningAgent, person: Person, readers: VirtualReaders, slowly: TracedCard, tmp_path: Path
+) -> None:
+    write_chain(tmp_path, (await batching.page("GET", "/v1/certificates")).body["certificates"][0])
+    path = await make(batching, TWENTY)
+    interruption = Interruption(slowly)
+    interruption.plan(5, readers.remove)
+    body = await run(batching, path)
+    assert (body["state"], body["problem"]["code"]) == ("paused", "card-removed")
+    assert 4 <= body["signed"] < 20
+    assert [each["state"] for each in body["documents"]] == ["signed"] * body["signed"] + ["ready"] * body["left"]
+    first = await signature(batching, path, 0)
+    assert (await run(batching, path))["problem"]["code"] == "card-absent"
+    readers.insert(slowly)
+    before = interruption.signatures
+    assert (await run(batching, path))["state"] == "done"
+    assert interruption.signatures - before == body["left"]
+    assert await signature(batching, path, 0) == first
+    for place, content in enumerate(TWENTY.values()):
+        verify_cms(tmp_path, await signature(batching, path, place), content)
+    assert [len(asked.subjects) for asked in person.asked if isinstance(asked, PinRequest)] == [20, body["left"]]
+
+
+async def test_what_stops_a_running_batch(batching: RunningAgent, slowly: TracedCard, presence: DeskPresence) -> None:
+    """A locked screen, the person's own "lock", a dead worker, a grant taken back: paused before the next slice."""
+    path, interruption = await make(batching, TWENTY), Interruption(slowly)
+    stops: list[tuple[str, Callable[[], Any]]] = [
+        ("batch-stopped", presence.leave),
+        ("batch-stopped", lambda: batching.page("POST", "/v1/pin/lock", {})),
+        ("signing-failed", kill_workers),
+    ]
+    signed = 0
+    for code, deed in stops:
+        interruption.plan(2, deed)
+        body = await run(batching, path)
+        assert (body["state"], body["problem"]["code"]) == ("paused", code)
+        assert signed < body["signed"] < 20 or code == "signing-failed"
+        signed = body["signed"]
+    interruption.plan(2, lambda: revoke(batching))
+    await start(batching, path)
+    await wait_for_journal(batching, "grant-required")
+    assert (await batching.page("GET", path)).code == "grant-required"
+    assert (await batching.page("POST", "/v1/grants", {"abilities": ["batch"]})).status == 201
+    assert (await batching.page("GET", path)).body["signed"] < 20
+    assert (await run(batching, path))["signed"] == 20
+
+
+def kill_workers() -> None:
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"_signing" in (path / "cmdline").read_bytes():
+                os.kill(int(path.name), signal.SIGKILL)
+
+
+async def revoke(agent: RunningAgent) -> None:
+    for grant in (await agent.program("GET", "/v1/grants")).body["grants"]:
+        await agent.program("DELETE", f"/v1/grants/{grant['id']}")
+
+
+async def wait_for_journal(agent: RunningAgent, outcome: str) -> dict[str, Any]:
+    async with asyncio.timeout(20):
+        while True:
+            for entry in (await agent.program("GET", "/v1/journal")).body["entries"]:
+                if entry["action"] == "sign-batch-digests" and entry["outcome"] == outcome:
+                    return dict(entry)
+            await asyncio.sleep(0.02)
+
+
+async def test_attack_the_id_is_worth_nothing_to_another_caller(batching: RunningAgent, person: Person) -> None:
+    path = await make(batching, FOUR)
+    calls = [
+        ("GET", "", None), ("GET", "/documents/0", None), ("POST", "/start", {}), ("DELETE", "", None),
+    ]  # fmt: skip
+    for method, end, body in calls:
+        assert (await batching.page(method, path + end, body, origin=OTHER)).code == "grant-required"
+    await batching.page("POST", "/v1/grants", {"abilities": ["batch"]}, origin=OTHER)
+    person.asked.clear()
+    for method, end, body in calls:
+        theirs = await batching.page(method, path + end, body, origin=OTHER)
+        nobodys = await batching.page(method, UNKNOWN + end, body, origin=OTHER)
+        assert (theirs.status, theirs.body) == (404, nobodys.body)
+    assert (await put(batching, f"{path}/documents/0", b"a" * 9, origin=OTHER)).code == "not-found"
+    assert (await batching.page("GET", "/v1/batches", origin=OTHER)).body == {"batches": []}
+    assert (await batching.program("GET", path)).code in ("grant-required", "not-found")
+    assert person.asked == []
+    (mine,) = (await batching.page("GET", "/v1/batches")).body["batches"]
+    assert (mine["state"], mine["left"]) == ("waiting", 4)
+
+
+async def test_attack_manifests(batching: RunningAgent, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = manifest(FOUR)
+    document = good["documents"][0]
+    bad = {
+        "1001 documents": good | {"documents": [document | {"name": str(number)} for number in range(1001)]},
+        "no documents": good | {"documents": []},
+        "two of one name": good | {"documents": [document, document]},
+        "a huge name": good | {"documents": [document | {"name": "x" * 300}]},
+        "no digest": good | {"documents": [{"name": "a"}]},
+        "a short digest": good | {"documents": [document | {"digest": encode(bytes(20))}]},
+        "a content": good | {"documents": [document | {"content": encode(b"x")}]},
+        "a negative size": good | {"documents": [document | {"size": -1}]},
+        "raw": good | {"format": "raw"},
+        "raw for one": good | {"documents": [document | {"format": "raw"}]},
+        "an unknown format": good | {"format": "word"},
+        "a level that JWS lacks": good | {"documents": [document | {"format": "jws", "level": "T"}]},
+        "a code": good | {"pin": "1234"},
+        "an option of another format": good | {"reason": "lu et approuvé"},
+    }
+    for case, body in bad.items():
+        answer = await batching.page("POST", "/v1/batches", body)
+        assert (answer.status, answer.code) == (400, "bad-request"), case
+    assert (await batching.page("POST", "/v1/batches", good | {"level": "T"})).code == "timestamp-unset"
+    assert (await batching.page("GET", "/v1/batches")).body == {"batches": []}
+    monkeypatch.setattr(batches, "MOST", 2)
+    made = [await make(batching, FOUR) for _ in range(2)]
+    assert (await batching.page("POST", "/v1/batches", good)).code == "too-many-requests"
+    assert (await batching.page("DELETE", made[0])).status == 204
+    assert (await batching.page("GET", made[0])).code == "not-found"
+    monkeypatch.setattr(batches, "REST_S", 0.05)
+    path = await make(batching, FOUR)
+    async with asyncio.timeout(5):
+        while path in [f"/v1/batches/{each['id']}" for each in await list_batches(batching)]:
+            await asyncio.sleep(0.02)
+    assert person.asked == []
+
+
+async def list_batches(agent: RunningAgent) -> list[dict[str, Any]]:
+    return list((await agent.page("GET", "/v1/batches")).body["batches"])
+
+
+async def test_attack_contents(batching: RunningAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = {"a": b"abc", "b": b"defg"}
+    path = await make(batching, contents, packaging="enveloping")
+    assert (await put(batching, f"{path}/documents/0", b"abd")).code == "digest-mismatch"
+    assert (await put(batching, f"{path}/documents/0", b"")).code == "digest-mismatch"
+    assert (await put(batching, f"{path}/documents/1", b"abc")).code == "digest-mismatch"
+    assert (await put(batching, f"{path}/documents/0", bytes(17 * 1024 * 1024))).code == "body-too-large"
+    for place in ("2", "-1", "0x0", "\u0660", "99999999999999999999", "00000"):
+        answer = await put(batching, f"{path}/documents/{encode_path(place)}", b"abc")
+        assert answer.code == "bad-request", place
+    as_json = await batching.page("PUT", f"{path}/documents/0", {"content": "AAAA"})
+    assert as_json.code == "unsupported-media"
+    monkeypatch.setattr(batches, "ROOM", 6)
+    assert (await put(batching, f"{path}/documents/0", b"abc")).status == 204
+    assert (await put(batching, f"{path}/documents/1", b"defg")).code == "batch-room"
+    monkeypatch.undo()
+    assert (await put(batching, f"{path}/documents/1", b"defg")).status == 204
+    sized = manifest({"a": b"abc"})
+    sized["documents"][0]["size"] = 4
+    other = "/v1/batches/" + (await batching.page("POST", "/v1/batches", sized)).body["id"]
+    assert (await put(batching, f"{other}/documents/0", b"abc")).code == "digest-mismatch"
+    states = [each["state"] for each in (await batching.page("GET", path)).body["documents"]]
+    assert states == ["ready", "ready"]
+
+
+def encode_path(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+@asynccontextmanager
+async def listening(agent: RunningAgent, origin: str) -> AsyncIterator[list[dict[str, Any]]]:
+    """The batch events that a page hears while the block runs."""
+    heard: list[dict[str, Any]] = []
+    async with aiohttp.ClientSession() as session:
+        socket = await session.ws_connect(f"http://127.0.0.1:{agent.port}/v1/events", headers={"Origin": origin})
+        assert (await socket.receive_json())["type"] == "state"
+
+        async def listen() -> None:
+            heard.extend([event async for message in socket if (event := message.json())["type"] == "batch-progress"])
+
+        task = asyncio.create_task(listen())
+        yield heard
+        await socket.close()
+        await task
+
+
+async def test_attack_calls_while_a_batch_runs(batching: RunningAgent, person: Person, slowly: TracedCard) -> None:
+    """Two starts at once, a content after the start, another batch, the listener next door, and DELETE at last."""
+    await batching.page("POST", "/v1/grants", {"abilities": ["batch", "events"]}, origin=OTHER)
+    person.asked.clear()
+    path, other = await make(batching, TWENTY), await make(batching, FOUR)
+    running = asyncio.Event()
+    Interruption(slowly).plan(2, running.set)
+    async with listening(batching, PAGE) as mine, listening(batching, OTHER) as theirs:
+        both = await asyncio.gather(start(batching, path), start(batching, path))
+        assert sorted(answer.status for answer in both) == [202, 409]
+        await running.wait()
+        assert (await put(batching, f"{path}/documents/0", b"0")).code == "batch-state"
+        assert (await start(batching, other)).code == "too-many-requests"
+        assert (await batching.page("DELETE", path)).status == 204
+        assert (await wait_for_journal(batching, "cancelled"))["subject"].startswith(("1/20", "2/20", "3/20", "4/20"))
+        assert (await batching.page("GET", path)).code == "not-found"
+        assert (await run(batching, other))["state"] == "done"
+    assert theirs == []
+    identity = path.rsplit("/", 1)[1]
+    codes = [event["code"] for event in mine if event["id"] == identity]
+    assert (codes[0], codes[-1]) == ("asking", "cancelled")
+    last = mine[-1]
+    assert (last["code"], last["signed"], last["failed"], last["left"]) == ("done", 4, 0, 0)
+
+
+async def test_many_documents(batching: RunningAgent, person: Person, tmp_path: Path) -> None:
+    write_chain(tmp_path, (await batching.page("GET", "/v1/certificates")).body["certificates"][0])
+    contents = {f"ordonnance {number}.pdf": b"%d" % number for number in range(COUNT)}
+    path = await make(batching, contents)
+    answer = await start(batching, path)
+    assert answer.status == 202
+    body = await wait_over(batching, path)
+    assert (body["state"], body["signed"]) == ("done", COUNT)
+    made = {hashlib.sha256(await signature(batching, path, place)).digest() for place in (0, 17, COUNT // 2, COUNT - 1)}
+    assert len(made) == 4
+    for place in (0, COUNT - 1):
+        verify_cms(tmp_path, await signature(batching, path, place), b"%d" % place)
+    (asked,) = person.asked
+    assert isinstance(asked, PinRequest)
+    assert len(asked.subjects) == COUNT
