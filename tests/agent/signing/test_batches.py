@@ -62,14 +62,25 @@ async def test_contents_that_signatures_hold_are_uploaded(
     assert (await last_entry(batching, "sign-batch"))["outcome"] == "ok"
 
 
-async def test_each_document_may_have_its_own_terms(batching: RunningAgent, tmp_path: Path) -> None:
+async def test_each_document_may_have_its_own_terms_and_fail_alone(
+    batching: RunningAgent, person: Person, tmp_path: Path
+) -> None:
     await chain(batching, tmp_path)
     body = manifest(FOUR)
     body["documents"][1] |= {"format": "cades", "packaging": "enveloping"}
+    body["documents"][2] |= {"format": "pades"}
     path = "/v1/batches/" + (await batching.page("POST", "/v1/batches", body)).body["id"]
-    assert (await put(batching, f"{path}/documents/1", FOUR["b.txt"])).status == 204
-    assert (await run(batching, path))["signed"] == 4
+    for place in (1, 2):
+        assert (await put(batching, f"{path}/documents/{place}", list(FOUR.values())[place])).status == 204
+    ended = await run(batching, path)
+    assert (ended["state"], ended["signed"], ended["failed"]) == ("done", 3, 1)
+    assert ended["documents"][2]["problem"]["code"] == "document-refused"  # a text is no PDF
+    assert (await batching.page("GET", f"{path}/documents/2")).code == "document-refused"
+    assert isinstance(person.asked[0], PinRequest)
+    assert person.asked[0].subjects == ("a.txt", "b.txt", "d.txt")
     for place, content in enumerate(FOUR.values()):
+        if place == 2:
+            continue
         verify_cms(tmp_path, await signature(batching, path, place), content, detached=place != 1)
 
 
