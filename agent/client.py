@@ -6,13 +6,15 @@ import base64
 import http.client
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
+
+from agent.sending import FileChangedError, SignOptions, ToSign, Upload, given, to_base64
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -118,7 +120,7 @@ class Client:
 
     def import_certificate(self, name: str, content: bytes, protection: str | None = None) -> list[Json]:
         """POST /v1/software-certificates; the agent asks for the file's passphrase itself."""
-        body = _given(name=name, content=base64.b64encode(content).decode(), protection=protection)
+        body = given(name=name, content=to_base64(content), protection=protection)
         return list(self.request("POST", "/v1/software-certificates", body)["certificates"])
 
     def remove_certificate(self, target: str) -> None:
@@ -137,12 +139,12 @@ class Client:
         self, product: str, subject: Mapping[str, str], protection: str | None = None, replaces: str | None = None
     ) -> Json:
         """POST /v1/certificate-orders; the order with its request."""
-        body = _given(product=product, subject=dict(subject), protection=protection, replaces=replaces)
+        body = given(product=product, subject=dict(subject), protection=protection, replaces=replaces)
         return self.request("POST", "/v1/certificate-orders", body)
 
     def deliver_certificate(self, order_id: str, name: str, content: bytes) -> list[Json]:
         """POST /v1/certificate-orders/{id}/certificate."""
-        body = {"name": name, "content": base64.b64encode(content).decode()}
+        body = {"name": name, "content": to_base64(content)}
         path = f"/v1/certificate-orders/{quote(order_id, safe='')}/certificate"
         return list(self.request("POST", path, body)["certificates"])
 
@@ -168,7 +170,7 @@ class Client:
 
     def pin(self, verb: str, card_number: str | None = None) -> Json:
         """POST /v1/pin/{verify,change,unblock}; the agent asks for the codes itself."""
-        return self.request("POST", f"/v1/pin/{verb}", _given(cardNumber=card_number))
+        return self.request("POST", f"/v1/pin/{verb}", given(cardNumber=card_number))
 
     def lock(self) -> int:
         """POST /v1/pin/lock: end every PIN session. Gives their number."""
@@ -207,58 +209,63 @@ class Client:
 
     def authenticate(self, origin: str, challenge_nonce: str, card_number: str | None = None) -> Json:
         """POST /v1/authentications: a Web eID token for the site that this program speaks for."""
-        body = _given(format="web-eid:1.0", challengeNonce=challenge_nonce, origin=origin, cardNumber=card_number)
+        body = given(format="web-eid:1.0", challengeNonce=challenge_nonce, origin=origin, cardNumber=card_number)
         return self.request("POST", "/v1/authentications", body)
 
     def sign(
-        self, documents: Sequence[tuple[str, bytes]], *, detached: bool = True, card_number: str | None = None
+        self,
+        documents: Sequence[ToSign | tuple[str, bytes]],
+        options: SignOptions | None = None,
+        card_number: str | None = None,
     ) -> list[SignedDocument]:
-        """POST /v1/signatures in CMS / CAdES-B."""
-        listed = [{"name": name, "content": base64.b64encode(content).decode()} for name, content in documents]
-        return self._signatures(
-            _given(format="cms", level="B", detached=detached, documents=listed, cardNumber=card_number)
-        )
+        """POST /v1/signatures: one signature each, or one for all where the format joins them; CMS without options.
+
+        Files are sent as they are read. Raises OSError and FileChangedError for them.
+        """
+        listed = [each if isinstance(each, ToSign) else ToSign(*each) for each in documents]
+        body = (options or SignOptions()).to_json() | given(cardNumber=card_number)
+        body["documents"] = [each.to_json() for each in listed]
+        files = [each.source for each in listed if isinstance(each.source, Path)]
+        return _signatures(self._upload("/v1/signatures", Upload(body, files)) if files else self._sign(body))
+
+    def _sign(self, body: Json) -> Json:
+        return self.request("POST", "/v1/signatures", body)
 
     def sign_raw(
         self, digests: Sequence[tuple[str, bytes]], algorithm: str = "sha256", card_number: str | None = None
     ) -> list[SignedDocument]:
         """POST /v1/signatures with hash values."""
-        listed = [
-            {"name": name, "digest": base64.b64encode(value).decode(), "digestAlgorithm": algorithm}
-            for name, value in digests
-        ]
-        return self._signatures(_given(format="raw", documents=listed, cardNumber=card_number))
+        listed = [{"name": name, "digest": to_base64(value), "digestAlgorithm": algorithm} for name, value in digests]
+        return _signatures(self._sign(given(format="raw", documents=listed, cardNumber=card_number)))
 
     def verify(self, documents: Sequence[tuple[str, bytes, bytes | None]], anchors: Sequence[bytes] = ()) -> list[Json]:
         """POST /v1/verifications: each document by name, content, and what it signs where that stands apart."""
         listed = [
-            _given(name=name, content=_base64(content), detachedContent=None if signed is None else _base64(signed))
+            given(name=name, content=to_base64(content), detachedContent=None if signed is None else to_base64(signed))
             for name, content, signed in documents
         ]
-        body = {"documents": listed, "anchors": [_base64(anchor) for anchor in anchors]}
+        body = {"documents": listed, "anchors": [to_base64(anchor) for anchor in anchors]}
         return list(self.request("POST", "/v1/verifications", body)["documents"])
-
-    def _signatures(self, body: Json) -> list[SignedDocument]:
-        return [
-            SignedDocument(
-                signature["name"],
-                base64.b64decode(signature["content"]),
-                base64.b64decode(signature["certificate"]),
-            )
-            for signature in self.request("POST", "/v1/signatures", body)["signatures"]
-        ]
 
     def request(self, method: str, path: str, body: Json | None = None) -> Json:
         """Exchange one request. Raises AgentProblemError, AgentUnreachableError."""
-        headers = {"Authorization": f"Bearer {self.token}"}
-        content = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            content = json.dumps(body)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        return self._exchange(method, path, None if body is None else json.dumps(body), headers)
+
+    def _upload(self, path: str, upload: Upload) -> Json:
+        headers = {"Content-Type": upload.content_type, "Content-Length": str(upload.length)}
+        return self._exchange("POST", path, upload, headers)
+
+    def _exchange(
+        self, method: str, path: str, content: str | Iterable[bytes] | None, headers: Mapping[str, str]
+    ) -> Json:
         try:
-            self._connection.request(method, path, content, headers)
+            self._send(method, path, content, headers)
             response = self._connection.getresponse()
             answer = response.read(MAX_ANSWER + 1)
+        except FileChangedError:
+            self.close()
+            raise
         except (OSError, OverflowError, http.client.HTTPException) as error:  # no such port, nobody there, no HTTP
             self.close()
             raise AgentUnreachableError(f"the agent does not answer on port {self.port}: {error}") from error
@@ -266,6 +273,15 @@ class Client:
             self.close()
             raise AgentUnreachableError(STRANGER)
         return _parse(response.status, answer)
+
+    def _send(self, method: str, path: str, content: str | Iterable[bytes] | None, headers: Mapping[str, str]) -> None:
+        headers = {"Authorization": f"Bearer {self.token}", **headers}
+        try:
+            self._connection.request(method, path, content, headers)
+        except (BrokenPipeError, ConnectionResetError):
+            if not isinstance(content, Upload):
+                raise
+            # the agent refuses what it need not read to its end; its answer says why
 
 
 class EventStream:
@@ -322,9 +338,8 @@ def _parse(status: int, answer: bytes) -> Json:
     return document
 
 
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
-def _given(**members: Any) -> Json:
-    return {name: value for name, value in members.items() if value is not None}
+def _signatures(answer: Json) -> list[SignedDocument]:
+    return [
+        SignedDocument(each["name"], base64.b64decode(each["content"]), base64.b64decode(each["certificate"]))
+        for each in answer["signatures"]
+    ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.commands.modules_parser import add_modules
+from agent.commands.signing_parser import add_signing
 from agent.commands.software_parser import add_software
 from agent.commands.verbs import example_words
 from agent.people.translations import DOMAIN, LOCALE_DIR, translator
@@ -65,7 +66,7 @@ def _examples() -> str:
             "cps-agent restart",
             "cps-agent modules setup --dry-run",
             "cps-agent cards --json",
-            "cps-agent sign ordonnance.pdf",
+            "cps-agent sign ordonnance.pdf --format pades --visible",
             "cps-agent errands lost",
             "cps-agent pin change",
             "cps-agent pin lock",
@@ -253,10 +254,8 @@ def _add_errands(commands: Commands) -> None:
 
 def _add_using(commands: Commands) -> None:
     _ = translator()
-    sign = _add(commands, "sign", _("sign files with the card (CMS, CAdES-B)"), "using:run_sign")
-    sign.add_argument("files", nargs="+", metavar="FILE")
-    sign.add_argument("--enveloping", action="store_true", help=_("put the document inside the signature (.p7m)"))
-    sign.add_argument("--force", action="store_true", help=_("replace existing signature files"))
+    sign = _add(commands, "sign", _("sign files with the card, in any format"), "signing:run_sign")
+    add_signing(sign)
     authenticate = _add(commands, "authenticate", _("make a Web eID token for a site"), "using:run_authenticate")
     authenticate.add_argument("origin", help=_("the site, such as https://example.org"))
     authenticate.add_argument("nonce", help=_("the challenge of the site, in base64 as it sent it"))

@@ -1,48 +1,14 @@
-"""Commands that use the card through the running agent: sign, authenticate, pin."""
+"""Commands that use the card through the running agent: authenticate, pin."""
 
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
 
 from agent.client import Client
 from agent.commands.exits import Exit
-from agent.commands.output import complain, report, say, say_json
+from agent.commands.output import report, say, say_json
 from agent.people.translations import translator
 from agent.settings import load_settings
-
-SUFFIXES = {True: ".p7s", False: ".p7m"}
-
-
-def run_sign(arguments: Namespace) -> int:
-    """`cps-agent sign FILE…`: one CMS file beside each document."""
-    _ = translator()
-    detached = not arguments.enveloping
-    paths = [Path(name) for name in arguments.files]
-    targets = [Path(f"{path}{SUFFIXES[detached]}") for path in paths]
-    for target in targets:
-        if target.exists() and not arguments.force:
-            complain(_("{path} exists already; --force replaces it").format(path=target))
-            return Exit.USAGE
-
-    def command() -> int:
-        documents = [(path.name, path.read_bytes()) for path in paths]
-        with _client(arguments) as client:
-            signatures = client.sign(documents, detached=detached, card_number=arguments.card)
-        for target, signature in zip(targets, signatures, strict=True):
-            target.write_bytes(signature.content)
-        if arguments.json:
-            say_json({"signatures": [str(target) for target in targets]})
-        else:
-            for target in targets:
-                say(_("Signed: {path}").format(path=target))
-        return Exit.OK
-
-    try:
-        return report(command, as_json=arguments.json)
-    except OSError as error:
-        complain(f"{error.filename}: {error.strerror}")
-        return Exit.USAGE
 
 
 def run_authenticate(arguments: Namespace) -> int:

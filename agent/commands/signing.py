@@ -1,0 +1,103 @@
+"""`cps-agent sign`: files, in any format; each signature beside its document, and no document is ever overwritten."""
+
+from __future__ import annotations
+
+import hashlib
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.client import Client
+from agent.commands.exits import Exit
+from agent.commands.output import complain, report, say, say_json
+from agent.commands.signing_form import WrongCallError, find_packaging, guess_kind, name_result, read_form
+from agent.people.translations import translator
+from agent.sending import MAX_UPLOAD, FileChangedError, Sha256, SignOptions, ToSign
+from agent.settings import load_settings
+from agent.signing.words import RULES, Format, Packaging
+
+
+def run_sign(arguments: Namespace) -> int:
+    """`cps-agent sign FILE…`."""
+    _ = translator()
+    try:
+        paths = [Path(name) for name in arguments.files]
+        targets = plan_targets(arguments, paths)
+        options, documents = read_form(arguments), read_documents(arguments, paths)
+        return report(lambda: _sign(arguments, documents, options, targets), as_json=arguments.json)
+    except WrongCallError as error:
+        complain(str(error))
+    except FileChangedError as error:
+        complain(_("{path} changed while it was read").format(path=error.path))
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}")
+    return Exit.USAGE
+
+
+def _sign(arguments: Namespace, documents: Sequence[ToSign], options: SignOptions, targets: Sequence[Path]) -> int:
+    _ = translator()
+    with Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir) as client:
+        signatures = client.sign(documents, options, arguments.card)
+    for target, signature in zip(targets, signatures, strict=True):
+        _write(target, signature.content, replace=arguments.force)
+    if arguments.json:
+        say_json({"signatures": [str(target) for target in targets]})
+    else:
+        for target in targets:
+            say(_("Signed: {path}").format(path=target))
+    return Exit.OK
+
+
+def plan_targets(arguments: Namespace, paths: Sequence[Path]) -> list[Path]:
+    """Where each signature goes: one place for each file, a single one where the format joins them.
+
+    Raises WrongCallError for a place that is taken, or that two signatures would share.
+    """
+    _ = translator()
+    signed = paths[:1] if RULES[Format(arguments.format)].joins else paths
+    targets = _place(arguments, signed)
+    kept = {path.resolve() for path in paths}
+    for target in targets:
+        if target.resolve() in kept:
+            raise WrongCallError(_("{path} is a document to be signed, and is not overwritten").format(path=target))
+        if target.exists() and not arguments.force:
+            raise WrongCallError(_("{path} exists already; --force replaces it").format(path=target))
+    if len({target.resolve() for target in targets}) != len(targets):
+        raise WrongCallError(_("Several of these files would have the same signature file."))
+    return targets
+
+
+def _place(arguments: Namespace, paths: Sequence[Path]) -> list[Path]:
+    """Beside each document, in a folder, or in the one file that is named."""
+    _ = translator()
+    if arguments.output is None:
+        return [path.with_name(name_result(arguments, path)) for path in paths]
+    output = Path(arguments.output)
+    if output.is_dir():
+        return [output / name_result(arguments, path) for path in paths]
+    if len(paths) > 1:
+        raise WrongCallError(_("{path} is no folder; several signatures need one").format(path=output))
+    return [output]
+
+
+def read_documents(arguments: Namespace, paths: Sequence[Path]) -> list[ToSign]:
+    """The files themselves; their hashes where that was asked for, or where they are too large to be sent.
+
+    Raises WrongCallError where the format cannot do with hashes; OSError.
+    """
+    _ = translator()
+    chosen = Format(arguments.format)
+    by_hash = arguments.digest_only or chosen is Format.RAW or sum(path.stat().st_size for path in paths) > MAX_UPLOAD
+    if by_hash and not (RULES[chosen].takes_digests and find_packaging(arguments) is Packaging.DETACHED):
+        raise WrongCallError(_("{format} needs the whole document here, not a hash").format(format=chosen))
+    return [ToSign(path.name, _hash(path) if by_hash else path, guess_kind(arguments, path)) for path in paths]
+
+
+def _hash(path: Path) -> Sha256:
+    with path.open("rb") as file:
+        return Sha256(hashlib.file_digest(file, "sha256").digest())
+
+
+def _write(target: Path, content: bytes, *, replace: bool) -> None:
+    with target.open("wb" if replace else "xb") as file:
+        file.write(content)
