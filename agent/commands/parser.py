@@ -83,7 +83,8 @@ def _exit_codes() -> str:
     _ = translator()
     return _(
         "exit codes: 0 done, 1 failed, 2 wrong call, 3 no agent runs, 4 service, reader or card, 5 code wrong, blocked "
-        "or refused,\n  6 not granted, 7 another program has the card, 8 certificate or key, 9 Annuaire Santé"
+        "or refused,\n  6 not granted, 7 another program has the card, 8 certificate or key, 9 Annuaire Santé,\n  "
+        "10 document or time-stamp"
     )
 
 
