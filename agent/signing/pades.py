@@ -12,8 +12,8 @@ from asn1crypto import cms
 
 from agent.signing.cms import CMS_VERSION, CardSigner
 from agent.signing.documents import Document
-from agent.signing.errors import TermsRefusedError
 from agent.signing.mechanisms import HASH
+from agent.signing.pdf.archiving import Levels
 from agent.signing.pdf.files import refusing
 from agent.signing.pdf.layout import Holder, lay_out
 from agent.signing.preparation import (
@@ -25,13 +25,11 @@ from agent.signing.preparation import (
     require_time_stamps,
 )
 from agent.signing.synchronous import run
-from agent.signing.words import Level
 
 TERMS = SignatureTerms
 MEDIA_TYPE = "application/pdf"
 VALUE_BYTES: Final = 512  # of an RSA 4096 key
 STRUCTURE_BYTES: Final = 2048  # of SignedData around certificates and value: attributes, identifiers, lengths
-TOKEN_BYTES: Final = 16 * 1024  # a time-stamp with its authority's chain has 3 to 8 kB
 EXAMPLE: Final = Holder("Camille Martin", "Médecin")
 
 
@@ -40,12 +38,13 @@ class PadesUnsigned(Unsigned):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, document: Document, terms: SignatureTerms, signer: Signer) -> None:
+    def __init__(self, document: Document, terms: SignatureTerms, signer: Signer, levels: Levels) -> None:
         self.name = document.name
         self._signer = signer
+        self._levels = levels
         holder = Holder(signer.name, signer.profession)
         with refusing(document.name):
-            self._laid_out = lay_out(document, terms, holder, _measure(signer, terms.level))
+            self._laid_out = lay_out(document, terms, holder, _measure(signer) + levels.room)
         # Without signing-time: the entry /M says it (EN 319 142-1 §6.3).
         attributes = run(CardSigner(signer).signed_attrs(self._laid_out.sha256, HASH, use_pades=True))
         self._attributes = cms.CMSAttributes.load(attributes.dump())  # what was read is written without a new encoding
@@ -57,17 +56,17 @@ class PadesUnsigned(Unsigned):
         return content
 
     def complete(self, value: bytes) -> bytes:
-        """Put the value in."""
-        signer = CardSigner(self._signer, value)
-        info = run(signer.async_sign_prescribed_attributes(HASH, self._attributes, cms_version=CMS_VERSION))
-        self._laid_out.room.fill_with_cms(self._laid_out.file, info)
-        return self._laid_out.file.getvalue()
+        """Put the value in, and what the level adds. Raises TimeStampError, EvidenceError."""
+        signing = CardSigner(self._signer, value).async_sign_prescribed_attributes(
+            HASH, self._attributes, cms_version=CMS_VERSION, timestamper=self._levels.stamper
+        )
+        with refusing(self.name):
+            return self._levels.fill(self._laid_out, run(signing))
 
 
-def _measure(signer: Signer, level: Level) -> int:
-    """Bytes to leave room for: nobody knows the size of a time-stamp before it is there."""
-    size = VALUE_BYTES + STRUCTURE_BYTES + sum(map(len, (signer.certificate_der, *signer.chain_der)))
-    return size if level is Level.B else size + TOKEN_BYTES
+def _measure(signer: Signer) -> int:
+    """Bytes that the CMS of level B needs at most."""
+    return VALUE_BYTES + STRUCTURE_BYTES + sum(map(len, (signer.certificate_der, *signer.chain_der)))
 
 
 def check(documents: Sequence[Document], terms: SignatureTerms, outside: Outside) -> None:
@@ -83,7 +82,6 @@ def prepare(
     documents: Sequence[Document], terms: SignatureTerms, signer: Signer, outside: Outside
 ) -> Iterator[PadesUnsigned]:
     """Make one for each file."""
-    if terms.level is not Level.B:
-        raise TermsRefusedError(f"no level {terms.level} yet: {outside.timestamp_url}")
+    levels = Levels(terms.level, signer, outside)
     for document in documents:
-        yield PadesUnsigned(document, terms, signer)
+        yield PadesUnsigned(document, terms, signer, levels)

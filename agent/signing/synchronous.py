@@ -12,9 +12,8 @@ T = TypeVar("T")
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Give the result. Raises what the coroutine raises."""
-    return (
-        _runner().get_loop().run_until_complete(work)
-    )  # not run(): that sets a signal handler, and takes milliseconds
+    # Not the runner's own run(): it exchanges a signal handler, whose errors describe all results, for milliseconds.
+    return _runner().get_loop().run_until_complete(work)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.general import SigningError as PyHankoSigningError
+from pyhanko.sign.validation.dss import DocumentSecurityStore
 
 from agent.signing.documents import Document
 from agent.signing.errors import DocumentRefusedError, SigningError
@@ -48,6 +49,8 @@ def open_file(document: Document) -> IncrementalPdfFileWriter:
     ):
         if has_it:
             raise DocumentRefusedError(defect)
+    if entry(reader.root, "/DSS") is not None:
+        DocumentSecurityStore.read_dss(reader)  # a damaged one would be found when the code was typed already
     return IncrementalPdfFileWriter.from_reader(reader)
 
 
