@@ -11,6 +11,7 @@ from agent.signing.preparation import Kind
 KINDS: Final[Mapping[str, str]] = {
     "cms": "agent.signing.cms",
     "cades": "agent.signing.cms",
+    "asic-e": "agent.signing.asic",
     "xades": "agent.signing.xades",
     "xmldsig": "agent.signing.xmldsig",
     "jws": "agent.signing.jws",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import io
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,20 @@ async def test_a_card_signs_for_a_page(desk: RunningAgent, packaging: str, forma
     (tmp_path / "a.xml").write_bytes(XML)
     (signature,) = await sign(desk, format=format_, packaging=packaging)
     assert xmlsec_accepts(tmp_path, content_of(signature))
+
+
+async def test_a_card_signs_several_documents_in_one_container(
+    desk: RunningAgent, person: Person, tmp_path: Path
+) -> None:
+    SigningKey.of_card(desk.folder).write_chain(tmp_path)
+    documents = [{"name": f"{name}.pdf", "content": "JVBERi0="} for name in "ab"]
+    (signature,) = await sign(desk, format="asic-e", documents=documents)
+    assert (signature["name"], len(person.asked)) == ("a.asice", 1)
+    with zipfile.ZipFile(io.BytesIO(content_of(signature))) as archive:
+        archive.extractall(tmp_path)
+    assert xmlsec_accepts(tmp_path, (tmp_path / "META-INF" / "signatures001.xml").read_bytes())
+    (tmp_path / "b.pdf").write_bytes(b"%PDF+")
+    assert not xmlsec_accepts(tmp_path, (tmp_path / "META-INF" / "signatures001.xml").read_bytes())
 
 
 async def test_a_hostile_document_is_refused_before_the_person_is_asked(desk: RunningAgent, person: Person) -> None:
