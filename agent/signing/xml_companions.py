@@ -37,7 +37,11 @@ _HIDES = etree.XPath(
     """,
     namespaces={"ds": DS},
 )
-"""Of a signature: whether anything stands in it that is not about signatures (XMLDSig, XAdES of any version)."""
+
+
+def hides_content(signature: Element) -> bool:
+    """Whether anything stands in a signature that is not about signatures (XMLDSig, XAdES of any version)."""
+    return bool(_HIDES(signature))
 
 
 def refuse_companions(root: Element, name: str) -> None:
@@ -45,7 +49,7 @@ def refuse_companions(root: Element, name: str) -> None:
     if root.tag == tag("Signature"):
         raise DocumentRefusedError("the document is itself a signature", name)
     for signature in root.iter(tag("Signature")):
-        if _HIDES(signature):
+        if hides_content(signature):
             raise DocumentRefusedError("it has a signature that holds content of its own", name)
         if any(_breaks(reference, root) for reference in signature.iterfind(f"{tag('SignedInfo')}/{tag('Reference')}")):
             raise DocumentRefusedError("it has a signature that a further one in the document would break", name)

@@ -1,0 +1,140 @@
+"""From bytes to findings: each ds:Signature of a document, checked part by part, the cheapest refusals first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from lxml import etree
+
+from agent.signing.errors import DocumentRefusedError
+from agent.signing.verification.findings import Evidence, Finding, Reason, UnreadableError
+from agent.signing.verification.xml.algorithms import require_method
+from agent.signing.verification.xml.coverage import find_covered
+from agent.signing.verification.xml.faults import XmlFaultError
+from agent.signing.verification.xml.keys import find_signer
+from agent.signing.verification.xml.manifests import check_manifests
+from agent.signing.verification.xml.profiles import OLD, Profile, find_profile
+from agent.signing.verification.xml.properties import DMP, Properties, find_qualifying, is_of_xades, read_properties
+from agent.signing.verification.xml.references import Resolver, Source, require_holds
+from agent.signing.verification.xml.shape import Signature, ds, read_signature
+from agent.signing.words import Format, Level
+from agent.signing.xml import Element, parse_xml
+
+MAX_SIGNATURES: Final = 50
+
+
+def read_document(content: bytes, resolve: Resolver, container: str | None = None) -> list[Finding]:
+    """Check every signature that is not part of what another one holds. `container`: a root that only holds signatures.
+
+    Raises UnreadableError.
+    """
+    try:
+        root = parse_xml(content)
+    except DocumentRefusedError as error:
+        raise UnreadableError(str(error)) from error
+    source = Source(content, root, resolve)
+    elements = [each for each in root.iter(ds("Signature")) if not _is_held(each)]
+    if len(elements) > MAX_SIGNATURES:
+        raise UnreadableError(f"more than {MAX_SIGNATURES} signatures")
+    return [_read_one(each, source, container) for each in elements]
+
+
+def _is_held(element: Element) -> bool:
+    return any(ancestor.tag == ds("Signature") for ancestor in element.iterancestors())
+
+
+def _read_one(element: Element, source: Source, container: str | None) -> Finding:
+    is_xades = any(map(is_of_xades, element.iterfind(f"{ds('Object')}/*")))
+    finding = Finding(Format.XADES if is_xades else Format.XMLDSIG, None if is_xades else Level.B)
+    check = _Check(element, source, container)
+    try:
+        with _faults():
+            check.run()
+    except XmlFaultError as error:
+        return replace(finding, reason=error.reason, hint=str(error), **check.told())
+    return replace(finding, **check.told())
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """What the reading of XML refuses is a fault of the signature."""
+    try:
+        yield
+    except DocumentRefusedError as error:
+        raise XmlFaultError(Reason.MALFORMED, str(error)) from error
+
+
+@dataclass
+class _Check:
+    """One signature, and what is known of it so far."""
+
+    element: Element
+    source: Source
+    container: str | None
+    profile: Profile | None = None
+    signer_der: bytes | None = None
+    names: tuple[str, ...] = ()
+    signature: Signature | None = None
+    properties: Properties | None = None
+
+    def run(self) -> None:
+        """Check everything. Raises XmlFaultError with what is wrong first."""
+        self.signature = signature = read_signature(self.element)
+        qualifying = find_qualifying(signature)
+        namespace = None if qualifying is None else etree.QName(qualifying).namespace
+        self.profile = find_profile(signature, self.source, namespace, DMP)
+        self.source.old = self.profile in OLD
+        require_method(signature.method, old=self.source.old)
+        self.signer_der = find_signer(signature)
+        absent = self._check_references(signature)
+        listed = check_manifests(signature, self.source, self.profile)
+        covered = find_covered(signature, self.source, self.profile, stands_alone=self._stands_alone)
+        self.names = tuple(dict.fromkeys(listed or covered))
+        if qualifying is not None:
+            self.properties = read_properties(qualifying, signature, self.signer_der, self.source)
+        if absent is not None:
+            raise absent
+
+    @property
+    def _stands_alone(self) -> bool:
+        parent = self.element.getparent()
+        return parent is None or (parent is self.source.root and parent.tag == self.container)
+
+    def _check_references(self, signature: Signature) -> XmlFaultError | None:
+        """Every hash holds, but those of documents that are not given: the last of these is told in the end."""
+        absent = None
+        for reference in signature.references:
+            try:
+                require_holds(reference, signature, self.source)
+            except XmlFaultError as error:
+                if error.reason is not Reason.CONTENT_ABSENT:
+                    raise
+                absent = error
+        return absent
+
+    def told(self) -> dict[str, Any]:
+        """What a finding says of it."""
+        told: dict[str, Any] = {
+            "certificate_der": self.signer_der,
+            "names": self.names,
+            "profile": self.profile and str(self.profile),
+        }
+        if self.properties is not None:
+            evidence = self.properties.evidence
+            told |= {
+                "level": self.properties.level,
+                "claimed_at": self.properties.claimed_at,
+                "stamps": self.properties.stamps,
+                "evidence": replace(evidence, certificates_der=(*self._others(), *evidence.certificates_der)),
+            }
+        elif self.signature is not None:
+            told["evidence"] = Evidence(certificates_der=tuple(self._others()))
+        return told
+
+    def _others(self) -> Iterator[bytes]:
+        """Certificates besides the signer's."""
+        if self.signature is not None:
+            yield from (der for der in self.signature.certificates_der if der != self.signer_der)
