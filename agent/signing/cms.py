@@ -5,12 +5,21 @@ pyHanko builds level B; `cades` adds the others.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
+from copy import copy
 from datetime import UTC, datetime
+from typing import Self
 
-from asn1crypto import cms, x509
+from asn1crypto import cms, tsp, x509
+from pyhanko.sign.attributes import CMSAttributeProvider, SigningCertificateV2Provider
+from pyhanko.sign.general import as_signing_certificate_v2
 from pyhanko.sign.signers import Signer as PyHankoSigner
-from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
+from pyhanko.sign.signers.pdf_cms import (
+    CAdESSignedAttributeProviderSpec,
+    PdfCMSSignedAttributes,
+    format_signed_attributes,
+)
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from agent.signing.cades import Levels, describe_attributes
@@ -45,10 +54,47 @@ class CardSigner(PyHankoSigner):
             embed_roots=False,
         )
         self._value = value
+        self.reference = as_signing_certificate_v2(self.signing_cert).dump()
 
     async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:  # noqa: ARG002, FBT001, FBT002 - pyHanko's
         """Give the card's value over the DER of the signed attributes."""
         return bytes(256) if dry_run else self._value
+
+    def with_value(self, value: bytes) -> Self:
+        """The same with the value that the card made."""
+        signer = copy(self)
+        signer._value = value  # noqa: SLF001 - our own
+        return signer
+
+
+class KnownCertificate(SigningCertificateV2Provider):
+    """The attribute that names the certificate, read from bytes: it is the same in all documents."""
+
+    def __init__(self, reference_der: bytes) -> None:
+        self._reference_der = reference_der
+
+    async def build_attr_value(self, dry_run: bool = False) -> tsp.SigningCertificateV2:  # noqa: ARG002, FBT001, FBT002 - pyHanko's
+        """Give the value (RFC 5035 §3)."""
+        return tsp.SigningCertificateV2.load(self._reference_der)
+
+
+class SignedAttributes(CAdESSignedAttributeProviderSpec):
+    """CAdES attributes as pyHanko has them, the certificate's apart."""
+
+    def __init__(self, signer: CardSigner, settings: PdfCMSSignedAttributes) -> None:
+        super().__init__(settings, signer.signing_cert, is_pades=False, timestamper=None)
+        self._reference = KnownCertificate(signer.reference)
+
+    def signed_attr_providers(self, data_digest: bytes, digest_algorithm: str) -> Iterator[CMSAttributeProvider]:
+        """Give pyHanko's, with ours in the place of its own."""
+        for provider in super().signed_attr_providers(data_digest, digest_algorithm):
+            yield self._reference if isinstance(provider, SigningCertificateV2Provider) else provider
+
+
+@functools.lru_cache(maxsize=2)
+def _open_signer(signer: Signer) -> CardSigner:
+    """Parse the certificates once for all documents that they sign."""
+    return CardSigner(signer)
 
 
 class CmsUnsigned(Unsigned):
@@ -62,16 +108,11 @@ class CmsUnsigned(Unsigned):
         self._detached = terms.packaging is Packaging.DETACHED
         self._signer = signer
         self._levels = levels
-        self._attributes: cms.CMSAttributes = run(
-            CardSigner(signer).signed_attrs(
-                document.sha256,
-                HASH,
-                attr_settings=PdfCMSSignedAttributes(datetime.now(UTC), describe_attributes(terms)),
-                content_type=CONTENT_TYPE,
-                use_pades=True,  # the name that pyHanko gives to CAdES attributes here
-                is_pdf_sig=False,
-            )
-        )
+        settings = PdfCMSSignedAttributes(datetime.now(UTC), describe_attributes(terms))
+        providers = SignedAttributes(_open_signer(signer), settings).signed_attr_providers(document.sha256, HASH)
+        attributes = run(format_signed_attributes(document.sha256, list(providers), CONTENT_TYPE))
+        # Read back, they are bytes: what was made of values is encoded anew at every look, certificate and all.
+        self._attributes = cms.CMSAttributes.load(attributes.dump())
 
     @property
     def to_sign(self) -> bytes:
@@ -83,7 +124,9 @@ class CmsUnsigned(Unsigned):
         """Put the value in, and what the level adds. Raises TimeStampError, EvidenceError."""
         content = None if self._detached else {"content_type": CONTENT_TYPE, "content": self._document.read()}
         info = run(
-            CardSigner(self._signer, value).async_sign_prescribed_attributes(
+            _open_signer(self._signer)
+            .with_value(value)
+            .async_sign_prescribed_attributes(
                 HASH, self._attributes, cms_version=CMS_VERSION, encap_content_info=content
             )
         )
