@@ -302,6 +302,9 @@ ANSWERS: Final[dict[str, Schema]] = {
     "start-batch": _ref("Batch"),
     "read-batch-signature": _ref("Signature"),
     "sign": _record({"signatures": _list(_ref("Signature"))}),
+    "sign-submission": _record({"signature": _ref("Signature")}),
+    "sign-vihf": _record({"assertion": _ref("Signature")}),
+    "sign-insi": _record({"assertion": _ref("Signature")}),
 }
 """By the names of the routes; a route that is not here answers 204, without a body."""
 MESSAGES: Final[Schema] = {"oneOf": [_ref("State"), _ref("Event")]}

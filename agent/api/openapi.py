@@ -10,6 +10,7 @@ from aiohttp import web
 
 from agent import __version__
 from agent.api import uploads
+from agent.api.dmp_schemas import InsiBody, SubmissionBody, VihfBody
 from agent.api.schemas import (
     AuthenticationBody,
     BatchBody,
@@ -35,6 +36,9 @@ BODIES: dict[str, type[Body]] = {
     "read-situations": SituationsBody,
     "authenticate": AuthenticationBody,
     "sign": SignatureBody,
+    "sign-submission": SubmissionBody,
+    "sign-vihf": VihfBody,
+    "sign-insi": InsiBody,
     "verify": VerificationBody,
     "make-batch": BatchBody,
     "start-batch": StartBody,

@@ -44,6 +44,13 @@ ROWS: Final[dict[type[Exception], Row]] = {
         "Ce niveau demande la preuve qu'aucun certificat n'est révoqué, et elle ne peut être obtenue maintenant. "
         "Réessayez plus tard, ou signez au niveau T.",
     ),
+    errors.StructureRefusedError: _row(
+        422, "structure-refused", "card", "Structure not on the card",
+        "The card does not tell this structure, or tells several: `structures` has them. Name one of these, and its "
+        "sector where they differ in that alone.",
+        "La carte ne donne pas cette structure, ou en donne plusieurs : « structures » les énumère. Nommez l'une "
+        "d'elles, et son secteur si elles ne diffèrent que par lui.",
+    ),
     errors.WorkshopError: _row(
         500, "signing-failed", "agent", "Signing failed",
         "The part of the agent that writes signatures stopped on this. Nothing was signed; try again, and report it if "
@@ -56,4 +63,9 @@ ROWS: Final[dict[type[Exception], Row]] = {
 
 def members(error: errors.SigningError) -> dict[str, Any]:
     """What a refusal adds to its row: the developer's hint, and the document at fault."""
-    return {"hint": str(error)[:500]} | ({"document": error.document} if error.document is not None else {})
+    told: dict[str, Any] = {"hint": str(error)[:500]}
+    if error.document is not None:
+        told["document"] = error.document
+    if isinstance(error, errors.StructureRefusedError):
+        told["structures"] = [{"id": each.id, "name": each.name, "sector": each.sector} for each in error.places]
+    return told

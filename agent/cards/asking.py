@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SIGNING = frozenset({Action.SIGN, Action.SIGN_DIGESTS, Action.SIGN_BATCH, Action.SIGN_RAW})
+SIGNING = frozenset({Action.SIGN, Action.SIGN_DIGESTS, Action.SIGN_BATCH, Action.SIGN_RAW, Action.ASSERT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,7 @@ def _pin_request(request: UseRequest, question: CodeQuestion) -> PinRequest:
         key=request.key,
         for_login=question.key is not None and is_for_login(question.key),
         unseen=request.unseen,
+        assertion=request.assertion,
     )
 
 

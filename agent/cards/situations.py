@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agent.cards.card import Card
 from agent.cards.cards import Cards
-from agent.cards.uses import CardUses, UseRequest
+from agent.cards.uses import CardUses, UnlockedKey, UseRequest
 from drivers.base import DataObject
 from drivers.card.activity import INFO_LABEL, Activity, activity_number, parse_activities, parse_speciality
 
@@ -25,6 +25,16 @@ async def read_situations(cards: Cards, uses: CardUses, request: UseRequest) -> 
             card, objects = await uses.read_data(replace(request, card_number=card.number), is_wanted)
             _remember(card, objects)
     return card.memory.situations or ()
+
+
+async def read_with_key(key: UnlockedKey) -> tuple[Activity, ...]:
+    """The same of a card whose code was just given for a signature: nobody is asked again, but on a PIN pad.
+
+    Raises NotSupportedError for a token without data objects, and what UnlockedKey.sign raises.
+    """
+    if key.card.memory.situations is None:
+        _remember(key.card, await key.read_data(is_wanted))
+    return key.card.memory.situations or ()
 
 
 def is_wanted(label: str) -> bool:

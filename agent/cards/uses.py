@@ -15,7 +15,15 @@ from agent.cards.errors import CertificateRevokedError, KeyBusyError, Passphrase
 from agent.cards.events import Event, EventType
 from agent.cards.sessions import PinSessions, SessionOffer
 from agent.cards.slots import CardStuckError
-from agent.people.prompt import Action, Asker, PinAnswer, PinKind, PromptRefusedError, PromptTimeoutError
+from agent.people.prompt import (
+    Action,
+    Asker,
+    AssertionSummary,
+    PinAnswer,
+    PinKind,
+    PromptRefusedError,
+    PromptTimeoutError,
+)
 from drivers.base import DataEntry, DataObject, DataReader, Deadline, Digest, KeyInfo, KeyRole, PinStatus, Wanted
 from drivers.errors import (
     CardBusyError,
@@ -56,8 +64,9 @@ class UseRequest:
     """What a caller wants of a card. `card_number` None: the only card there is, or the one that the person chooses.
 
     `card`: the very card, as long as it is there. `key`: the label to show of what is used by PKCS#11. `sample`: a
-    digest like those to be signed: a key that cannot sign it is refused before a code is asked. `unseen`: of how many
-    subjects the caller made the hash.
+    digest like those to be signed: a key that cannot sign it is refused before a code is asked. `admits` raises for a
+    card that will not do, likewise. `unseen`: of how many subjects the caller made the hash. `assertion`: what is said
+    of whom.
     """
 
     asker: Asker
@@ -72,6 +81,8 @@ class UseRequest:
     key: str | None = None
     sample: Digest | None = None
     unseen: int = 0
+    admits: Callable[[Card], None] | None = None
+    assertion: AssertionSummary | None = None
 
     @property
     def caller(self) -> Caller:
@@ -118,6 +129,15 @@ class UnlockedKey:
 
         return await self._uses.use_code(self.card, work, self._code, self._request)
 
+    async def read_data(self, wanted: Wanted) -> tuple[DataObject, ...]:
+        """Read data objects, private ones too, with the same code. Raises NotSupportedError, and what sign raises."""
+        reader = data_reader(self.card)
+
+        def work(deadline: Deadline) -> tuple[DataObject, ...]:
+            return reader.read_data_objects(self._code, deadline, wanted)
+
+        return await self._uses.use_code(self.card, work, self._code, self._request, reader.data_timeout_s)
+
 
 class CardUses:
     """The only way from a caller to a key or a code: no thread and no transaction is held while a person is asked.
@@ -137,6 +157,8 @@ class CardUses:
     async def sign(self, request: UseRequest, role: KeyRole, make: Callable[[UnlockedKey], Awaitable[T]]) -> T:
         """Unlock the key of that role for `make`, with one code for all that it signs."""
         card, status = await self._look(request)
+        if request.admits is not None:
+            request.admits(card)
         key = card.key(role)
         require_valid(key)
         if self._is_revoked(key.certificate_der):

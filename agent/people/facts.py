@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from gettext import NullTranslations
 
+from agent.people.assertion_words import write_assertion
 from agent.people.page import Fact, Section
 from agent.people.plain_text import display_asker, display_origin, plain_text
 from agent.people.prompt import ABILITIES, Action, Asker, CardSummary, CertificateSummary, ConfirmRequest, PinRequest
@@ -29,14 +30,18 @@ def write_purpose(request: PinRequest, words: NullTranslations) -> Section:
     """Say what the code will be used for, and which certificate will sign."""
     if request.action in KEY_ACTIONS:
         return _write_key_use(request, words)
+    if request.assertion is not None:
+        return (*write_assertion(request.assertion, words), *_write_certificate_of(request, words))
     use = _write_use(request, words)
     facts = [] if use is None else [use]
     facts += _write_seeing(request, words)
     if request.format is not None:
         facts.append(Fact(words.gettext("Format"), plain_text(request.format, limit=60)))
-    if request.certificate is not None:
-        facts += _write_certificate(request.certificate, words)
-    return tuple(facts)
+    return (*facts, *_write_certificate_of(request, words))
+
+
+def _write_certificate_of(request: PinRequest, words: NullTranslations) -> Section:
+    return () if request.certificate is None else _write_certificate(request.certificate, words)
 
 
 def _write_seeing(request: PinRequest, words: NullTranslations) -> Section:

@@ -72,6 +72,7 @@ class Action(StrEnum):
     CHANGE_PIN = "change-pin"
     UNBLOCK_PIN = "unblock-pin"
     READ_SITUATIONS = "read-situations"
+    ASSERT = "assert"
     USE_AUTHENTICATION_KEY = "use-authentication-key"
     USE_SIGNATURE_KEY = "use-signature-key"
     READ_PRIVATE_DATA = "read-private-data"
@@ -121,6 +122,26 @@ class CertificateSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class AssertionSummary:
+    """What a health service is told: `service` names the kind of assertion, `mode` direct, indirect or air.
+
+    `professional` None: the card's holder. `structure` None: the one that the card tells. `patient`: the INS.
+    `purpose`, `reason`: why, in the caller's words. `billing_id`: the number that is billed with. `recipient`: the
+    address of the service, where the caller gives it.
+    """
+
+    service: str
+    mode: str | None = None
+    professional: str | None = None
+    structure: str | None = None
+    patient: str | None = None
+    purpose: str | None = None
+    reason: str | None = None
+    billing_id: str | None = None
+    recipient: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PinRequest:
     """Everything that a person needs to know before typing a code. The lengths are those of the PIN.
 
@@ -131,7 +152,8 @@ class PinRequest:
     `on_pad`: codes are typed on the reader after the person has agreed here; no field is shown. `passphrase`: codes are
     passphrases, of any characters. `no_code`: the key needs none, and the person is asked for a yes to this one use.
     `key`: the label of the key or object that a program uses by PKCS#11; `for_login`: that key proves who one is to
-    sites and services (TLS). `unseen`: of how many documents of a batch nothing but a hash was seen here.
+    sites and services (TLS). `unseen`: of how many documents of a batch nothing but a hash was seen here. `assertion`:
+    what is said of whom, where that is what the key signs.
     """
 
     kind: PinKind
@@ -155,6 +177,7 @@ class PinRequest:
     key: str | None = None
     for_login: bool = False
     unseen: int = 0
+    assertion: AssertionSummary | None = None
 
     def __post_init__(self) -> None:
         if self.tries_left is not None and self.tries_left < 1:

@@ -76,6 +76,7 @@ def _pin_heading(request: PinRequest, words: NullTranslations) -> str:
         Action.VERIFY_PIN: words.gettext("Check the code of your card"),
         Action.CHANGE_PIN: words.gettext("Choose a new code for your card"),
         Action.UNBLOCK_PIN: words.gettext("Unblock your card"),
+        Action.ASSERT: words.gettext("Identify yourself to a health service with your card"),
         Action.READ_SITUATIONS: words.gettext("Read from your card where you work"),
         Action.USE_AUTHENTICATION_KEY: words.gettext("A program wants to identify itself as you"),
         Action.USE_SIGNATURE_KEY: words.gettext("A program wants to sign in your name what you cannot see"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 
@@ -31,6 +33,23 @@ class TimeStampError(SigningError):
 
 class EvidenceError(SigningError):
     """A level needs evidence that no certificate of the chain is revoked, and some of it cannot be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A structure that a card names: IdNat_Struct, name, sector (R02)."""
+
+    id: str
+    name: str | None
+    sector: str | None
+
+
+class StructureRefusedError(SigningError):
+    """The structure that is to be asserted is not on the card, or not the only one there; `places` are all of them."""
+
+    def __init__(self, message: str, places: Sequence[Place]) -> None:
+        super().__init__(message)
+        self.places = tuple(places)
 
 
 class WorkshopError(SigningError):

@@ -17,6 +17,9 @@ KINDS: Final[Mapping[str, str]] = {
     "jws": "agent.signing.jws",
     "jades": "agent.signing.jades",
     "pades": "agent.signing.pades",
+    "dmp-submission": "agent.signing.dmp.submission",
+    "vihf": "agent.signing.dmp.vihf",
+    "insi": "agent.signing.dmp.insi",
 }
 
 

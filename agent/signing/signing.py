@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
@@ -14,10 +14,11 @@ from agent.signing.messages import Made
 from agent.signing.preparation import Signer
 from agent.signing.words import Scheme
 from agent.signing.workshop import Job, Task, Workshop
-from drivers.base import Digest, KeyRole, Padding
+from drivers.base import HASH_LENGTHS, Digest, KeyRole, Padding
 
 HASH = "sha256"
 PADDINGS = {Scheme.RS256: Padding.PKCS1, Scheme.PS256: Padding.PSS}
+Settle = Callable[[UnlockedKey], Awaitable[Task]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +38,32 @@ class SigningDesk:
     workshop: Workshop
 
     async def sign(
-        self, use: UseRequest, task: Task, scheme: Scheme, still_granted: Callable[[], None]
+        self,
+        use: UseRequest,
+        task: Task,
+        scheme: Scheme,
+        still_granted: Callable[[], None],
+        settle: Settle | None = None,
     ) -> list[Signature]:
         """Make all signatures of a task with one code. `still_granted` raises when the caller may not any more.
 
+        `settle` gives the task again with what the card tells once its code was given.
         Raises SigningError, NotSupportedError and what CardUses.sign raises.
         """
         async with AsyncExitStack() as stack:
 
             async def make(key: UnlockedKey) -> _Signed:
                 still_granted()
+                whole = task if settle is None else await settle(key)
                 job = await stack.enter_async_context(self.workshop.job())
-                made = await job.prepare(task, self.describe(key, scheme))
+                made = await job.prepare(whole, self.describe(key, scheme))
                 values = await key.sign_all([_digest(each, scheme) for each in made])
                 return _Signed(job, made, values, key.info.certificate_der)
 
             async with self.workshop.job() as look:
                 await look.check(task)
-            use = replace(use, sample=Digest(HASH, bytes(32), PADDINGS[scheme]))
+            sample = Digest(task.hash_name, bytes(HASH_LENGTHS[task.hash_name]), PADDINGS[scheme])
+            use = replace(use, sample=sample)
             signed = await self.uses.sign(use, KeyRole.SIGNATURE, make)
             contents = await signed.job.complete(signed.values)  # the code is wiped by now
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from drivers.card.der import TAG_OID, TAG_SEQUENCE, TAG_SET, Element, Elements, read_oid
@@ -26,6 +26,9 @@ SHORT_NAMES = {
     "0.9.2342.19200300.100.1.1": "UID",
 }
 """Of RFC 4514 §3 and, for people, of RFC 4519; other attributes keep their dotted identifiers."""
+
+RFC2253_NAMES = {oid: name for oid, name in SHORT_NAMES.items() if name not in ("SN", "title", "GN")}
+"""What RFC 2253 §2.3 names: surname, title and given name are not among them."""
 
 ONE_BYTE_TAGS = frozenset({0x0C, 0x12, 0x13, 0x14, 0x16, 0x1A})
 """UTF8String, NumericString, PrintableString, T61String, IA5String and VisibleString."""
@@ -55,6 +58,13 @@ class Attribute:
         value = f"#{self.value.der.hex()}" if text is None else _escape(text)
         return f"{SHORT_NAMES.get(self.oid, self.oid)}={value}"
 
+    def rfc2253(self, is_writable: Callable[[str], bool]) -> str:
+        """As RFC 2253 §2.3 has it: types by name where it names them, else by OID with the value's DER (§2.4)."""
+        text = self.text if self.oid in RFC2253_NAMES else None
+        if text is None or len(text) >= MAX_TEXT or not is_writable(text):
+            return f"{RFC2253_NAMES.get(self.oid, self.oid)}=#{self.value.der.hex()}"
+        return f"{RFC2253_NAMES[self.oid]}={_escape(text)}"
+
     def canonical(self) -> tuple[str, str | bytes]:
         """What equal attributes share (RFC 5280 §7.1): case and spacing of text do not count."""
         text = self.text
@@ -79,6 +89,10 @@ class Name:
     def rfc4514(self) -> str:
         """The name as text, its last RDN first (RFC 4514 §2.1)."""
         return ",".join("+".join(attribute.rfc4514() for attribute in rdn) for rdn in reversed(self.rdns))
+
+    def rfc2253(self, is_writable: Callable[[str], bool]) -> str:
+        """The name as text, its last RDN first (RFC 2253 §2.1); text that is not writable as hexadecimal DER."""
+        return ",".join("+".join(part.rfc2253(is_writable) for part in rdn) for rdn in reversed(self.rdns))
 
     def matches(self, other: Name) -> bool:
         """Whether both name the same subject (RFC 5280 §7.1)."""

@@ -55,6 +55,7 @@ async def test_every_post_has_a_body_and_every_other_route_but_deletions_an_answ
 
 
 DOCUMENT = {"name": "a.txt", "content": base64.b64encode(b"content").decode()}
+SUBMISSION = {"submissionSetId": "1.2.3", "documents": [{"id": "1.2.4", "mediaType": "image/png", "content": "AAAA"}]}
 CALLS: dict[str, tuple[str, str, Any]] = {
     "read-status": ("GET", "/v1/status", None),
     "list-readers": ("GET", "/v1/readers", None),
@@ -69,6 +70,9 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "lock-pin": ("POST", "/v1/pin/lock", {}),
     "authenticate": ("POST", "/v1/authentications", {"format": "web-eid:1.0", "challengeNonce": NONCE}),
     "sign": ("POST", "/v1/signatures", {"format": "cms", "documents": [DOCUMENT]}),
+    "sign-submission": ("POST", "/v1/dmp/submission-signature", SUBMISSION),
+    "sign-vihf": ("POST", "/v1/assertions/vihf", {"mode": "direct", "structure": {"sector": "SA07"}}),
+    "sign-insi": ("POST", "/v1/assertions/insi", {}),
 }
 
 

@@ -1,0 +1,94 @@
+"""SAML 2.0 assertions (OASIS, 15 March 2005) with an enveloped signature after the issuer (Core §2.3.3, §5.4)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from agent.signing.dmp.dsig import (
+    ENVELOPED,
+    Reference,
+    add_certificate,
+    hash_of,
+    new_signature,
+    put_value,
+    signed_info,
+)
+from agent.signing.dmp.elements import Element, add, new_root, write
+from agent.signing.dmp.names import read_certificate, write_name
+from agent.signing.dmp.soap import MEDIA_TYPE as SOAP
+from agent.signing.dmp.soap import wrap
+from agent.signing.dmp.terms import Envelope, Hash
+from agent.signing.documents import Document
+from agent.signing.errors import TermsRefusedError
+from agent.signing.preparation import Signer, Unsigned
+from agent.signing.words import Scheme
+from agent.signing.xml import C14n, canonicalise
+
+SAML: Final = "urn:oasis:names:tc:SAML:2.0:assertion"
+XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+SUBJECT_NAME: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:X509SubjectName"
+METHOD: Final = C14n.EXCLUSIVE
+MEDIA_TYPE: Final = "application/samlassertion+xml"
+NAMESPACES: Final[Mapping[str | None, str]] = {"saml2": SAML, "xsi": XSI}
+
+
+def new_assertion(certificate_der: bytes, moment: str) -> Element:
+    """An assertion of the certificate's subject, with a new id."""
+    assertion_id = f"_{uuid.uuid4()}"
+    root = new_root(f"{{{SAML}}}Assertion", NAMESPACES, ID=assertion_id, IssueInstant=moment, Version="2.0")
+    subject = write_name(read_certificate(certificate_der).subject)
+    add(root, f"{{{SAML}}}Issuer", subject, Format=SUBJECT_NAME)
+    return root
+
+
+def add_subject(assertion: Element, name_id: str, **attributes: str) -> None:
+    """Of whom it is said."""
+    add(add(assertion, f"{{{SAML}}}Subject"), f"{{{SAML}}}NameID", name_id, **attributes)
+
+
+def write_moment() -> str:
+    """Now, in UTC with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def require(value: str | None, what: str) -> str:
+    """Raise TermsRefusedError for something that nobody has told."""
+    if value is None:
+        raise TermsRefusedError(f"{what} is missing")
+    return value
+
+
+def refuse_documents(documents: Sequence[Document]) -> None:
+    """An assertion is about a person, not about documents."""
+    if documents:
+        raise TermsRefusedError("an assertion signs no documents")
+
+
+class AssertionUnsigned(Unsigned):
+    """An assertion without its signature's value; `name` is its id."""
+
+    def __init__(self, assertion: Element, signer: Signer, hash_name: Hash, envelope: Envelope | None) -> None:
+        if signer.scheme is not Scheme.RS256:
+            raise TermsRefusedError("these services take RSASSA-PKCS1-v1_5")
+        self.name = assertion.get("ID")
+        self.hash_name = hash_name
+        self.media_type = MEDIA_TYPE if envelope is None else SOAP
+        self._assertion, self._envelope = assertion, envelope
+        digest = hash_of(canonicalise(assertion, METHOD), hash_name)
+        reference = Reference(f"#{self.name}", digest, (ENVELOPED, METHOD))
+        self._signature = new_signature(METHOD, hash_name, [reference])
+        add_certificate(self._signature, signer.certificate_der)
+        assertion.insert(1, self._signature)
+
+    @property
+    def to_sign(self) -> bytes:
+        """Canonical SignedInfo."""
+        return canonicalise(signed_info(self._signature), METHOD)
+
+    def complete(self, value: bytes) -> bytes:
+        """Put the value in, and the header around it where one is wanted."""
+        put_value(self._signature, value)
+        return write(self._assertion if self._envelope is None else wrap(self._assertion, self._envelope))
