@@ -22,6 +22,10 @@ from agent.signing.xml import C14n, Element, canonicalise
 FAMILY: Final = "http://uri.etsi.org/01903/"
 CURRENT: Final = FAMILY + "v1.3.2#"
 DMP: Final = FAMILY + "v1.1.1#"
+TYPES: Final = {
+    CURRENT: "http://uri.etsi.org/01903#SignedProperties",  # whatever the version (EN 319 132-1 §4.4.2)
+    DMP: DMP + "SignedProperties",
+}
 MAX_PARTS: Final = 64
 """Time-stamps, certificates, lists and answers of one signature that are read, of each."""
 
@@ -71,7 +75,7 @@ def read_properties(qualifying: Element, signature: Signature, signer_der: bytes
     if signature.id is None or qualifying.get("Target") != f"#{signature.id}":
         raise malformed("QualifyingProperties of another signature")
     signed, unsigned = _split(qualifying, namespace)
-    _require_signed(signed, signature, source, f"{namespace}SignedProperties")
+    _require_signed(signed, signature, source, TYPES[namespace])
     parts = signed.find(f"{{{namespace}}}SignedSignatureProperties")
     if parts is None:
         raise malformed("SignedProperties without SignedSignatureProperties")
