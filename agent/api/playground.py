@@ -10,6 +10,8 @@ MEDIA_TYPES = {
     "index.html": "text/html",
     "cps-agent.js": "text/javascript",
     "playground.js": "text/javascript",
+    "playground-formats.js": "text/javascript",
+    "playground-words.js": "text/javascript",
     "playground.css": "text/css",
     "icon.svg": "image/svg+xml",
 }

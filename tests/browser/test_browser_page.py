@@ -119,8 +119,35 @@ def test_large_content_is_signed_and_too_large_is_named(agent, web, profile, tmp
     )
     assert signature["name"] == "document-1"
     verify_cms(signature["content"], chain, tmp_path, bytes(8_000_000))
-    error = page.run(TRY, "return await agent.sign(new Uint8Array(13_000_000))")
+    named = page.run(TRY, "return await agent.sign({ name: 'sc\"an\".dcm', content: new Uint8Array(20_000_000) })")
+    assert named[0]["name"] == "sc_an_.dcm"
+    verify_cms(named[0]["content"], chain, tmp_path, bytes(20_000_000))
+    error = page.run(TRY, "return await agent.sign(new Uint8Array(17_000_000), { packaging: 'enveloping' })")
     assert (error["name"], error["code"]) == ("CpsAgentError", "body-too-large")
+
+
+def test_formats_digests_and_verification(agent, web, profile):
+    page = open_page(profile, web.local("formats.test"), agent)
+    page.run(TRY, "await agent.requestGrant(['identity', 'sign'])")
+    signed = page.run(
+        TRY,
+        """const text = new TextEncoder().encode("Bonjour");
+        const digest = await client.toBase64(await crypto.subtle.digest("SHA-256", text));
+        const terms = { format: "jades", packaging: "detached", serialization: "json", claimedRole: "Médecin" };
+        const [signature] = await agent.sign({ name: "a.txt", digest, digestAlgorithm: "sha256" }, terms);
+        const content = client.fromBase64(signature.content);
+        const large = new Uint8Array(3_000_000);
+        const [other] = await agent.sign(large, { format: "jws" });
+        return [signature.mediaType, ...await agent.verify([
+          { name: "a.json", content, detachedContent: text },
+          { name: "b.json", content, detachedContent: new TextEncoder().encode("Bonsoir") },
+          { name: "c.jws", content: client.fromBase64(other.content) },
+        ])];""",
+    )
+    assert signed[0] == "application/jose+json"
+    verdicts = [each["signatures"][0] for each in signed[1:]]
+    assert [(each["valid"], each["format"]) for each in verdicts] == [(True, "jades"), (False, "jades"), (True, "jws")]
+    assert verdicts[1]["reason"] == "altered"
 
 
 def test_ungranted_page_learns_name_and_version_only(agent, web, profile):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import pytest
 from browser_desk import run_agent
 from browser_proofs import verify_cms
 from support.chromium import ROOT
+from support.pdf import ORDONNANCE
+
+from agent.commands.parser import make_parser
+from agent.commands.signing_form import name_result
+from agent.signing.words import RULES, Format
 
 DONE = "() => document.querySelector('.status').classList.contains('done') && document.getElementById('status').textContent"
 FREE = "() => document.getElementById('cancel').hidden"
@@ -68,7 +74,7 @@ def test_every_button(agent, open_playground, tmp_path):
         agent.url + "/v1/certificates",
     )
     for mode, ending, content in (("detached", "p7s", b"Bonjour\r\n"), ("enveloping", "p7m", None)):
-        page.call("choose", selector="#mode", values=[mode])
+        page.call("choose", selector="#packaging", values=[mode])
         assert "prête" in click(page, "sign")
         saved = tmp_path / f"saved.{ending}"
         assert page.call("download", selector="#download", path=str(saved)) == f"ordonnance é.txt.{ending}"
@@ -86,6 +92,81 @@ def test_every_button(agent, open_playground, tmp_path):
     assert (agent.tally() - before)[(origin, "sign", "ok")] == 2
 
 
+XML = "<?xml version='1.0'?><ordonnance><ligne>1 comprimé</ligne></ordonnance>".encode()
+READ = ("jws", "jades")
+SHAPES = [
+    ("cades", "enveloping", "note.txt.p7m", b"Bonjour"),
+    ("jws", "enveloping", "note.txt.jws", b"Bonjour"),
+    ("jades", "detached", "note.txt.jws", b"Bonjour"),
+    ("xmldsig", "enveloped", "note-signed.xml", XML),
+    ("xades", "enveloped", "note-signed.xml", XML),
+    ("pades", "enveloped", "note-signed.pdf", ORDONNANCE),
+]
+
+
+def test_every_format_is_made_shown_saved_and_verified(agent, open_playground, tmp_path):
+    page = open_playground(agent)
+    click(page, "connect")
+    for kind, packaging, name, content in SHAPES:
+        document = (
+            tmp_path / f"note{Path(name.removesuffix('.p7m').removesuffix('.jws').removesuffix('.asice')).suffix}"
+        )
+        document.write_bytes(content)
+        page.call("files", selector="#file", paths=[str(document)])
+        page.call("choose", selector="#format", values=[kind])
+        page.call("choose", selector="#packaging", values=[packaging])
+        page.run("kind => { document.getElementById('visible').checked = kind === 'pades'; }", kind)
+        assert "prête" in click(page, "sign"), kind
+        saved = tmp_path / f"saved-{kind}"
+        assert page.call("download", selector="#download", path=str(saved)) == name
+        if kind not in READ:
+            continue
+        assert "terminée" in click(page, "verify-made")
+        assert "valide" in text(page, "#verdict h3"), (kind, text(page, "#verdict"))
+        assert "non valide" not in text(page, "#verdict h3")
+        assert "Médecin" in text(page, "#verdict")
+
+
+def test_a_file_that_was_altered_is_told(agent, open_playground, tmp_path):
+    page = open_playground(agent)
+    click(page, "connect")
+    document, another = tmp_path / "a.txt", tmp_path / "b.txt"
+    document.write_bytes(b"Bonjour")
+    another.write_bytes(b"Bonsoir")
+    page.call("files", selector="#file", paths=[str(document)])
+    page.call("choose", selector="#format", values=["jades"])
+    page.call("choose", selector="#packaging", values=["detached"])
+    click(page, "sign")
+    page.call("download", selector="#download", path=str(tmp_path / "a.txt.jws"))
+    page.call("click", selector="#verify")
+    assert page.wait_for("() => document.activeElement.id") == "signed"
+    page.call("files", selector="#signed", paths=[str(tmp_path / "a.txt.jws")])
+    for original, words in ((document, "jades : valide"), (another, "jades : non valide")):
+        page.call("files", selector="#original", paths=[str(original)])
+        click(page, "verify")
+        assert words in text(page, "#verdict h3")
+    page.call("click", selector="[data-language=en]")
+    assert "jades : not valid" in text(page, "#verdict h3")
+    page.call("files", selector="#signed", paths=[str(document)])
+    click(page, "verify")
+    assert text(page, "#verdict")
+
+
+def test_formats_are_those_of_the_agent():
+    """The page is served from files and asks nothing before a click: it holds the table once more."""
+    formats = (ROOT / "agent" / "api" / "static" / "playground-formats.js").read_text()
+    program = formats + "process.stdout.write(JSON.stringify(FORMATS));"
+    command = ["node", "--input-type=module", "-e", program]
+    table = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout)
+    pages = {kind: rules for kind, rules in RULES.items() if kind is not Format.RAW}
+    assert set(table) == set(pages)
+    for kind, rules in pages.items():
+        assert (table[kind]["levels"], table[kind]["packagings"]) == (list(rules.levels), list(rules.packagings))
+        for packaging, ending in table[kind].get("endings", {}).items():
+            words = ["sign", "a.txt", "--format", kind, "--packaging", packaging]
+            assert name_result(make_parser().parse_args(words), Path("a.txt")) == f"a.txt{ending}"
+
+
 def _base64(path):
     return subprocess.run(["openssl", "base64", "-A", "-in", path], check=True, capture_output=True).stdout.decode()
 
@@ -93,7 +174,13 @@ def _base64(path):
 def test_nothing_is_sent_before_a_click(agent, open_playground):
     page = open_playground(agent)
     names = page.run("() => performance.getEntriesByType('resource').map((each) => new URL(each.name).pathname).sort()")
-    assert set(names) - {"/icon.svg"} == {"/cps-agent.js", "/playground.css", "/playground.js"}
+    assert set(names) - {"/icon.svg"} == {
+        "/cps-agent.js",
+        "/playground-formats.js",
+        "/playground-words.js",
+        "/playground.css",
+        "/playground.js",
+    }
 
 
 def test_page_at_another_name_of_the_agent_moves_to_localhost(agent, chromium):

@@ -12,6 +12,7 @@
 
 const PORTS = [27710, 27720, 27730];
 const MAX_BODY = 16 * 1024 * 1024;
+const JSON_UP_TO = 1024 * 1024; // bytes of content; more is sent as files, without base64
 const CHUNK = 24576; // bytes; a multiple of 3, so that pieces of base64 can be joined
 const FIRST_DELAY_MS = 500;
 const LAST_DELAY_MS = 15000;
@@ -33,7 +34,7 @@ const OWN_PROBLEMS = {
     "Le navigateur interdit à ce site de joindre l'agent CPS. Cliquez sur l'icône à gauche de l'adresse, autorisez " +
       "les autres applications de cet appareil (ou le réseau local), rechargez la page, puis réessayez.",
   ],
-  "body-too-large": ["call", "Too large for one call (12 MB).", "Trop volumineux pour un seul appel (12 Mo)."],
+  "body-too-large": ["call", "Too large for one call (16 MB).", "Trop volumineux pour un seul appel (16 Mo)."],
   "grant-required": ["gate", "This site may not follow cards.", "Ce site n'est pas autorisé à suivre les cartes."],
   "bad-answer": ["call", "What answers is not the CPS agent.", "Ce qui répond n'est pas l'agent CPS."],
   aborted: ["call", "The page gave the call up.", "La page a abandonné l'appel."],
@@ -42,10 +43,20 @@ const OWN_PROBLEMS = {
 /**
  * @typedef {{signal?: AbortSignal}} CallOptions
  * @typedef {{signal?: AbortSignal, cardNumber?: string}} CardOptions
- * @typedef {CardOptions & {format?: "cms", level?: "B", detached?: boolean}} SignOptions
+ * @typedef {"cms"|"cades"|"xades"|"xmldsig"|"pades"|"asic-e"|"jws"|"jades"} Format `cms` where none is given
+ * @typedef {{format?: Format, level?: "B"|"T"|"LT"|"LTA", packaging?: "detached"|"enveloping"|"enveloped",
+ *   detached?: boolean, scheme?: "RS256"|"PS256", serialization?: "compact"|"json", claimedRole?: string,
+ *   policy?: {identifier: string, digest: string, uri?: string}, reason?: string, location?: string, field?: string,
+ *   appearance?: {page?: number, x?: number, y?: number, width?: number, height?: number}}} SignatureTerms as in the API
+ * @typedef {CardOptions & SignatureTerms} SignOptions
  * @typedef {Blob|ArrayBuffer|Uint8Array} Content a File is a Blob
- * @typedef {{name: string, content: Content}} NamedContent
- * @typedef {{name: string, content: string, certificate: string}} Signature base64 of DER: see `fromBase64`
+ * @typedef {{name: string, content: Content, mediaType?: string, uri?: string}} NamedContent
+ * @typedef {{name: string, digest: string, digestAlgorithm: "sha256", mediaType?: string, uri?: string}} NamedDigest
+ * @typedef {{name: string, content: Content, detachedContent?: Content}} SignedContent `detachedContent`: what is signed
+ * @typedef {{name: string, content: string, certificate: string, mediaType: string}} Signature base64: see `fromBase64`
+ * @typedef {{valid: boolean, status: string, format: string, level: string|null, signer: object|null, reason?: string,
+ *   sentence: string, sentenceFr: string}} Verdict
+ * @typedef {{name: string, signatures: Verdict[], reason?: string, sentence?: string, sentenceFr?: string}} Verified
  * @typedef {{unverifiedCertificate: string, algorithm: string, signature: string, format: string}} WebEidToken
  * @typedef {{id: string, caller: string, abilities: string[], expiresAt: string, untilStop: boolean}} Grant
  * @typedef {{type: string, reader?: string|null, cardNumber?: string, condition?: string, code?: string, id?: string,
@@ -164,15 +175,21 @@ export class CpsAgent {
   }
 
   /**
-   * Sign documents, with one code for all. `detached` (the default): the signature does not hold the document.
-   * @param {Content|NamedContent|(Content|NamedContent)[]} documents @param {SignOptions} [options]
-   * @returns {Promise<Signature[]>} in the same order
+   * Sign documents, with one code for all; large ones are sent as files.
+   * @param {Content|NamedContent|NamedDigest|(Content|NamedContent|NamedDigest)[]} documents
+   * @param {SignOptions} [options] @returns {Promise<Signature[]>} in the same order; one for all as ASiC-E
    */
-  async sign(documents, { signal, format = "cms", detached = true, level, cardNumber } = {}) {
-    const prepared = [];
-    for (const each of [documents].flat()) prepared.push(await prepare(each, prepared.length + 1));
-    const body = { format, level, detached, documents: prepared, cardNumber };
-    return (await this.#call("POST", "/v1/signatures", { signal }, body)).signatures;
+  async sign(documents, { signal, format = "cms", ...terms } = {}) {
+    return (await this.#submit("/v1/signatures", { signal }, { format, ...terms }, documents)).signatures;
+  }
+
+  /**
+   * Verify the signatures of files. `anchors`: base64 of certificates to trust instead of those that the agent knows.
+   * @param {Content|SignedContent|(Content|SignedContent)[]} documents
+   * @param {CallOptions & {anchors?: string[]}} [options] @returns {Promise<Verified[]>} in the same order
+   */
+  async verify(documents, { signal, ...terms } = {}) {
+    return (await this.#submit("/v1/verifications", { signal }, terms, documents)).documents;
   }
 
   /**
@@ -232,10 +249,25 @@ export class CpsAgent {
     return { ...status, port };
   }
 
+  /** Send documents: within JSON, or as files where they are large. */
+  async #submit(path, options, request, documents) {
+    const taken = [documents].flat().map(take);
+    const isLarge = taken.reduce((sum, { files }) => sum + size(files), 0) > JSON_UP_TO;
+    if (!isLarge || taken.some(({ told }) => "digest" in told)) {
+      return this.#call("POST", path, options, { ...request, documents: await Promise.all(taken.map(inline)) });
+    }
+    const form = new FormData();
+    form.append("request", JSON.stringify({ ...request, documents: taken.map(({ told }) => told) }));
+    for (const { told, files } of taken) {
+      for (const [member, file] of Object.entries(files)) form.append(member, file, told.name);
+    }
+    return this.#call("POST", path, options, form);
+  }
+
   async #call(method, path, { signal } = {}, content = undefined) {
-    const body = content && JSON.stringify(content);
+    const body = content instanceof FormData ? content : content && JSON.stringify(content);
     if (body?.length > MAX_BODY) throw ownProblem("body-too-large");
-    const headers = body ? { "Content-Type": "application/json" } : {};
+    const headers = typeof body === "string" ? { "Content-Type": "application/json" } : {};
     if (this.#address === null) await this.find({ signal });
     try {
       return await this.#send(`http://${this.#address}${path}`, { method, headers, body, signal });
@@ -278,10 +310,22 @@ export function fromBase64(text) {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
-async function prepare(given, number) {
-  const content = given.content ?? given;
-  if ((content.size ?? content.byteLength) > MAX_BODY) throw ownProblem("body-too-large");
-  return { name: given.name || `document-${number}`, content: await toBase64(content) };
+/** What is told of a document, and its files; a browser writes no quote or line end into the name of a file. */
+function take(given, index) {
+  const isContent = given instanceof Blob || given instanceof ArrayBuffer || ArrayBuffer.isView(given);
+  const { content, detachedContent, ...rest } = isContent ? { content: given, name: given.name } : given;
+  const files = Object.entries({ content, detachedContent }).filter(([, each]) => each !== undefined);
+  const name = (rest.name || given.content?.name || `document-${index + 1}`).replace(/["\r\n]/g, "_");
+  return { told: { ...rest, name }, files: Object.fromEntries(files.map(([member, each]) => [member, new Blob([each])])) };
+}
+
+function size(files) {
+  return Object.values(files).reduce((sum, file) => sum + file.size, 0);
+}
+
+async function inline({ told, files }) {
+  const encoded = Object.entries(files).map(async ([member, file]) => [member, await toBase64(file)]);
+  return { ...told, ...Object.fromEntries(await Promise.all(encoded)) };
 }
 
 /** Live through one connection; answers whether it was ever open. */

@@ -4,104 +4,18 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 import { CpsAgent, fromBase64, toBase64 } from "./cps-agent.js";
+import { FORMATS, nameResult } from "./playground-formats.js";
+import { ENGLISH, SAID } from "./playground-words.js";
 
 const ABILITIES = ["identity", "authenticate", "sign", "events"];
 const MAX_EVENTS = 12;
-
-/** What the page holds in French already is here in English; what scripts say is here in both. */
-const ENGLISH = {
-  skip: "Skip to content",
-  title: "CPS agent: try it",
-  lead:
-    "This page does what a site would do: it asks for a grant, reads the identity on the card, logs you in and signs. " +
-    "The code is asked for by the agent itself, never by this page.",
-  ready: "Ready. Nothing is sent before your first click.",
-  cancel: "Cancel",
-  code: "Code",
-  layer: "Layer",
-  connectTitle: "1. Grant",
-  connectText:
-    "The agent will ask you whether this site may read your identity, log you in, have documents signed and follow cards.",
-  connect: "Ask for the grant",
-  cardsTitle: "2. Card",
-  cardsFirst: "Ask for the grant first.",
-  refresh: "Read the cards",
-  loginTitle: "3. Log in",
-  loginText:
-    "A random number is drawn here, as a server would do. The card signs it with the origin of this page (Web eID token).",
-  login: "Log in with the card",
-  signTitle: "4. Signature",
-  file: "File to sign (12 MB at most)",
-  mode: "Form of the signature",
-  detached: "Beside the file (.p7s)",
-  enveloping: "Holding the file (.p7m)",
-  sign: "Sign with the card",
-  eventsTitle: "Live",
-  streamOff: "It starts with the grant.",
-};
-const SAID = {
-  asking: ["L'agent vous pose une question : répondez dans sa fenêtre.", "The agent asks you a question: answer in its window."],
-  reading: ["Lecture des cartes…", "Reading the cards…"],
-  connected: ["Autorisé par l'agent, version {}.", "Granted by the agent, version {}."],
-  cardsRead: ["Cartes présentes : {}.", "Cards present: {}."],
-  loggedIn: ["Connexion réussie : le jeton est prêt pour le serveur.", "Logged in: the token is ready for the server."],
-  signed: ["Signature prête à enregistrer.", "The signature is ready to be saved."],
-  revoked: ["Autorisation retirée.", "Grant taken back."],
-  failed: ["L'opération n'a pas abouti.", "The operation did not succeed."],
-  aborted: ["Opération annulée.", "Operation cancelled."],
-  noFile: ["Choisissez d'abord un fichier.", "Choose a file first."],
-  noCard: ["Aucune carte. Insérez la carte CPS : cette page le verra.", "No card. Insert the CPS card: this page will see it."],
-  noCardsYet: ["Demandez d'abord l'autorisation.", "Ask for the grant first."],
-  test: ["CARTE DE TEST", "TEST CARD"],
-  nationalId: ["Identifiant national", "National identifier"],
-  profession: ["Profession", "Profession"],
-  speciality: ["Spécialité", "Speciality"],
-  number: ["Numéro de carte", "Card number"],
-  reader: ["Lecteur", "Reader"],
-  expires: ["Fin de validité", "Valid until"],
-  pin: ["Code", "Code"],
-  pinReady: ["essais restants : {}", "tries left: {}"],
-  pinReadyUnknown: ["utilisable", "usable"],
-  pinBlocked: ["bloqué", "blocked"],
-  pinUnknown: ["inconnu pour l'instant", "not known just now"],
-  triesLeft: ["Essais restants : {}.", "Tries left: {}."],
-  subject: ["Sujet du certificat", "Certificate subject"],
-  origin: ["Origine signée", "Signed origin"],
-  nonce: ["Nombre au hasard", "Random number"],
-  algorithm: ["Algorithme", "Algorithm"],
-  format: ["Format", "Format"],
-  certificate: ["Certificat", "Certificate"],
-  signature: ["Signature", "Signature"],
-  wholeToken: ["Jeton complet", "Whole token"],
-  bytes: ["{} octets", "{} bytes"],
-  save: ["Enregistrer {}", "Save {}"],
-  until: ["jusqu'au {}", "until {}"],
-  untilStop: ["jusqu'à l'arrêt de l'agent", "until the agent stops"],
-  revoke: ["Retirer l'autorisation", "Take the grant back"],
-  identity: ["lire l'identité", "read the identity"],
-  authenticate: ["vous connecter", "log you in"],
-  sign: ["faire signer", "have documents signed"],
-  events: ["suivre les cartes", "follow cards"],
-  streamOpen: ["Suivi des cartes actif.", "Following the cards."],
-  streamLost: ["Suivi interrompu ; nouvel essai en cours…", "Connection lost; trying again…"],
-  streamEnded: ["Suivi arrêté.", "No longer following."],
-  "reader-added": ["Lecteur branché", "Reader plugged in"],
-  "reader-removed": ["Lecteur débranché", "Reader unplugged"],
-  "card-inserted": ["Carte insérée", "Card inserted"],
-  "card-ready": ["Carte lue", "Card ready"],
-  "card-trouble": ["Carte inutilisable", "Card cannot be used"],
-  "card-removed": ["Carte retirée", "Card removed"],
-  "service-stopped": ["Service de cartes arrêté", "Smart card service stopped"],
-  "service-started": ["Service de cartes démarré", "Smart card service started"],
-  "pin-changed": ["Code modifié", "Code changed"],
-};
 
 const $ = (id) => document.getElementById(id);
 const agent = new CpsAgent({ ports: [Number(location.port || 80)] });
 const french = new Map([...document.querySelectorAll("[data-text]")].map((element) => [element, element.textContent]));
 let language = "fr";
 let pending = null; // the AbortController of what is being done
-let shown = { status: ["ready"], problem: null, cards: null, grants: [], stream: null };
+let shown = { status: ["ready"], problem: null, cards: null, grants: [], stream: null, verdict: null };
 
 /** Sentence of SAID in the person's language, with `{}` replaced. */
 function say(key, value) {
@@ -125,6 +39,10 @@ function readable(name) {
   return name.replaceAll("2.5.4.42=", "GN=").replaceAll("2.5.4.4=", "SN=").replaceAll("2.5.4.12=", "title=");
 }
 
+function moment(text) {
+  return new Date(text).toLocaleString(language);
+}
+
 function day(text) {
   return new Date(text).toLocaleDateString(language, { dateStyle: "long" });
 }
@@ -146,6 +64,7 @@ function render() {
   showStatus(...shown.status);
   showProblem(shown.problem);
   if (shown.cards) showCards(shown.cards);
+  showVerdict(shown.verdict);
   showGrants(shown.grants);
   if (shown.stream) $("stream").textContent = say(shown.stream);
 }
@@ -196,7 +115,7 @@ function enable() {
   const granted = shown.grants.length > 0;
   $("cancel").hidden = pending === null;
   $("connect").disabled = pending !== null;
-  for (const id of ["refresh", "login", "sign"]) $(id).disabled = pending !== null || !granted;
+  for (const id of ["refresh", "login", "sign", "verify"]) $(id).disabled = pending !== null || !granted;
   for (const button of $("grants").querySelectorAll("button")) button.disabled = pending !== null;
 }
 
@@ -242,19 +161,80 @@ async function login(signal) {
 async function sign(signal) {
   const [file] = $("file").files;
   $("signature").replaceChildren();
-  if (!file) {
-    $("file").focus();
-    return ["noFile"];
-  }
-  const detached = $("mode").value === "detached";
-  const [signature] = await agent.sign(file, { detached, signal });
-  const bytes = fromBase64(signature.content);
-  const href = URL.createObjectURL(new Blob([bytes], { type: "application/pkcs7-signature" }));
-  const download = `${file.name}.${detached ? "p7s" : "p7m"}`;
-  $("signature").replaceChildren(
-    make("p", {}, make("a", { href, download, id: "download" }, say("save", download)), ` (${say("bytes", bytes.length)})`),
-  );
+  if (!file) return missing("file");
+  const terms = readTerms();
+  const [signature] = await agent.sign({ name: file.name, content: file, mediaType: file.type || undefined }, { ...terms, signal });
+  const made = new File([fromBase64(signature.content)], nameResult(file.name, terms), { type: signature.mediaType });
+  const save = make("a", { href: URL.createObjectURL(made), download: made.name, id: "download" }, say("save", made.name));
+  const check = make("button", { type: "button", id: "verify-made" }, say("verifyThis"));
+  const original = terms.packaging === "detached" ? file : undefined;
+  check.onclick = () => act("verifying", (signal) => judge(signal, made, original));
+  $("signature").replaceChildren(make("p", {}, save, ` (${say("bytes", made.size)})`), check);
   return ["signed", "done"];
+}
+
+function missing(id) {
+  $(id).focus();
+  return ["noFile"];
+}
+
+/** What the form says, as the agent takes it. */
+function readTerms() {
+  const terms = Object.fromEntries(["format", "level", "packaging"].map((id) => [id, $(id).value]));
+  return terms.format === "pades" && $("visible").checked ? { ...terms, appearance: {} } : terms;
+}
+
+/** Offer the levels and packagings of the chosen format, its usual ones first. */
+function offer() {
+  const { levels, packagings } = FORMATS[$("format").value];
+  for (const [id, possible] of [["level", levels], ["packaging", packagings]]) {
+    for (const option of $(id).options) option.disabled = option.hidden = !possible.includes(option.value);
+    $(id).value = possible[0];
+  }
+  $("visible").disabled = $("format").value !== "pades";
+}
+
+/* Verification */
+
+async function verify(signal) {
+  const [[signed], [original]] = [$("signed").files, $("original").files];
+  return signed ? judge(signal, signed, original) : missing("signed");
+}
+
+async function judge(signal, signed, original) {
+  $("verdict").replaceChildren();
+  const [verified] = await agent.verify({ name: signed.name, content: signed, detachedContent: original }, { signal });
+  showVerdict(verified);
+  return ["verified", "done"];
+}
+
+function showVerdict(verified) {
+  shown.verdict = verified;
+  if (!verified) return;
+  const none = verified.signatures.length ? null : make("p", {}, sentence(verified));
+  $("verdict").replaceChildren(...verified.signatures.map(verdictElement), ...(none ? [none] : []));
+}
+
+function sentence(told) {
+  return (language === "fr" ? told.sentenceFr : told.sentence) ?? "";
+}
+
+function verdictElement(verdict) {
+  const { signer } = verdict;
+  const profession = signer?.profession?.label ?? signer?.profession?.code;
+  return make(
+    "article",
+    { className: `person ${verdict.status}` },
+    make("h3", {}, `${verdict.format} : ${say(verdict.status)}`),
+    make("p", {}, sentence(verdict)),
+    facts([
+      [say("signer"), signer && [signer.name, signer.kind, profession].filter(Boolean).join(", ")],
+      [say("level"), verdict.level],
+      [say("claimedAt"), verdict.claimedAt && moment(verdict.claimedAt)],
+      [say("provenAt"), verdict.provenAt && moment(verdict.provenAt)],
+      [say("reason"), verdict.reason],
+    ]),
+  );
 }
 
 async function revoke(signal, id) {
@@ -348,6 +328,9 @@ if (location.hostname !== "localhost") {
   $("refresh").onclick = () => act("reading", readCards);
   $("login").onclick = () => act("asking", login);
   $("sign").onclick = () => act("asking", sign);
+  $("verify").onclick = () => act("verifying", verify);
+  $("format").onchange = offer;
+  offer();
   $("cancel").onclick = () => pending?.abort();
   for (const button of document.querySelectorAll("[data-language]")) button.onclick = () => speak(button.dataset.language);
   speak(/^en\b/i.test(navigator.language) ? "en" : "fr");
