@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from lxml import etree
 from support.agent import Answer, Person, RunningAgent, running_agent
+from support.certificates import change_card, unsort
 from support.openssl import write_chain, write_pem
 from support.organisations import OrganisationKey
 from support.p12 import pem_file
@@ -22,6 +23,8 @@ from support.xmlsec_profiles import accepts
 from agent.people.prompt import Action, AssertionSummary, PinRequest
 from drivers.virtual.kinds import open_card_of_kind
 from drivers.virtual.link import VirtualReaders
+from drivers.virtual.pad import VirtualPad
+from drivers.virtual.store import open_card
 
 SAML = "{urn:oasis:names:tc:SAML:2.0:assertion}"
 PRACTICE, CENTRE = "499700002712005", "1990000010"
@@ -308,3 +311,49 @@ async def test_a_structure_vouches_with_its_certificate(
     assert asked.assertion == AssertionSummary(
         "VIHF 3.0", "air", "CAMILLE <VIRTUEL> (899700002712)", "1990000001", purpose="Accès normal"
     )
+
+
+async def test_a_card_of_2016_is_named_in_its_own_order(folder: Path, person: Person, tmp_path: Path) -> None:
+    change_card(folder, unsort)
+    with open_card(folder) as card:
+        async with running_agent(folder, person, VirtualReaders([card])) as agent:
+            await agent.page("POST", "/v1/grants", {"abilities": ["identity", "sign"]})
+            root = await verified(agent, tmp_path, (await vihf(agent)).body["assertion"])
+    assert root[0].text.startswith("CN=899700002712+2.5.4.42=#0c0743414d494c4c45+2.5.4.4=#0c07")
+
+
+async def test_on_a_reader_with_keys_the_code_is_typed_for_the_card_and_for_the_signature(
+    folder: Path, person: Person, tmp_path: Path
+) -> None:
+    pad = VirtualPad()
+    pad.type("1234")
+    pad.type("1234")
+    with open_card(folder) as card:
+        async with running_agent(folder, person, VirtualReaders([card], pad=pad)) as agent:
+            await agent.page("POST", "/v1/grants", {"abilities": ["identity", "sign"]})
+            root = await verified(agent, tmp_path, (await vihf(agent)).body["assertion"])
+            pad.type("1234")
+            assert (await vihf(agent)).status == 200
+    assert attributes(root)["Identifiant_Structure"] == [PRACTICE]
+    assert len(person.told) == 3
+
+
+async def test_a_wrong_code_makes_nothing(granted: RunningAgent, person: Person) -> None:
+    person.pin = "9999"
+    answer = await vihf(granted)
+    assert (answer.status, answer.code, answer.body["triesLeft"]) == (403, "pin-wrong", 2)
+
+
+async def test_what_is_taken_back_while_the_person_is_asked_is_not_made(granted: RunningAgent, person: Person) -> None:
+    (grant,) = (await granted.page("GET", "/v1/grants")).body["grants"]
+    person.on_ask = lambda: granted.page("DELETE", f"/v1/grants/{grant['id']}")
+    assert (await vihf(granted)).code == "grant-required"
+
+
+async def test_no_patient_reaches_the_journal(granted: RunningAgent, folder: Path) -> None:
+    assert (await vihf(granted)).status == 200
+    entry = (await granted.program("GET", "/v1/journal")).body["entries"][0]
+    assert (entry["action"], entry["subject"], entry["outcome"]) == ("sign-vihf", "VIHF 3.0, direct", "ok")
+    content = b"".join(path.read_bytes() for path in folder.rglob("agent.db*"))
+    assert PATIENT["ins"].encode() not in content
+    assert PRACTICE.encode() not in content
