@@ -32,7 +32,7 @@ async def create_batch(request: web.Request) -> web.Response:
     items = _read_items(body)
     caller = await require(request, Ability.BATCH)
     served = services(request)
-    await served.signing.look([Task(str(terms.format), terms) for terms in _each_terms(items)])
+    await served.signing.look(caller, [Task(str(terms.format), terms) for terms in _each_terms(items)])
     batch = Batch(caller, items, body.scheme, _label(items), body.card_number)
     served.batches.add(batch)
     return web.json_response(batch_in_brief(batch), status=201)

@@ -63,7 +63,7 @@ class BatchRun:
     async def check(self) -> None:
         """Let go of the documents that are refused whoever signs, before anybody is asked. Raises WorkshopError."""
         left = self._batch.left()
-        async with self._desk.workshop.job() as job:
+        async with self._desk.workshop.job(self._batch.owner) as job:
             for items in _cut(left, CHECK):
                 for item, failure in zip(items, await job.check_apart(_task(items)), strict=True):
                     if failure is not None:
@@ -97,7 +97,7 @@ class BatchRun:
         self._halt = None  # whoever types a code is there, and means it
         self._on_progress()
         self._signer = self._desk.describe(key, batch.scheme)
-        self._job = await stack.enter_async_context(self._desk.workshop.job())
+        self._job = await stack.enter_async_context(self._desk.workshop.job(self._batch.owner))
 
     async def _sign_rounds(self, key: UnlockedKey) -> None:
         await self._prepare()

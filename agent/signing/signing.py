@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
+from agent.access.callers import Caller
 from agent.cards.card import load_certificate
 from agent.cards.uses import CardUses, UnlockedKey, UseRequest
 from agent.certificates.chains import Chains
@@ -55,12 +56,12 @@ class SigningDesk:
             async def make(key: UnlockedKey) -> _Signed:
                 still_granted()
                 whole = task if settle is None else await settle(key)
-                job = await stack.enter_async_context(self.workshop.job())
+                job = await stack.enter_async_context(self.workshop.job(use.caller))
                 made = await job.prepare(whole, self.describe(key, scheme))
                 values = await key.sign_all([_digest(each, scheme) for each in made])
                 return _Signed(job, made, values, key.info.certificate_der)
 
-            async with self.workshop.job() as look:
+            async with self.workshop.job(use.caller) as look:
                 await look.check(task)
             sample = Digest(task.hash_name, bytes(HASH_LENGTHS[task.hash_name]), PADDINGS[scheme])
             use = replace(use, sample=sample)
@@ -71,9 +72,9 @@ class SigningDesk:
             for each, content in zip(signed.made, contents, strict=True)
         ]
 
-    async def look(self, tasks: Sequence[Task]) -> None:
+    async def look(self, caller: Caller, tasks: Sequence[Task]) -> None:
         """Refuse what can be refused before anything else is known. Raises SigningError."""
-        async with self.workshop.job() as job:
+        async with self.workshop.job(caller) as job:
             for task in tasks:
                 await job.check(task)
 

@@ -1,9 +1,13 @@
-"""Worker processes that write signatures: one for each job, kept warm for the next, ended after a while of rest."""
+"""Worker processes that write signatures: one for a job, kept warm for its caller's next, ended after a while of rest.
+
+A document may have taken over the worker that read it: so no worker goes from one caller to another.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import subprocess
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -14,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from agent.access.callers import Caller
 from agent.children import NETWORK, child_command, clean_environment
 from agent.signing.documents import Document
 from agent.signing.errors import BY_NAME, SigningError, WorkshopError
@@ -65,7 +70,11 @@ class Task:
     def allows(self, made: Sequence[Made]) -> bool:
         """Whether this is as many signatures as were asked for, over hashes of that kind."""
         count = max(1, len(self.documents)) if self.count is None else self.count
-        return len(made) == count and all(each.hash_name == self.hash_name for each in made)
+        return len(made) == count and all(map(self.allows_one, made))
+
+    def allows_one(self, made: Made) -> bool:
+        """Whether it is over a hash of the kind that was asked for."""
+        return made.hash_name == self.hash_name and len(made.digest) == hashlib.new(self.hash_name).digest_size
 
 
 class Job:
@@ -94,17 +103,14 @@ class Job:
         )
         answer, _ = await self._exchange(order, contents, Prepared, ORDER_S + EACH_S * len(heads))
         made: tuple[Made, ...] = answer.made
-        if not task.allows(made):
-            self.in_step = False
-            raise WorkshopError(f"{len(made)} signatures made, other than asked for")
+        self._require(task.allows(made))
         return made
 
     async def complete(self, values: Sequence[bytes]) -> list[bytes]:
         """Give the finished signatures, for the values in the order of what was made. Raises SigningError."""
         timeout_s = ORDER_S + EACH_S * len(values)
         _, contents = await self._exchange(Complete(values=tuple(values)), (), Completed, timeout_s)
-        if len(contents) != len(values):
-            raise WorkshopError("other signatures than expected")
+        self._require(len(contents) == len(values))
         return contents
 
     async def check_apart(self, task: Task) -> list[SigningError | None]:
@@ -112,7 +118,7 @@ class Job:
         heads, contents = write_heads(task.documents)
         order = Check(kind=task.kind, terms=_encode(task.terms), outside=self._outside, documents=heads, apart=True)
         answer, _ = await self._exchange(order, contents, Checked, ORDER_S + EACH_S * len(heads))
-        return _put_in_order([None] * (len(heads) - len(answer.refused)), answer.refused)
+        return self._join([None] * (len(heads) - len(answer.refused)), answer.refused, len(heads))
 
     async def prepare_apart(self, task: Task, signer: Signer, *, go_on: bool) -> list[Made | SigningError]:
         """Give what the key is to sign for each document, or what refuses it; `go_on`: after what still waits.
@@ -130,13 +136,25 @@ class Job:
             go_on=go_on,
         )
         answer, _ = await self._exchange(order, contents, Prepared, ORDER_S + EACH_S * len(heads))
-        return _require_count(_put_in_order(answer.made, answer.refused), len(heads))
+        self._require(all(map(task.allows_one, answer.made)))
+        return self._join(answer.made, answer.refused, len(heads))
 
     async def complete_apart(self, values: Sequence[bytes]) -> list[bytes | SigningError]:
         """Give the finished signatures of the first that wait, or what keeps each from it. Raises WorkshopError."""
         order = Complete(values=tuple(values), apart=True)
         answer, contents = await self._exchange(order, (), Completed, ORDER_S + EACH_S * len(values))
-        return _require_count(_put_in_order(contents, answer.refused), len(values))
+        return self._join(contents, answer.refused, len(values))
+
+    def _join(self, made: Sequence[T], refused: Sequence[Refusal], count: int) -> list[T | SigningError]:
+        outcomes = _put_in_order(made, refused)
+        self._require(len(outcomes) == count)
+        return outcomes
+
+    def _require(self, is_so: bool) -> None:  # noqa: FBT001 - reads like assert
+        """Believe a worker nothing more that has done something else than it was asked for. Raises WorkshopError."""
+        if not is_so:
+            self.in_step = False
+            raise WorkshopError("other signatures than asked for")
 
     async def _exchange(
         self, order: Message, blobs: Sequence[bytes], kind: type[Message], timeout_s: float
@@ -178,10 +196,11 @@ def _put_in_order(made: Sequence[T], refused: Sequence[Refusal]) -> list[T | Sig
     return outcomes
 
 
-def _require_count(outcomes: list[T], count: int) -> list[T]:
-    if len(outcomes) != count:
-        raise WorkshopError("other outcomes than expected")
-    return outcomes
+@dataclass(frozen=True, slots=True)
+class _Resting:
+    process: Process
+    owner: Caller
+    end: asyncio.TimerHandle
 
 
 class Workshop:
@@ -191,44 +210,52 @@ class Workshop:
         self._outside = outside
         self._command = tuple(command or child_command("_signing"))
         self._places = asyncio.Semaphore(MOST)
-        self._resting: list[tuple[Process, asyncio.TimerHandle]] = []
+        self._resting: list[_Resting] = []
         self._ends: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def job(self) -> AsyncIterator[Job]:
-        """Lend a worker; one that owes an answer, or gave one that cannot be understood, is not used again."""
+    async def job(self, owner: Caller | None = None) -> AsyncIterator[Job]:
+        """Lend a worker that has worked for nobody but the owner; without one it works this once.
+
+        One that owes an answer, or gave one that cannot be understood, is not used again.
+        """
         async with self._places:
-            process = self._take() or await self._start()
+            process = self._take(owner) or await self._start()
             job = Job(process, self._outside)
             try:
                 yield job
             finally:
-                if job.in_step:
-                    self._rest(process)
+                if job.in_step and owner is not None and owner.name:
+                    self._rest(process, owner)
                 else:
                     self._end(process)
 
     async def close(self) -> None:
         """End all workers."""
-        while (process := self._take()) is not None:
-            self._end(process)
+        while self._resting:
+            self._retire(self._resting[0])
         await asyncio.gather(*self._ends)
 
-    def _take(self) -> Process | None:
-        while self._resting:
-            process, timer = self._resting.pop()
-            timer.cancel()
-            if process.returncode is None:
-                return process
+    def _take(self, owner: Caller | None) -> Process | None:
+        for each in [each for each in self._resting if each.owner == owner]:
+            self._resting.remove(each)
+            each.end.cancel()
+            if each.process.returncode is None:
+                return each.process
         return None
 
-    def _rest(self, process: Process) -> None:
-        timer = asyncio.get_running_loop().call_later(REST_S, self._retire, process)
-        self._resting.append((process, timer))
+    def _rest(self, process: Process, owner: Caller) -> None:
+        """Keep it for a while, and of all no more than could work at once."""
+        while len(self._resting) >= MOST:
+            self._retire(self._resting[0])
+        end = asyncio.get_running_loop().call_later(REST_S, lambda: self._retire(resting))
+        resting = _Resting(process, owner, end)
+        self._resting.append(resting)
 
-    def _retire(self, process: Process) -> None:
-        self._resting = [each for each in self._resting if each[0] is not process]
-        self._end(process)
+    def _retire(self, resting: _Resting) -> None:
+        self._resting.remove(resting)
+        resting.end.cancel()
+        self._end(resting.process)
 
     def _end(self, process: Process) -> None:
         task = asyncio.create_task(_end(process))

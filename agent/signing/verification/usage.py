@@ -19,8 +19,11 @@ from drivers.card.extensions import (
 from drivers.errors import CardUnknownError
 
 PURPOSE_STAMPING: Final = "1.3.6.1.5.5.7.3.8"
+PURPOSE_ANSWERING: Final = "1.3.6.1.5.5.7.3.9"  # by OCSP
+PURPOSE_SERVER_AUTHENTICATION: Final = "1.3.6.1.5.5.7.3.1"
 PURPOSE_SMART_CARD_LOGON: Final = "1.3.6.1.4.1.311.20.2.2"
-LOGGING_IN: Final = frozenset({PURPOSE_CLIENT_AUTHENTICATION, PURPOSE_SMART_CARD_LOGON})
+SERVING: Final = frozenset({PURPOSE_STAMPING, PURPOSE_ANSWERING})
+CONNECTING: Final = frozenset({PURPOSE_CLIENT_AUTHENTICATION, PURPOSE_SMART_CARD_LOGON, PURPOSE_SERVER_AUTHENTICATION})
 LEAST_RSA_BITS: Final = 2048
 LEAST_EC_BITS: Final = 256
 
@@ -28,16 +31,20 @@ LEAST_EC_BITS: Final = 256
 def may_sign_documents(certificate: Certificate) -> bool:
     """Whether its key signs documents.
 
-    nonRepudiation says so. A key for digitalSignature alone does too, unless it is one to log in with: the
+    nonRepudiation says so. A key for digitalSignature alone does too, unless it is one for connections: the
     authentication key of a card proves who is there, not what was agreed to. A certificate without KeyUsage may.
+    That of a time-stamp authority or of an OCSP responder may not: what it signs is nobody's will.
     """
     try:
         usage, purposes = read_key_usage(certificate), read_purposes(certificate)
     except CardUnknownError:
         return False
+    purposes = purposes or frozenset()
+    if SERVING & purposes:
+        return False
     if usage is None or NON_REPUDIATION in usage:
         return True
-    return DIGITAL_SIGNATURE in usage and not LOGGING_IN & (purposes or frozenset())
+    return DIGITAL_SIGNATURE in usage and not CONNECTING & purposes
 
 
 def may_stamp(certificate: Certificate) -> bool:

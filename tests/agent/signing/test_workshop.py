@@ -11,6 +11,7 @@ import pytest
 from support.openssl import verify_cms
 from support.signing_keys import SigningKey
 
+from agent.access.callers import Caller, CallerKind
 from agent.signing import workshop
 from agent.signing.documents import Document
 from agent.signing.errors import DocumentRefusedError, TermsRefusedError, WorkshopError
@@ -19,6 +20,7 @@ from agent.signing.words import Format, Level, Packaging
 from agent.signing.workshop import Task, Workshop
 
 OpenShop = Callable[..., Workshop]
+PAGE = Caller(CallerKind.PAGE, "https://dmp.example", "/usr/bin/browser")
 TERMS = SignatureTerms(Format.CMS, Level.B, Packaging.DETACHED)
 
 
@@ -30,8 +32,8 @@ def python(program: str) -> list[str]:
     return [sys.executable, "-c", program]
 
 
-async def one(shop: Workshop, key: SigningKey, work: Task) -> list[bytes]:
-    async with shop.job() as job:
+async def one(shop: Workshop, key: SigningKey, work: Task, owner: Caller = PAGE) -> list[bytes]:
+    async with shop.job(owner) as job:
         await job.check(work)
         made = await job.prepare(work, key.signer())
         assert [each.hash_name for each in made] == ["sha256"] * len(work.documents)
@@ -51,7 +53,7 @@ async def test_a_worker_rests_between_two_jobs(open_shop: OpenShop, key: Signing
     shop, pids = open_shop(), []
     for _ in range(2):
         await one(shop, key, task())
-        pids.append([process.pid for process, _ in shop._resting])
+        pids.append([each.process.pid for each in shop._resting])
     assert pids[0] == pids[1]
     assert len(pids[0]) == 1
 
@@ -59,7 +61,7 @@ async def test_a_worker_rests_between_two_jobs(open_shop: OpenShop, key: Signing
 async def test_a_rested_worker_ends(open_shop: OpenShop, key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workshop, "REST_S", 0.05)
     shop = open_shop()
-    async with shop.job() as job:
+    async with shop.job(PAGE) as job:
         process = job._process
     await asyncio.wait_for(process.wait(), 10)
     assert process.returncode == 0
@@ -69,7 +71,7 @@ async def test_a_rested_worker_ends(open_shop: OpenShop, key: SigningKey, monkey
 async def test_a_worker_that_died_at_rest_is_replaced(open_shop: OpenShop, key: SigningKey) -> None:
     shop = open_shop()
     await one(shop, key, task())
-    process, _ = shop._resting[0]
+    process = shop._resting[0].process
     process.kill()
     await process.wait()
     assert len(await one(shop, key, task())) == 1
@@ -78,7 +80,7 @@ async def test_a_worker_that_died_at_rest_is_replaced(open_shop: OpenShop, key: 
 async def test_a_refusal_names_the_document_and_keeps_the_worker(open_shop: OpenShop, key: SigningKey) -> None:
     shop = open_shop()
     absent = Document("b.pdf", None, bytes(32))
-    async with shop.job() as job:
+    async with shop.job(PAGE) as job:
         with pytest.raises(DocumentRefusedError) as refused:
             await job.check(task(Document.of("a", b""), absent, packaging=Packaging.ENVELOPING))
         assert refused.value.document == "b.pdf"

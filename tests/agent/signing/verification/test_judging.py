@@ -57,7 +57,8 @@ FATES = {
     "elsewhere": (Status.INDETERMINATE, Reason.REVOCATION_UNKNOWN),
     "stray": (Status.INDETERMINATE, Reason.REVOCATION_UNKNOWN),
     "plain": (Status.INDETERMINATE, Reason.REVOCATION_UNKNOWN),
-    "responder": (Status.INDETERMINATE, Reason.REVOCATION_UNKNOWN),
+    "responder": (Status.INVALID, Reason.KEY_USAGE),
+    "tsa": (Status.INVALID, Reason.KEY_USAGE),
 }
 
 
