@@ -233,7 +233,7 @@ class Workshop:
     async def close(self) -> None:
         """End all workers."""
         while self._resting:
-            self._retire(self._resting[0])
+            self._retire(self._resting[0].process)
         await asyncio.gather(*self._ends)
 
     def _take(self, owner: Caller | None) -> Process | None:
@@ -247,15 +247,15 @@ class Workshop:
     def _rest(self, process: Process, owner: Caller) -> None:
         """Keep it for a while, and of all no more than could work at once."""
         while len(self._resting) >= MOST:
-            self._retire(self._resting[0])
-        end = asyncio.get_running_loop().call_later(REST_S, lambda: self._retire(resting))
-        resting = _Resting(process, owner, end)
-        self._resting.append(resting)
+            self._retire(self._resting[0].process)
+        end = asyncio.get_running_loop().call_later(REST_S, self._retire, process)
+        self._resting.append(_Resting(process, owner, end))
 
-    def _retire(self, resting: _Resting) -> None:
+    def _retire(self, process: Process) -> None:
+        (resting,) = (each for each in self._resting if each.process is process)
         self._resting.remove(resting)
         resting.end.cancel()
-        self._end(resting.process)
+        self._end(process)
 
     def _end(self, process: Process) -> None:
         task = asyncio.create_task(_end(process))
