@@ -68,7 +68,7 @@ class AuthenticationBody(Body, frozen=True):
 class DocumentBody(Body, frozen=True):
     """A document by its content, or by its hash where the format takes one; bytes travel as base64.
 
-    `uri`: what a detached XML signature names it by.
+    `uri`: what a detached signature (XML, JAdES) names it by. `digestAlgorithm` sha1: for the format raw alone.
     """
 
     name: Name
@@ -137,7 +137,11 @@ class VerificationBody(Body, frozen=True):
 
 
 class SignatureBody(TermsBody, frozen=True, kw_only=True):
-    """POST /v1/signatures, as JSON or as the part `request` of an upload whose files hold the contents."""
+    """POST /v1/signatures, as JSON or as the part `request` of an upload whose files hold the contents.
+
+    `packaging`, or `detached` for short; what is left out is the format's usual one, and level B. `serialization`: JWS,
+    JAdES. `policy`, `claimedRole`: CAdES, XAdES, JAdES. `reason`, `location`, `field`, `appearance`: PDF.
+    """
 
     documents: Annotated[tuple[DocumentBody, ...], Meta(min_length=1, max_length=MAX_DOCUMENTS)]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.jose import header_of, run_verifier
 from support.openssl import openssl, verify_cms, write_chain
+from support.pdf import ORDONNANCE
 from support.processes import agent_program
 
 from agent.client import Client
@@ -61,6 +63,39 @@ def test_jws_and_jades_by_another_program(running: Client, document: Path) -> No
     assert header["cty"] == "text/plain"
     assert header["srAts"]["claimed"][0]["qVals"] == ["Médecin"]
     assert header["sigPId"]["id"] == {"id": "urn:oid:1.2.3"}
+
+
+XML = b"<ordonnance><ligne>1</ligne></ordonnance>"
+IN_PLACE = {
+    "--format pades --visible last,36,36 --reason Valide --location Lyon": (
+        "a.pdf",
+        ORDONNANCE,
+        "a-signed.pdf",
+        b"%PDF",
+    ),
+    "--format xades --role Médecin": ("a.xml", XML, "a-signed.xml", b"<ordonnance"),
+    "--format xmldsig --packaging detached": ("a.txt", b"text", "a.txt.xml", b"<"),
+}
+
+
+@pytest.mark.parametrize("words", IN_PLACE)
+def test_signatures_in_documents(running: Client, tmp_path: Path, words: str) -> None:
+    name, content, target, start = IN_PLACE[words]
+    (tmp_path / name).write_bytes(content)
+    assert sign(running, tmp_path / name, *words.split()) == 0
+    assert (tmp_path / name).read_bytes() == content
+    assert start in (tmp_path / target).read_bytes()[:200]
+
+
+def test_a_container_holds_all(running: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [tmp_path / name for name in ("a.txt", "b é.txt")]
+    for file in files:
+        file.write_text(file.name)
+    assert sign(running, *files, "--format", "asic-e", "--output", tmp_path / "dossier.asice") == 0
+    with zipfile.ZipFile(tmp_path / "dossier.asice") as container:
+        assert {file.name: file.read_bytes() for file in files}.items() <= {
+            name: container.read(name) for name in container.namelist()
+        }.items()
 
 
 def test_hashes_alone(running: Client, document: Path, tmp_path: Path) -> None:
