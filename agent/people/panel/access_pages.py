@@ -182,6 +182,7 @@ def _action_words(action: str, words: NullTranslations) -> str:
         "sign-submission": words.gettext("sign documents for the DMP"),
         "sign-vihf": words.gettext("identify you to the DMP"),
         "sign-insi": words.gettext("identify you to the INSi service"),
+        "verify": words.gettext("verify signatures"),
         "list-software": words.gettext("look at the software certificates"),
         "list-products": words.gettext("look at what can be ordered"),
         "list-orders": words.gettext("look at the orders of certificates"),

@@ -20,4 +20,4 @@ def read_signatures(content: bytes, detached: bytes | None) -> list[Finding]:
 
     Raises UnreadableError.
     """
-    return read_document(content, lambda _: detached)
+    return read_document(content, lambda _: detached, is_given=detached is not None)

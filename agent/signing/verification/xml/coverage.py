@@ -6,23 +6,33 @@ beside documents signs these. An assertion is signed by the signature in it, and
 
 from __future__ import annotations
 
+from typing import Final
+
 from lxml import etree
 
 from agent.signing.verification.findings import Reason
 from agent.signing.verification.xml.faults import XmlFaultError
 from agent.signing.verification.xml.profiles import Profile, is_only_assertion
-from agent.signing.verification.xml.properties import is_of_xades
+from agent.signing.verification.xml.properties import FAMILY, is_of_xades
 from agent.signing.verification.xml.references import Source, is_inside, refuse_cut_text
-from agent.signing.verification.xml.shape import Reference, Signature, ds
-from agent.signing.xml import Element
+from agent.signing.verification.xml.shape import EXCLUSIVE_NS, Reference, Signature, ds
+from agent.signing.xml import DS, Element
 from agent.signing.xml_companions import hides_content
+
+OWN: Final = (DS, "http://www.w3.org/2009/xmldsig11#", FAMILY, EXCLUSIVE_NS)
+"""Namespaces whose elements a signature is made of."""
+XML_SCHEMA: Final = "http://www.w3.org/2001/XMLSchema"
+XSI_TYPE: Final = f"{{{XML_SCHEMA}-instance}}type"
 
 
 def find_covered(signature: Signature, source: Source, profile: Profile | None, *, stands_alone: bool) -> list[str]:
     """Names of what is signed. `stands_alone`: no document is around the signature. Raises XmlFaultError."""
+    refuse_foreign(signature.element, [each for each in signature.objects if not any(map(is_of_xades, each))])
     outside = [reference.uri for reference in signature.references if not is_inside(reference)]
     targets = [(reference, source.find(reference.uri)) for reference in signature.references if is_inside(reference)]
     held = _find_held(signature, [element for _, element in targets], profile)
+    if not any(reference.uri == "" for reference, _ in targets):
+        _refuse_instructions(source.root)
     if stands_alone:
         if not (outside or held):
             raise _not_covered("nothing but the signature's own properties is signed")
@@ -61,8 +71,11 @@ def _require_whole(signature: Signature, source: Source, targets: list[tuple[Ref
     if not any(reference.enveloped or reference.no_signatures for reference in whole):
         raise _not_covered("the signature is for a part of the document alone")
     others = [each for each in source.root.iter(ds("Signature")) if each is not signature.element]
-    if any(reference.no_signatures for reference in whole) and any(map(hides_content, others)):
-        raise _not_covered("another signature in the document holds something that nothing signs")
+    if any(reference.no_signatures for reference in whole):
+        if any(map(hides_content, others)):
+            raise _not_covered("another signature in the document holds something that nothing signs")
+        for each in others:
+            refuse_foreign(each, [])
     refuse_cut_text(source.root)
 
 
@@ -72,7 +85,35 @@ def _find_assertion(signature: Signature, source: Source, targets: list[tuple[Re
     if not is_target or signature.objects or not is_only_assertion(assertion, source):
         raise _not_covered("not the one assertion of the document is signed, or not all of it")
     refuse_cut_text(assertion)
+    if any(map(_has_loose_type, assertion.iter(etree.Element))):
+        raise _not_covered("a type whose prefix nothing signs")
     return _name(assertion)
+
+
+def _has_loose_type(element: Element) -> bool:
+    """Exclusive canonical form leaves out namespaces of prefixes that only values use: these could be exchanged."""
+    prefix, colon, _ = element.get(XSI_TYPE, "").strip().partition(":")
+    return bool(colon) and prefix != element.prefix and element.nsmap.get(prefix) != XML_SCHEMA
+
+
+def refuse_foreign(signature: Element, held: list[Element]) -> None:
+    """Raise XmlFaultError for an element of another vocabulary where nothing signs it, such as in KeyInfo.
+
+    Whoever looks for its name in the whole document would find it. `held`: Objects, which are looked at apart.
+    """
+    for part in signature:
+        if part in held:
+            continue
+        for element in part.iter(etree.Element):
+            if not str(etree.QName(element).namespace).startswith(OWN):
+                raise _not_covered(f"{_name(element)[:100]} stands in a signature, and is no part of it")
+
+
+def _refuse_instructions(root: Element) -> None:
+    """Processing instructions beside the root are signed by the empty URI alone; a style sheet may be one."""
+    beside = [*root.itersiblings(preceding=True), *root.itersiblings()]
+    if any(each.tag is etree.ProcessingInstruction for each in beside):
+        raise _not_covered("an instruction beside the root that nothing signs")
 
 
 def _not_covered(hint: str) -> XmlFaultError:

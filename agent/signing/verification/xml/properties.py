@@ -76,6 +76,7 @@ def read_properties(qualifying: Element, signature: Signature, signer_der: bytes
         raise malformed("QualifyingProperties of another signature")
     signed, unsigned = _split(qualifying, namespace)
     _require_signed(signed, signature, source, TYPES[namespace])
+    _check_formats(signed, namespace, signature, source)
     parts = signed.find(f"{{{namespace}}}SignedSignatureProperties")
     if parts is None:
         raise malformed("SignedProperties without SignedSignatureProperties")
@@ -108,6 +109,16 @@ def _require_signed(signed: Element, signature: Signature, source: Source, kind:
         raise XmlFaultError(Reason.NOT_COVERED, "the SignedProperties are not signed")
     if typed[0].decoded or typed[0].enveloped or typed[0].no_signatures:
         raise malformed("the SignedProperties are signed as something else")
+
+
+def _check_formats(signed: Element, namespace: str, signature: Signature, source: Source) -> None:
+    """The attributes of an Object are signed with it, but not where it is decoded: then DataObjectFormat says them."""
+    for reference in signature.references:
+        told = source.find(reference.uri).get("MimeType") if reference.decoded else None
+        path = f".//{{{namespace}}}DataObjectFormat[@ObjectReference='#{reference.id}']/{{{namespace}}}MimeType"
+        said = signed.findtext(path) if told is not None and reference.id and "'" not in reference.id else None
+        if told is not None and said != told:
+            raise XmlFaultError(Reason.NOT_COVERED, "the media type of an Object is not the one that is signed")
 
 
 def _require_signer(parts: Element, namespace: str, signer_der: bytes, *, old: bool) -> None:

@@ -26,10 +26,13 @@ from agent.signing.xml import Element, parse_xml
 MAX_SIGNATURES: Final = 50
 
 
-def read_document(content: bytes, resolve: Resolver, container: str | None = None) -> list[Finding]:
+def read_document(
+    content: bytes, resolve: Resolver, container: str | None = None, *, is_given: bool = False
+) -> list[Finding]:
     """Check every signature that is not part of what another one holds. `container`: a root that only holds signatures.
 
-    Raises UnreadableError.
+    `is_given`: the caller gave a document besides; a signature that names none is not valid then. Raises
+    UnreadableError.
     """
     try:
         root = parse_xml(content)
@@ -39,17 +42,16 @@ def read_document(content: bytes, resolve: Resolver, container: str | None = Non
     elements = [each for each in root.iter(ds("Signature")) if not _is_held(each)]
     if len(elements) > MAX_SIGNATURES:
         raise UnreadableError(f"more than {MAX_SIGNATURES} signatures")
-    return [_read_one(each, source, container) for each in elements]
+    return [_read_one(_Check(each, source, container, is_given)) for each in elements]
 
 
 def _is_held(element: Element) -> bool:
     return any(ancestor.tag == ds("Signature") for ancestor in element.iterancestors())
 
 
-def _read_one(element: Element, source: Source, container: str | None) -> Finding:
-    is_xades = any(map(is_of_xades, element.iterfind(f"{ds('Object')}/*")))
+def _read_one(check: _Check) -> Finding:
+    is_xades = any(map(is_of_xades, check.element.iterfind(f"{ds('Object')}/*")))
     finding = Finding(Format.XADES if is_xades else Format.XMLDSIG, None if is_xades else Level.B)
-    check = _Check(element, source, container)
     try:
         with _faults():
             check.run()
@@ -74,6 +76,7 @@ class _Check:
     element: Element
     source: Source
     container: str | None
+    is_given: bool
     profile: Profile | None = None
     signer_der: bytes | None = None
     names: tuple[str, ...] = ()
@@ -86,11 +89,15 @@ class _Check:
         qualifying = find_qualifying(signature)
         namespace = None if qualifying is None else etree.QName(qualifying).namespace
         self.profile = find_profile(signature, self.source, namespace, DMP)
-        self.source.old = self.profile in OLD
+        self.source.old, self.source.looked_outside = self.profile in OLD, False
         require_method(signature.method, old=self.source.old)
         self.signer_der = find_signer(signature)
         absent = self._check_references(signature)
         listed = check_manifests(signature, self.source, self.profile)
+        if self.is_given and not self.source.looked_outside:
+            raise XmlFaultError(
+                Reason.NOT_COVERED, "the signature says nothing about the document that is given with it"
+            )
         covered = find_covered(signature, self.source, self.profile, stands_alone=self._stands_alone)
         self.names = tuple(dict.fromkeys(listed or covered))
         if qualifying is not None:

@@ -27,12 +27,16 @@ _WITHOUT_COMMENTS: Final = {
 
 @dataclass
 class Source:
-    """The file that signatures stand in. `resolve`: the bytes that a URI names outside of it, None where unknown."""
+    """The file that signatures stand in. `resolve`: the bytes that a URI names outside of it, None where unknown.
+
+    `old`: the signature at hand may use SHA-1; `looked_outside`: it names something outside.
+    """
 
     content: bytes
     root: Element
     resolve: Resolver
     old: bool = False
+    looked_outside: bool = False
     _work: int = field(default=0)
 
     def count(self) -> None:
@@ -112,6 +116,7 @@ def _read_outside(reference: Reference, source: Source) -> bytes:
     if reference.enveloped or reference.no_signatures or reference.decoded:
         raise XmlFaultError(Reason.ALGORITHM_REFUSED, "a transform of a document outside")
     content = source.resolve(reference.uri)
+    source.looked_outside = True
     if content is None:
         raise XmlFaultError(Reason.CONTENT_ABSENT, f"{reference.uri[:200]} is not given")
     if reference.form is None:

@@ -45,6 +45,7 @@ class Reference:
     type: str | None
     digest_method: str
     digest: bytes
+    id: str | None = None
     enveloped: bool = False
     no_signatures: bool = False
     decoded: bool = False
@@ -184,6 +185,7 @@ def read_reference(element: Element) -> Reference:
         type=element.get("Type"),
         digest_method=children[0].get("Algorithm", ""),
         digest=read_base64(children[1]),
+        id=element.get("Id"),
     )
     return plain if transforms is None else _read_transforms(plain, children_of(transforms))
 

@@ -318,3 +318,32 @@ def test_hostile_xml_is_not_read(case: str) -> None:
 
 def test_xml_without_a_signature_has_none() -> None:
     assert read_signatures(b"<d/>", None) == []
+
+
+def test_a_document_given_with_a_signature_that_does_not_name_it_is_not_covered(key: SigningKey) -> None:
+    for packaging in (Packaging.ENVELOPED, Packaging.ENVELOPING):
+        assert read_one(sign(key, packaging), b"anything").reason is Reason.NOT_COVERED
+
+
+@pytest.mark.parametrize("place", ["</ds:X509Data>", "</ds:KeyInfo>"])
+@pytest.mark.parametrize("packaging", Packaging)
+def test_a_foreign_element_in_a_signature_is_refused(key: SigningKey, packaging: Packaging, place: str) -> None:
+    signed = sign(key, packaging).decode().replace(place, f'<dose xmlns="">1000</dose>{place}')
+    found = read_one(signed, DOCUMENT if packaging is Packaging.DETACHED else None)
+    assert found.reason in (Reason.NOT_COVERED, Reason.MALFORMED)
+
+
+def test_a_foreign_element_in_another_signature_is_refused(key: SigningKey) -> None:
+    twice = sign(key, Packaging.ENVELOPED, sign(key, Packaging.ENVELOPED)).decode()
+    head, _, tail = twice.partition("</ds:X509Data>")
+    findings = read_signatures(f'{head}<dose xmlns="">1000</dose></ds:X509Data>{tail}'.encode(), None)
+    assert [found.reason for found in findings] == [Reason.NOT_COVERED] * 2
+
+
+def test_an_instruction_beside_the_root_is_refused_unless_it_is_signed(key: SigningKey) -> None:
+    data, signature = by_id(key)
+    signed = data.replace("</d>", f"{signature}</d>")
+    for altered in (f'<?xml-stylesheet href="x"?>{signed}', f"{signed}<?x?>"):
+        assert read_one(altered).reason is Reason.NOT_COVERED
+    around = sign(key, Packaging.ENVELOPING)
+    assert read_one(around + b"<?x?>").reason is Reason.NOT_COVERED
