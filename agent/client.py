@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from agent.sending import FileChangedError, SignOptions, ToSign, Upload, given, to_base64
+from agent.sending import FileChangedError, SignOptions, ToSign, ToVerify, Upload, given, to_base64
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -238,14 +238,17 @@ class Client:
         listed = [{"name": name, "digest": to_base64(value), "digestAlgorithm": algorithm} for name, value in digests]
         return _signatures(self._sign(given(format="raw", documents=listed, cardNumber=card_number)))
 
-    def verify(self, documents: Sequence[tuple[str, bytes, bytes | None]], anchors: Sequence[bytes] = ()) -> list[Json]:
-        """POST /v1/verifications: each document by name, content, and what it signs where that stands apart."""
-        listed = [
-            given(name=name, content=to_base64(content), detachedContent=None if signed is None else to_base64(signed))
-            for name, content, signed in documents
-        ]
-        body = {"documents": listed, "anchors": [to_base64(anchor) for anchor in anchors]}
-        return list(self.request("POST", "/v1/verifications", body)["documents"])
+    def verify(self, documents: Sequence[ToVerify], anchors: Sequence[bytes] = ()) -> list[Json]:
+        """POST /v1/verifications: each document with its signatures. Raises OSError and FileChangedError for files."""
+        body = {
+            "documents": [each.to_json() for each in documents],
+            "anchors": [to_base64(anchor) for anchor in anchors],
+        }
+        files = [file for each in documents for file in each.list_files()]
+        if not files:
+            return list(self.request("POST", "/v1/verifications", body)["documents"])
+        upload = Upload(body, [path for _, path in files], [name for name, _ in files])
+        return list(self._upload("/v1/verifications", upload)["documents"])
 
     def request(self, method: str, path: str, body: Json | None = None) -> Json:
         """Exchange one request. Raises AgentProblemError, AgentUnreachableError."""

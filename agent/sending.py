@@ -52,6 +52,25 @@ class ToSign:
 
 
 @dataclass(frozen=True, slots=True)
+class ToVerify:
+    """A document with signatures; `detached`: what they sign, where that stands apart. All bytes, or all files."""
+
+    name: str
+    source: bytes | Path
+    detached: bytes | Path | None = None
+
+    def to_json(self) -> Json:
+        """As a member of `documents`; the content of a file is not in it."""
+        parts = {"content": self.source, "detachedContent": self.detached}
+        return {"name": self.name} | {name: to_base64(part) for name, part in parts.items() if isinstance(part, bytes)}
+
+    def list_files(self) -> list[tuple[str, Path]]:
+        """Names of parts, and the files that they hold."""
+        parts = (("file", self.source), ("detachedContent", self.detached))
+        return [(name, part) for name, part in parts if isinstance(part, Path)]
+
+
+@dataclass(frozen=True, slots=True)
 class SignOptions:
     """How it is to be signed, as POST /v1/signatures names it; what is None is the format's to choose."""
 
@@ -89,12 +108,13 @@ class SignOptions:
 class Upload:
     """A request and its files as multipart/form-data (RFC 7578), piece by piece; `length` in bytes is known before."""
 
-    def __init__(self, request: Json, files: Sequence[Path]) -> None:
-        """Raises OSError for a file that cannot be looked at."""
+    def __init__(self, request: Json, files: Sequence[Path], names: Sequence[str] | None = None) -> None:
+        """`names`: those of the parts, `file` otherwise. Raises OSError for a file that cannot be looked at."""
         self._boundary = secrets.token_hex(16)
         self._request = json.dumps(request).encode()
         self._files = [(path, path.stat().st_size) for path in files]
-        heads = sum(len(self._head(name)) for name in ["request", *(["file"] * len(files))])
+        self._names = names or ["file"] * len(files)
+        heads = sum(len(self._head(name)) for name in ["request", *self._names])
         ends = 2 * (1 + len(files))
         self.length = heads + ends + len(self._request) + sum(size for _, size in self._files) + len(self._end)
 
@@ -106,8 +126,8 @@ class Upload:
     def __iter__(self) -> Iterator[bytes]:
         """Give all of it. Raises FileChangedError."""
         yield self._head("request") + self._request + b"\r\n"
-        for path, size in self._files:
-            yield self._head("file")
+        for name, (path, size) in zip(self._names, self._files, strict=True):
+            yield self._head(name)
             yield from _read_pieces(path, size)
             yield b"\r\n"
         yield self._end

@@ -67,6 +67,7 @@ def _examples() -> str:
             "cps-agent modules setup --dry-run",
             "cps-agent cards --json",
             "cps-agent sign ordonnance.pdf --format pades --visible",
+            "cps-agent verify ordonnance-signed.pdf",
             "cps-agent errands lost",
             "cps-agent pin change",
             "cps-agent pin lock",
@@ -84,7 +85,7 @@ def _exit_codes() -> str:
     return _(
         "exit codes: 0 done, 1 failed, 2 wrong call, 3 no agent runs, 4 service, reader or card, 5 code wrong, blocked "
         "or refused,\n  6 not granted, 7 another program has the card, 8 certificate or key, 9 Annuaire Santé,\n  "
-        "10 document or time-stamp"
+        "10 document, time-stamp or signature"
     )
 
 
@@ -257,6 +258,7 @@ def _add_using(commands: Commands) -> None:
     _ = translator()
     sign = _add(commands, "sign", _("sign files with the card, in any format"), "signing:run_sign")
     add_signing(sign)
+    _add_verifying(commands)
     authenticate = _add(commands, "authenticate", _("make a Web eID token for a site"), "using:run_authenticate")
     authenticate.add_argument("origin", help=_("the site, such as https://example.org"))
     authenticate.add_argument("nonce", help=_("the challenge of the site, in base64 as it sent it"))
@@ -267,6 +269,22 @@ def _add_using(commands: Commands) -> None:
     for parser in (sign, authenticate, pin):
         _add_json(parser)
         parser.add_argument("--card", metavar="NUMBER", help=_("which card, when there are several"))
+
+
+def _add_verifying(commands: Commands) -> None:
+    _ = translator()
+    verify = _add(commands, "verify", _("say whether signatures hold, and who made them"), "verifying:run_verify")
+    verify.add_argument("files", nargs="+", metavar="FILE", help=_("signed documents, or signatures"))
+    verify.add_argument("--content", metavar="FILE", help=_("what a signature signs, where that is a file of its own"))
+    verify.add_argument(
+        "--anchor",
+        dest="anchors",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help=_("believe this certificate (PEM or DER) instead of the known authorities (may be given several times)"),
+    )
+    _add_json(verify)
 
 
 def _add_desktop(commands: Commands) -> None:
