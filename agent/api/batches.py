@@ -13,7 +13,7 @@ from agent.api.callers import name_caller, refuse_ungranted_page, require
 from agent.api.context import services
 from agent.api.problems import BodyTooLargeError, CallError, UnsupportedMediaError
 from agent.api.schemas import LARGE_BODY, UPLOAD_BODY, BatchBody, BatchDocumentBody, StartBody, TermsBody, read_body
-from agent.api.signing import SHOWN
+from agent.api.signing import name_format
 from agent.api.terms import read_terms
 from agent.api.views import signature_view
 from agent.signing.batch import Batch, Item
@@ -173,4 +173,4 @@ def _each_terms(items: list[Item]) -> list[SignatureTerms]:
 
 def _label(items: list[Item]) -> str:
     """The formats, as people meet them."""
-    return ", ".join(dict.fromkeys(f"{SHOWN[terms.format]}-{terms.level}" for terms in _each_terms(items)))
+    return ", ".join(dict.fromkeys(name_format(terms.format, terms.level) for terms in _each_terms(items)))

@@ -40,6 +40,8 @@ SHOWN = {
 }
 """As people meet these names."""
 
+WITHOUT_LEVELS = frozenset({Format.RAW, Format.XMLDSIG, Format.JWS})
+
 
 async def sign(request: web.Request) -> web.Response:
     """POST /v1/signatures: sign documents in a format, with one code for all of them."""
@@ -94,15 +96,19 @@ async def _sign_raw(request: web.Request, body: SignatureBody) -> list[Signature
 
 def describe_use(request: web.Request, caller: Caller, body: SignatureBody) -> UseRequest:
     """What the person is asked and the journal is told."""
-    is_raw = body.format is Format.RAW
     return UseRequest(
         asker_of(caller),
-        Action.SIGN_RAW if is_raw else Action.SIGN,
+        Action.SIGN_RAW if body.format is Format.RAW else Action.SIGN,
         call(request).record,
         subjects=tuple(document.name for document in body.documents),
-        format=SHOWN[body.format] if is_raw else f"{SHOWN[body.format]}-{body.level or Level.B}",
+        format=name_format(body.format, body.level or Level.B),
         card_number=body.card_number,
     )
+
+
+def name_format(chosen: Format, level: Level) -> str:
+    """Format and level, as people meet them."""
+    return SHOWN[chosen] if chosen in WITHOUT_LEVELS else f"{SHOWN[chosen]}-{level}"
 
 
 def still_granted(request: web.Request, caller: Caller, ability: Ability) -> Callable[[], None]:
