@@ -23,7 +23,8 @@ from agent.cards.situations import read_with_key
 from agent.cards.uses import UnlockedKey, UseRequest
 from agent.people.prompt import Action, AssertionSummary
 from agent.signing.dmp.bearer import Told, describe_bearer, require_person, require_structure_certificate
-from agent.signing.dmp.terms import Envelope, InsiTerms, Mode, VihfTerms
+from agent.signing.dmp.terms import Envelope, InsiTerms, VihfTerms
+from agent.signing.dmp.words import Mode
 from agent.signing.signing import Settle
 from agent.signing.words import Scheme
 from agent.signing.workshop import Task

@@ -21,15 +21,14 @@ from agent.signing.dmp.terms import (
     Context,
     Entry,
     Envelope,
-    Hash,
     InsiTerms,
-    Mode,
     Professional,
     Software,
     Structure,
     SubmissionTerms,
     VihfTerms,
 )
+from agent.signing.dmp.words import Hash, Mode
 from agent.signing.documents import Document
 from drivers.base import HASH_LENGTHS
 

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from agent import __version__
+from agent.commands.dmp_parser import add_dmp
 from agent.commands.modules_parser import add_modules
 from agent.commands.signing_parser import add_signing
 from agent.commands.software_parser import add_software
@@ -49,6 +50,8 @@ def make_parser() -> ArgumentParser:
     _add_using(commands)
     software = _add(commands, "software", _("keep, use and order software certificates (.p12)"), "software:run_list")
     add_software(software, _lazy)
+    dmp = _add(commands, "dmp", _("sign for the DMP, and make VIHF and INSi assertions"), "dmp:run_help")
+    add_dmp(dmp, _lazy)
     modules = _add(
         commands, "modules", _("let browsers, ssh and other PKCS#11 programs use the card"), "modules:run_status"
     )

@@ -20,7 +20,8 @@ from agent.signing.dmp.elements import Element, add, new_root, write
 from agent.signing.dmp.names import read_certificate, write_name
 from agent.signing.dmp.soap import MEDIA_TYPE as SOAP
 from agent.signing.dmp.soap import wrap
-from agent.signing.dmp.terms import Envelope, Hash
+from agent.signing.dmp.terms import Envelope
+from agent.signing.dmp.words import Hash
 from agent.signing.documents import Document
 from agent.signing.errors import TermsRefusedError
 from agent.signing.preparation import Signer, Unsigned

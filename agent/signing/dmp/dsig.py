@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.signing.dmp.elements import Element, add, base64_text, new_root
-from agent.signing.dmp.terms import Hash
+from agent.signing.dmp.words import Hash
 from agent.signing.xml import DS, C14n
 
 ENVELOPED: Final = DS + "enveloped-signature"

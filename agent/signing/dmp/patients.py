@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from typing import Final
+
+from agent.signing.dmp.words import PatientKind
 
 FORM: Final = re.compile(r"(\d{5}(?:\d\d|2[AB])\d{6})(\d\d)?", re.ASCII)
 CORSICA: Final = str.maketrans({"A": "0", "B": "0"})
-
-
-class PatientKind(StrEnum):
-    """Which domain a number is of; `test`: numbers of no person."""
-
-    NIR = "nir"
-    NIA = "nia"
-    TEST = "test"
-
-
 OIDS: Final = {
     PatientKind.NIR: "1.2.250.1.213.1.4.8",
     PatientKind.NIA: "1.2.250.1.213.1.4.9",

@@ -23,7 +23,8 @@ from agent.signing.dmp.dsig import (
 )
 from agent.signing.dmp.elements import Element, add, add_scoped, base64_text, new_root, write
 from agent.signing.dmp.names import read_certificate, write_name
-from agent.signing.dmp.terms import Hash, SubmissionTerms
+from agent.signing.dmp.terms import SubmissionTerms
+from agent.signing.dmp.words import Hash
 from agent.signing.documents import Document
 from agent.signing.errors import TermsRefusedError
 from agent.signing.preparation import Outside, Signer, Unsigned

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
+
+from agent.signing.dmp.words import Hash, Mode
 
 
 class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A value that goes to the worker as JSON."""
-
-
-class Hash(StrEnum):
-    """Which hash is used throughout, as hashlib names it."""
-
-    SHA1 = "sha1"
-    SHA256 = "sha256"
 
 
 class Entry(Terms, frozen=True):
@@ -62,14 +55,6 @@ class Software(Terms, frozen=True):
     name: str | None = None
     version: str | None = None
     homologation_id: str | None = None
-
-
-class Mode(StrEnum):
-    """Who signs a VIHF: the professional's card, or the structure's certificate (AIR: authentification renforcée)."""
-
-    DIRECT = "direct"
-    INDIRECT = "indirect"
-    AIR = "air"
 
 
 class Professional(Terms, frozen=True):

@@ -15,7 +15,8 @@ from agent.signing.dmp.assertions import (
 )
 from agent.signing.dmp.attributes import AttributeStatement
 from agent.signing.dmp.elements import Element, add
-from agent.signing.dmp.terms import Context, Mode, Professional, Structure, VihfTerms
+from agent.signing.dmp.terms import Context, Professional, Structure, VihfTerms
+from agent.signing.dmp.words import Mode
 from agent.signing.documents import Document
 from agent.signing.errors import TermsRefusedError
 from agent.signing.preparation import Outside, Signer

@@ -15,18 +15,8 @@ from support.signing_keys import SigningKey
 from support.xmlsec_profiles import accepts
 
 from agent.signing.dmp import insi, vihf
-from agent.signing.dmp.terms import (
-    Coded,
-    Context,
-    Envelope,
-    Hash,
-    InsiTerms,
-    Mode,
-    Professional,
-    Software,
-    Structure,
-    VihfTerms,
-)
+from agent.signing.dmp.terms import Coded, Context, Envelope, InsiTerms, Professional, Software, Structure, VihfTerms
+from agent.signing.dmp.words import Hash, Mode
 from agent.signing.documents import Document
 from agent.signing.errors import TermsRefusedError
 from agent.signing.preparation import Outside

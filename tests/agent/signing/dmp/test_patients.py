@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.signing.dmp.patients import PatientKind, check_ins, find_key, write_patient
+from agent.signing.dmp.patients import check_ins, find_key, write_patient
+from agent.signing.dmp.words import PatientKind
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from support.signing_keys import SigningKey
 from support.xmlsec_profiles import accepts, count_manifest
 
 from agent.signing.dmp.submission import check, prepare
-from agent.signing.dmp.terms import Entry, Hash, SubmissionTerms
+from agent.signing.dmp.terms import Entry, SubmissionTerms
+from agent.signing.dmp.words import Hash
 from agent.signing.documents import Document
 from agent.signing.errors import DocumentRefusedError, TermsRefusedError
 from agent.signing.preparation import Outside, Signer
