@@ -5,6 +5,7 @@ lxml over libxml2. Nothing outside of the bytes is ever looked at, and nothing i
 
 from __future__ import annotations
 
+import functools
 import re
 import uuid
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from agent.signing.errors import DocumentRefusedError
 Element: TypeAlias = Any  # lxml says nothing about its types
 
 DS: Final = "http://www.w3.org/2000/09/xmldsig#"
+WSU: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
 XML: Final = "http://www.w3.org/XML/1998/namespace"
 
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -33,17 +35,20 @@ ENCODINGS: Final = frozenset({"utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", 
 """In all of these ASCII is ASCII, so that what is looked for in the bytes is what the parser meets."""
 BOM: Final = b"\xef\xbb\xbf"
 
+_NAMESPACES: Final = {"wsu": WSU, "xml": XML}
+
 _DECLARED = re.compile(rb"<\?xml\s[^>]{0,200}?\sencoding\s*=\s*([\"'])([A-Za-z][A-Za-z0-9._-]*)\1")
 _PROLOG = re.compile(rb"(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
 _PREFIX = re.compile(rb"xmlns:([^=\s]+)")
-_TOO_DEEP = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")")
-_TOO_WIDE = etree.XPath(f"boolean(//*[count(@*) > {MAX_ATTRIBUTES}])")
+_TOO_WIDE = etree.XPath(f"boolean(//@*[{MAX_ATTRIBUTES + 1}])")
 _INCLUDES = etree.XPath(
     "boolean(//old:* | //new:*)",
     namespaces={"old": "http://www.w3.org/2001/XInclude", "new": "http://www.w3.org/2003/XInclude"},
 )
-_IDS = etree.XPath("//@*[local-name() = 'Id' or local-name() = 'ID' or name() = 'xml:id']", smart_strings=False)
-_BY_ID = etree.XPath("//*[@*[local-name() = 'Id' or local-name() = 'ID' or local-name() = 'id'] = $id]")
+_IDS = etree.XPath("//@Id | //@ID | //@xml:id | //@wsu:Id", namespaces=_NAMESPACES, smart_strings=False)
+_BY_ID = etree.XPath(
+    "//*[@Id = $id or @ID = $id or @id = $id or @xml:id = $id or @wsu:Id = $id]", namespaces=_NAMESPACES
+)
 
 
 class C14n(StrEnum):
@@ -65,8 +70,8 @@ class C14n(StrEnum):
         return self.value.endswith("#WithComments")
 
 
-def parse_xml(content: bytes, name: str | None = None) -> Element:
-    """Give the root element. Raises DocumentRefusedError, for `name`.
+def parse_xml(content: bytes, name: str | None = None, room: int = 0) -> Element:
+    """Give the root element. Raises DocumentRefusedError, for `name`; `room`: how much deeper it will stand.
 
     Refused: what is not well-formed XML 1.0 with namespaces in one of ENCODINGS, any document type declaration
     (and so any entity), XInclude, an id that stands twice, and more of anything than the caps above.
@@ -74,7 +79,7 @@ def parse_xml(content: bytes, name: str | None = None) -> Element:
     try:
         encoding = _look(content)
         root = etree.fromstring(content, _parser(encoding))
-        _look_again(root)
+        _look_again(root, MAX_DEPTH - room)
     except etree.LxmlError as error:
         raise DocumentRefusedError(f"no well-formed XML: {str(error)[:200]}", name) from error
     except DocumentRefusedError as error:
@@ -116,13 +121,13 @@ def _look(content: bytes) -> str:
     return encoding
 
 
-def _look_again(root: Element) -> None:
+def _look_again(root: Element, depth: int) -> None:
     """Refuse what only the tree shows."""
     info = root.getroottree().docinfo
     if info.internalDTD is not None or info.externalDTD is not None or info.xml_version != "1.0":
         raise DocumentRefusedError("XML with a document type declaration, or not of version 1.0")
-    if _TOO_DEEP(root) or _TOO_WIDE(root):
-        raise DocumentRefusedError(f"XML deeper than {MAX_DEPTH} or with more than {MAX_ATTRIBUTES} attributes")
+    if _deeper_than(depth)(root) or _TOO_WIDE(root):
+        raise DocumentRefusedError(f"XML deeper than {depth} or with more than {MAX_ATTRIBUTES} attributes")
     if _INCLUDES(root):
         raise DocumentRefusedError("XML with XInclude")
     ids = _IDS(root)
@@ -130,8 +135,13 @@ def _look_again(root: Element) -> None:
         raise DocumentRefusedError("XML in which an id stands twice")
 
 
+@functools.cache
+def _deeper_than(depth: int) -> Any:
+    return etree.XPath("boolean(" + "/*" * (depth + 1) + ")")
+
+
 def find_by_id(root: Element, value: str) -> Element:
-    """Give the only element of the tree with an attribute Id, ID or id, of any namespace, of this value.
+    """Give the only element of the tree with an attribute Id, ID, id, xml:id or wsu:Id of this value.
 
     Raises DocumentRefusedError when there is none or several: who signs one of two leaves the reader the choice.
     """

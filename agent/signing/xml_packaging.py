@@ -27,10 +27,10 @@ from agent.signing.xml import (
     MAX_TEXT,
     C14n,
     Element,
-    canonicalise,
     canonicalise_document,
     new_id,
     parse_xml,
+    serialise,
 )
 from agent.signing.xml_companions import refuse_companions, tag
 
@@ -99,16 +99,11 @@ def _envelop(document: Document) -> Packed:
     refuse_companions(root, document.name)
     token = new_id()
     root.append(etree.Comment(token))
-    head, _, tail = _write_document(root).partition(f"<!--{token}-->".encode())
+    head, _, tail = serialise(root).partition(f"<!--{token}-->".encode())
     etree.strip_elements(root, tag("Signature"), with_tail=False)
     transforms = (Transform.ENVELOPED, Transform.NO_SIGNATURES, Transform.EXCLUSIVE)
-    sha256 = _hash(canonicalise_document, root, document)
+    sha256 = _hash(root, document)
     return Packed("", sha256, document.media_type or TEXT_XML, transforms, Place(head=head, tail=tail))
-
-
-def _write_document(root: Element) -> bytes:
-    content: bytes = etree.tostring(root.getroottree(), encoding="UTF-8", xml_declaration=True)
-    return content
 
 
 def _read(document: Document) -> bytes:
@@ -118,9 +113,9 @@ def _read(document: Document) -> bytes:
     return content
 
 
-def _hash(form: Callable[[Element, C14n], bytes], element: Element, document: Document) -> bytes:
+def _hash(root: Element, document: Document) -> bytes:
     try:
-        return hashlib.sha256(form(element, C14n.EXCLUSIVE)).digest()
+        return hashlib.sha256(canonicalise_document(root, C14n.EXCLUSIVE)).digest()
     except DocumentRefusedError as error:
         raise DocumentRefusedError(str(error), document.name) from error
 
@@ -148,15 +143,14 @@ def _is_xml(document: Document) -> bool:
 
 def _hold_xml(document: Document) -> Packed:
     """Hold the root element; it is put in as bytes, as lxml would exchange its prefixes for those that it meets."""
-    inner = parse_xml(_read(document), document.name)
+    inner = parse_xml(_read(document), document.name, room=2)
     media_type = document.media_type or TEXT_XML
     holder, token = _holder(MimeType=media_type), new_id()
     holder.append(etree.Comment(token))
     content = etree.tostring(holder).replace(
         f"<!--{token}-->".encode(), etree.tostring(inner, encoding="UTF-8", xml_declaration=False, with_tail=False)
     )
-    outside = parse_xml(b"<Signature>" + content + b"</Signature>", document.name)  # as deep as it will stand
-    sha256 = _hash(canonicalise, outside[0], document)
+    sha256 = _hash(parse_xml(content, document.name), document)
     return Packed(f"#{holder.get('Id')}", sha256, media_type, (Transform.EXCLUSIVE,), Place(content))
 
 
