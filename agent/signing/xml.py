@@ -40,6 +40,8 @@ _NAMESPACES: Final = {"wsu": WSU, "xml": XML}
 _DECLARED = re.compile(rb"<\?xml\s[^>]{0,200}?\sencoding\s*=\s*([\"'])([A-Za-z][A-Za-z0-9._-]*)\1")
 _PROLOG = re.compile(rb"(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
 _PREFIX = re.compile(rb"xmlns:([^=\s]+)")
+_AMPERSAND = re.compile(rb"xmlns(?::[^=\s]*)?\s*=\s*(?:\"[^\"]*&|'[^']*&)")
+"""In a namespace: libxml2 writes it in canonical form as no standard has it, and in another way in each version."""
 _TOO_WIDE = etree.XPath(f"boolean(//@*[{MAX_ATTRIBUTES + 1}])")
 _INCLUDES = etree.XPath(
     "boolean(//old:* | //new:*)",
@@ -118,6 +120,8 @@ def _look(content: bytes) -> str:
         raise DocumentRefusedError("XML with a document type declaration")
     if content.count(b"<") > MAX_MARKS or len(set(_PREFIX.findall(content))) > MAX_ATTRIBUTES:
         raise DocumentRefusedError("XML of too many elements or prefixes")
+    if _AMPERSAND.search(content):
+        raise DocumentRefusedError("XML with an ampersand in the name of a namespace")
     return encoding
 
 

@@ -56,6 +56,8 @@ HOSTILE = {
     "include-of-2003": INCLUDE.replace("2001", "2003").encode(),
     "id-twice": b'<a><b Id="x"/><c Id="x"/></a>',
     "id-twice-by-other-names": b'<a><b ID="x"/><c xml:id="x"/></a>',
+    "namespace-with-ampersand": b'<a><b:c xmlns:b ="urn:b?c&#38;d"/></a>',
+    "default-namespace-with-ampersand": b"<a xmlns='urn:b?c&amp;d'/>",
     "deep": b"<a>" * (MAX_DEPTH + 1) + b"</a>" * (MAX_DEPTH + 1),
     "bottomless": b"<a>" * 2_000_000,
     "wide": b"<a " + b" ".join(b'b%d="1"' % n for n in range(MAX_ATTRIBUTES + 1)) + b"/>",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.signing_keys import SigningKey
-from support.xmlsec import xmlsec_accepts
+from support.xmlsec import DS, xmlsec_accepts
 
 from agent.signing import xmldsig
 from agent.signing.documents import Document
@@ -62,6 +62,26 @@ def test_several_people_sign_one_document(folder: Path, key: SigningKey) -> None
     assert [xmlsec_accepts(folder, signed, number=number) for number in (1, 2, 3)] == [True] * 3
     altered = signed.replace(b"Compte", b"Conte")
     assert [xmlsec_accepts(folder, altered, number=number) for number in (1, 2, 3)] == [False] * 3
+
+
+TRICKY = [
+    "<x k='&#13;&#10;&#9;\r\n\t\"'>&#13;\r\n]]&gt;<![CDATA[<&]] >]]>\u2028\U0001d11e\"'</x>",
+    "<?p?><!--c--><x> <!-- c --> <?pi  data ?> </x><!--d--><?q ?>",
+    '<x xml:base="http://a/" xml:lang="fr" xml:space="preserve"><y xml:lang="en"/></x>',
+    '<x xmlns:ds="urn:1" ds:k=""><ds:e xmlns:ds="urn:2"/></x>',
+    f'<x xmlns:dsig="{DS}"><e xmlns="{DS}" dsig:k="1"/><dsig:Other/></x>',
+    f'<Other xmlns="{DS}" xmlns:xades="urn:1"><xades:e xmlns=""/></Other>',
+    '<x xmlns:b="urn:2" xmlns:a="urn:1" xmlns:c="urn:1" b:a="" c:k="" k="" a:l=""><c:y/><a:y/></x>',
+    '<x xmlns="urn:1"><y xmlns=""><z xmlns="urn:1"/><z xmlns="urn:2"/></y><y xmlns:u="urn:unused"/></x>',
+    '<a:x xmlns:a="urn:1"><a:y xmlns:a="urn:1" xmlns:b="urn:1"><b:y a:k="1" b:l="2"/></a:y></a:x>',
+]
+
+
+@pytest.mark.parametrize("packaging", [Packaging.ENVELOPED, Packaging.ENVELOPING])
+def test_canonical_forms_are_those_of_another_program(folder: Path, key: SigningKey, packaging: Packaging) -> None:
+    for content in TRICKY:
+        signed = sign(key, Document.of(NAME, content.encode()), packaging)
+        assert xmlsec_accepts(folder, signed), content
 
 
 @pytest.mark.parametrize("content", [CDA, b"%PDF-1.7 \0\xff", b""])
