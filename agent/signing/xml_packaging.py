@@ -95,6 +95,8 @@ def _name_outside(document: Document) -> str:
 
 def _envelop(document: Document) -> Packed:
     """Stand inside the document, as the last child of its root."""
+    if not _is_xml(document):
+        raise DocumentRefusedError("only XML can hold its signature", document.name)
     root = parse_xml(_read(document), document.name)
     refuse_companions(root, document.name)
     token = new_id()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.agent import Person, RunningAgent, running_agent
+from support.certomancer import Pki
 from support.signing_keys import SigningKey
 from support.xadesjs import run_xades_verifier
 from support.xmlsec import xmlsec_accepts
@@ -40,10 +41,11 @@ def person() -> Person:
 
 
 @pytest.fixture
-async def desk(desk_folder: Path, cards: VirtualReaders, person: Person) -> AsyncIterator[RunningAgent]:
+async def desk(desk_folder: Path, cards: VirtualReaders, person: Person, pki: Pki) -> AsyncIterator[RunningAgent]:
     SigningKey.of_card(desk_folder).write_chain(desk_folder)
     cards._stopped = False
-    async with running_agent(desk_folder, person, cards) as agent:
+    stamps = {"timestamp_url": pki.url("tsa/tsa"), "timestamp_authorities": (pki.root,)}
+    async with running_agent(desk_folder, person, cards, **stamps) as agent:
         await agent.page("POST", "/v1/grants", {"abilities": ["identity", "sign"]})
         person.asked.clear()
         yield agent
@@ -82,6 +84,13 @@ async def test_a_card_signs_several_documents_in_one_container(
     assert xmlsec_accepts(tmp_path, (tmp_path / "META-INF" / "signatures001.xml").read_bytes())
     (tmp_path / "b.pdf").write_bytes(b"%PDF+")
     assert not xmlsec_accepts(tmp_path, (tmp_path / "META-INF" / "signatures001.xml").read_bytes())
+
+
+async def test_a_signature_is_stamped(desk: RunningAgent, tmp_path: Path) -> None:
+    SigningKey.of_card(desk.folder).write_chain(tmp_path)
+    (signature,) = await sign(desk, format="xades", level="T")
+    assert b"<xades:EncapsulatedTimeStamp" in content_of(signature)
+    assert xmlsec_accepts(tmp_path, content_of(signature))
 
 
 async def test_a_hostile_document_is_refused_before_the_person_is_asked(desk: RunningAgent, person: Person) -> None:

@@ -208,6 +208,9 @@ def test_what_the_format_has_no_place_for_is_refused() -> None:
         xmldsig.check([Document.of("a", b"<a/>", uri="urn:a")], terms(Packaging.ENVELOPED), Outside())
     with pytest.raises(DocumentRefusedError):
         xmldsig.check([Document("a", None, bytes(32))], terms(Packaging.ENVELOPING), Outside())
+    for document in (Document.of("a", b"%PDF-"), Document.of("a", b"<a/>", "application/pdf")):
+        with pytest.raises(DocumentRefusedError):
+            xmldsig.check([document], terms(Packaging.ENVELOPED), Outside())
 
 
 def test_a_document_is_not_held_so_deep_that_nobody_could_read_it_again(key: SigningKey) -> None:
