@@ -8,7 +8,7 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from agent.signing.errors import DocumentRefusedError
@@ -31,6 +31,9 @@ _DESCRIBED_AFTER: Final = 0x8
 _HEADER: Final = 30
 _LENGTHS_AT: Final = 26
 _LENGTHS: Final = struct.Struct("<HH")  # of name and extra field
+_LOCAL_AT: Final = 6
+_LOCAL: Final = struct.Struct("<HH4xIII")  # flags, method, CRC, packed and unpacked size
+_OTHER_NAMES: Final = frozenset({0x7075, 0x6375})  # extra fields by which some programs exchange name and comment
 _DESCRIPTION: Final = b"PK\7\x08"
 _END: Final = b"PK\5\6"
 _END_SIZE: Final = 22
@@ -103,11 +106,36 @@ def _check_layout(archive: zipfile.ZipFile, content: bytes) -> None:
     for entry in sorted(archive.infolist(), key=lambda entry: entry.header_offset):
         if entry.header_offset != end:
             raise DocumentRefusedError("bytes between files", entry.filename)
+        _check_local(entry, content)
         end += _HEADER + sum(_LENGTHS.unpack_from(content, end + _LENGTHS_AT)) + entry.compress_size
         if entry.flag_bits & _DESCRIBED_AFTER:
             end += 16 if content.startswith(_DESCRIPTION, end) else 12
     if end != archive.start_dir or not content.startswith(_END, len(content) - _END_SIZE - len(archive.comment)):
         raise DocumentRefusedError("bytes beside the files", MIMETYPE)
+    if archive.comment not in (b"", f"mimetype={MEDIA_TYPE}".encode()):  # EN 319 162-1 §A.1 allows the latter
+        raise DocumentRefusedError("a comment of the whole", MIMETYPE)
+
+
+def _check_local(entry: zipfile.ZipInfo, content: bytes) -> None:
+    """Refuse an entry that says something else to programs that read from the start than to those from the end."""
+    flags, method, *sizes = _LOCAL.unpack_from(content, entry.header_offset + _LOCAL_AT)
+    known = [entry.CRC, entry.compress_size, entry.file_size]
+    is_later = flags & _DESCRIBED_AFTER and not any(sizes)
+    if (flags, method) != (entry.flag_bits, entry.compress_type) or not (is_later or sizes == known):
+        raise DocumentRefusedError("a file that is described in two ways", entry.filename)
+    name_length, extra_length = _LENGTHS.unpack_from(content, entry.header_offset + _LENGTHS_AT)
+    extra_at = entry.header_offset + _HEADER + name_length
+    if _OTHER_NAMES & {*_extra_kinds(entry.extra), *_extra_kinds(content[extra_at : extra_at + extra_length])}:
+        raise DocumentRefusedError("a file with two names", entry.filename)
+
+
+def _extra_kinds(extra: bytes) -> Iterator[int]:
+    """APPNOTE 6.3 §4.5.1."""
+    at = 0
+    while at + _LENGTHS.size <= len(extra):
+        kind, length = _LENGTHS.unpack_from(extra, at)
+        yield kind
+        at += _LENGTHS.size + length
 
 
 def _read_all(archive: zipfile.ZipFile) -> dict[str, bytes]:

@@ -13,10 +13,15 @@ from urllib.parse import unquote
 from agent.signing.containers import MANIFEST, META_INF, SIGNATURES, documents_of, is_container, read_container
 from agent.signing.errors import DocumentRefusedError
 from agent.signing.verification.findings import Finding, Reason, UnreadableError
+from agent.signing.verification.xml.properties import is_of_xades
 from agent.signing.verification.xml.reading import read_document
+from agent.signing.verification.xml.shape import ds
 from agent.signing.words import Format
+from agent.signing.xml import parse_xml
+from agent.signing.xml_companions import hides_content
 
 ROOT: Final = "{http://uri.etsi.org/02918/v1.2.1#}XAdESSignatures"
+LISTED: Final = "{urn:oasis:names:tc:opendocument:xmlns:manifest:1.0}"
 
 
 def read_signatures(content: bytes, detached: bytes | None) -> list[Finding]:
@@ -27,10 +32,10 @@ def read_signatures(content: bytes, detached: bytes | None) -> list[Finding]:
         raise UnreadableError("a container holds what it signs: nothing beside it is looked at")
     try:
         files = read_container(content)
+        _require_known(files)
+        return [finding for name in files if SIGNATURES.match(name) for finding in _read(files, name)]
     except DocumentRefusedError as error:
         raise UnreadableError(str(error)) from error
-    _require_known(files)
-    return [finding for name in files if SIGNATURES.match(name) for finding in _read(files, name)]
 
 
 def _require_known(files: Mapping[str, bytes]) -> None:
@@ -39,12 +44,37 @@ def _require_known(files: Mapping[str, bytes]) -> None:
     unknown = [name for name in own if name != MANIFEST and not SIGNATURES.match(name)]
     if unknown:
         raise UnreadableError(f"a container with {unknown[0][:100]!r}, which is not read")
+    if MANIFEST in files:
+        _require_honest(files[MANIFEST], files)
+
+
+def _require_honest(manifest: bytes, files: Mapping[str, bytes]) -> None:
+    """Nothing signs the list of files: it may name those that are there."""
+    listed = [each.get(f"{LISTED}full-path", "") for each in parse_xml(manifest).iterfind(f"{LISTED}file-entry")]
+    named = {path for path in listed if not path.endswith("/")}
+    if len(set(listed)) != len(listed) or not documents_of(files).keys() <= named <= files.keys():
+        raise UnreadableError("a container whose manifest lists other files than it has")
 
 
 def _read(files: Mapping[str, bytes], name: str) -> list[Finding]:
     documents = documents_of(files)
     findings = read_document(files[name], lambda uri: documents.get(unquote(uri)), ROOT)
+    if not _signs_files_alone(files[name]):
+        return [_refuse(finding, "a signature that holds, or stands in, something else") for finding in findings]
     return [_require_all(finding, documents) for finding in findings]
+
+
+def _signs_files_alone(content: bytes) -> bool:
+    """Whether signatures stand there and nothing else, in or around them, that could be taken for a file signed."""
+    root = parse_xml(content)
+    held = [each for parent in root.iterfind(f"{ds('Signature')}/{ds('Object')}") for each in parent]
+    is_plain = root.tag == ROOT and all(each.tag == ds("Signature") for each in root)
+    return is_plain and all(map(is_of_xades, held)) and not any(map(hides_content, root))
+
+
+def _refuse(finding: Finding, hint: str) -> Finding:
+    found = replace(finding, format=Format.ASIC_E)
+    return found if found.reason is not None else replace(found, reason=Reason.NOT_COVERED, hint=hint)
 
 
 def _require_all(finding: Finding, documents: Mapping[str, bytes]) -> Finding:
@@ -55,6 +85,4 @@ def _require_all(finding: Finding, documents: Mapping[str, bytes]) -> Finding:
     if finding.format is not Format.XADES:
         return replace(found, reason=Reason.MALFORMED, level=None, hint="a signature in a container is XAdES")
     missing = documents.keys() - set(names)
-    if missing:
-        return replace(found, reason=Reason.NOT_COVERED, hint=f"{min(missing)[:100]!r} is not signed")
-    return found
+    return _refuse(found, f"{min(missing)[:100]!r} is not signed") if missing else found
