@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of all that turns a card's bytes into values: `make fuzz`, and a replay in the suite."""
+"""Coverage-guided fuzzing of what turns bytes of cards, files, programs and signatures into values: `make fuzz`, and a replay in the suite."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
 import ssl
 from collections.abc import Iterator
 from importlib import resources
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from support.certificates import unsort
 
+from agent.signing import jades, jws
+from agent.signing.documents import Document
+from agent.signing.preparation import Outside, SignatureTerms, Signer
+from agent.signing.words import Format, Level, Packaging, Serialization
 from drivers.base import KeyRole
 from drivers.card.atr import known_atrs
 from drivers.software.keyfile import Cost, encrypt_key
@@ -85,3 +91,17 @@ def key_files() -> Iterator[bytes]:
     ) as plain:
         yield encrypt_key(plain, bytearray(WORDS), Cost.RANDOM)
     yield pkcs7.serialize_certificates([leaf, certificate], serialization.Encoding.DER)
+
+
+def signatures_in_json() -> Iterator[bytes]:
+    """JWS and JAdES, and their protected headers."""
+    key = rsa.generate_private_key(65537, 2048)
+    signer = Signer(_leaf(DEFAULT, KeyRole.SIGNATURE, key), name="x")
+    document = Document.of("a", b"x", "text/plain")
+    for kind, chosen in ((Format.JWS, jws), (Format.JADES, jades)):
+        for packaging, written in itertools.product((Packaging.ENVELOPING, Packaging.DETACHED), Serialization):
+            terms = SignatureTerms(kind, Level.B, packaging, written)
+            (unsigned,) = chosen.prepare([document], terms, signer, Outside())
+            header = unsigned.to_sign.partition(b".")[0]
+            yield base64.urlsafe_b64decode(header + b"=" * (-len(header) % 4))
+            yield unsigned.complete(key.sign(unsigned.to_sign, padding.PKCS1v15(), hashes.SHA256()))

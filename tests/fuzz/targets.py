@@ -6,6 +6,7 @@ exception is a fault, and so is a property that does not hold.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +16,8 @@ from datetime import timedelta, timezone
 from agent.certificates.damage import is_damaged
 from agent.certificates.holder import read_holder
 from agent.certificates.issuers import is_self_issued, may_have_issued, may_issue
+from agent.signing.verification.findings import UnreadableError
+from agent.signing.verification.jose import read_signatures
 from drivers.card import activity, atr, pkcs15
 from drivers.card.certificate import Certificate, parse_certificate
 from drivers.card.extensions import (
@@ -139,6 +142,17 @@ def run_key_file(data: bytes) -> None:
         assert not any(any(item.key.pkcs8) for item in imported.items)
 
 
+def run_jose(data: bytes) -> None:
+    """A JWS, and the protected header of one: no key has signed it."""
+    header = base64.urlsafe_b64encode(data).rstrip(b"=") + b".." + b"A" * 342
+    for content, detached in ((data, None), (data, b"x"), (header, b"x")):
+        with contextlib.suppress(UnreadableError):
+            for finding in read_signatures(content, detached):
+                assert finding.reason is not None or content is data
+                assert finding.reason is None or (finding.level is None and finding.hint.encode())
+                "".join(finding.names).encode()
+
+
 TARGETS = {
     "atr": Target(run_atr, seeds.atrs, nested=False),
     "tlv": Target(run_tlv, seeds.files),
@@ -146,5 +160,6 @@ TARGETS = {
     "certificate": Target(run_certificate, seeds.certificates),
     "activity": Target(run_activity, seeds.activities),
     "door": Target(run_door, door, nested=False),
+    "jose": Target(run_jose, seeds.signatures_in_json, nested=False, at_most=48),
     "key-file": Target(run_key_file, seeds.key_files, at_most=48),
 }
