@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from agent.sending import FileChangedError, SignOptions, ToSign, ToVerify, Upload, given, to_base64
+from agent.sending import FileChangedError, FileUpload, SignOptions, ToSign, ToVerify, Upload, given, to_base64
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -250,6 +250,42 @@ class Client:
         upload = Upload(body, [path for _, path in files], [name for name, _ in files])
         return list(self._upload("/v1/verifications", upload)["documents"])
 
+    def make_batch(
+        self, documents: Sequence[ToSign], options: Mapping[str, Any] | None = None, card_number: str | None = None
+    ) -> Json:
+        """POST /v1/batches: documents by their hashes, which stand for them until the end."""
+        listed = [each.to_json() for each in documents]
+        for each in listed:
+            each.pop("digestAlgorithm", None)
+        body = {"format": "cms", **(options or {}), "documents": listed} | given(cardNumber=card_number)
+        return self.request("POST", "/v1/batches", body)
+
+    def add_to_batch(self, batch_id: str, place: int, path: Path) -> None:
+        """PUT /v1/batches/{id}/documents/{n}: the content, sent as it is read. Raises OSError, FileChangedError."""
+        file = FileUpload(path)
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(file.length)}
+        self._exchange("PUT", f"/v1/batches/{batch_id}/documents/{place}", file, headers)
+
+    def start_batch(self, batch_id: str) -> Json:
+        """POST /v1/batches/{id}/start; the agent asks for the code itself, and signs in the background."""
+        return self.request("POST", f"/v1/batches/{batch_id}/start", {})
+
+    def batches(self) -> list[Json]:
+        """GET /v1/batches: this program's own."""
+        return list(self.request("GET", "/v1/batches")["batches"])
+
+    def batch(self, batch_id: str) -> Json:
+        """GET /v1/batches/{id}: document by document."""
+        return self.request("GET", f"/v1/batches/{batch_id}")
+
+    def batch_signature(self, batch_id: str, place: int) -> SignedDocument:
+        """GET /v1/batches/{id}/documents/{n}."""
+        return _signature(self.request("GET", f"/v1/batches/{batch_id}/documents/{place}"))
+
+    def cancel_batch(self, batch_id: str) -> None:
+        """DELETE /v1/batches/{id}."""
+        self.request("DELETE", f"/v1/batches/{batch_id}")
+
     def request(self, method: str, path: str, body: Json | None = None) -> Json:
         """Exchange one request. Raises AgentProblemError, AgentUnreachableError."""
         headers = {} if body is None else {"Content-Type": "application/json"}
@@ -282,7 +318,7 @@ class Client:
         try:
             self._connection.request(method, path, content, headers)
         except (BrokenPipeError, ConnectionResetError):
-            if not isinstance(content, Upload):
+            if not isinstance(content, Upload | FileUpload):
                 raise
             # the agent refuses what it need not read to its end; its answer says why
 
@@ -342,7 +378,9 @@ def _parse(status: int, answer: bytes) -> Json:
 
 
 def _signatures(answer: Json) -> list[SignedDocument]:
-    return [
-        SignedDocument(each["name"], base64.b64decode(each["content"]), base64.b64decode(each["certificate"]))
-        for each in answer["signatures"]
-    ]
+    return [_signature(each) for each in answer["signatures"]]
+
+
+def _signature(answer: Json) -> SignedDocument:
+    content, certificate_der = (base64.b64decode(answer[name]) for name in ("content", "certificate"))
+    return SignedDocument(answer["name"], content, certificate_der)

@@ -141,6 +141,18 @@ class Upload:
         return f"--{self._boundary}--\r\n".encode()
 
 
+class FileUpload:
+    """A file as it is, piece by piece; `length` in bytes is known before. Raises OSError for one that is not there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.length = path.stat().st_size
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give all of it. Raises FileChangedError."""
+        return _read_pieces(self._path, self.length)
+
+
 def _read_pieces(path: Path, size: int) -> Iterator[bytes]:
     left = size
     try:

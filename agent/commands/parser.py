@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from agent import __version__
 from agent.commands.dmp_parser import add_dmp
 from agent.commands.modules_parser import add_modules
-from agent.commands.signing_parser import add_signing
+from agent.commands.signing_parser import add_batch, add_signing
 from agent.commands.software_parser import add_software
 from agent.commands.verbs import example_words
 from agent.people.translations import DOMAIN, LOCALE_DIR, translator
@@ -71,6 +71,7 @@ def _examples() -> str:
             "cps-agent cards --json",
             "cps-agent sign ordonnance.pdf --format pades --visible",
             "cps-agent verify ordonnance-signed.pdf",
+            "cps-agent batch --from-dir comptes-rendus --output signatures",
             "cps-agent errands lost",
             "cps-agent pin change",
             "cps-agent pin lock",
@@ -262,6 +263,8 @@ def _add_using(commands: Commands) -> None:
     sign = _add(commands, "sign", _("sign files with the card, in any format"), "signing:run_sign")
     add_signing(sign)
     _add_verifying(commands)
+    batch = _add(commands, "batch", _("sign up to 1,000 files with one code"), "batch:run_batch")
+    add_batch(batch)
     authenticate = _add(commands, "authenticate", _("make a Web eID token for a site"), "using:run_authenticate")
     authenticate.add_argument("origin", help=_("the site, such as https://example.org"))
     authenticate.add_argument("nonce", help=_("the challenge of the site, in base64 as it sent it"))
@@ -269,7 +272,7 @@ def _add_using(commands: Commands) -> None:
         commands, "pin", _("check, change or unblock the code of the card, or have it forgotten"), "using:run_pin"
     )
     pin.add_argument("verb", choices=("verify", "change", "unblock", "lock"))
-    for parser in (sign, authenticate, pin):
+    for parser in (sign, batch, authenticate, pin):
         _add_json(parser)
         parser.add_argument("--card", metavar="NUMBER", help=_("which card, when there are several"))
 

@@ -39,7 +39,7 @@ def _sign(arguments: Namespace, documents: Sequence[ToSign], options: SignOption
     with Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir) as client:
         signatures = client.sign(documents, options, arguments.card)
     for target, signature in zip(targets, signatures, strict=True):
-        _write(target, signature.content, replace=arguments.force)
+        write_result(target, signature.content, replace=arguments.force)
     if arguments.json:
         say_json({"signatures": [str(target) for target in targets]})
     else:
@@ -48,13 +48,13 @@ def _sign(arguments: Namespace, documents: Sequence[ToSign], options: SignOption
     return Exit.OK
 
 
-def plan_targets(arguments: Namespace, paths: Sequence[Path]) -> list[Path]:
-    """Where each signature goes: one place for each file, a single one where the format joins them.
+def plan_targets(arguments: Namespace, paths: Sequence[Path], *, apart: bool = False) -> list[Path]:
+    """Where each signature goes: one place for each file; unless `apart`, a single one where the format joins them.
 
     Raises WrongCallError for a place that is taken, or that two signatures would share.
     """
     _ = translator()
-    signed = paths[:1] if RULES[Format(arguments.format)].joins else paths
+    signed = paths[:1] if RULES[Format(arguments.format)].joins and not apart else paths
     targets = _place(arguments, signed)
     kept = {path.resolve() for path in paths}
     for target in targets:
@@ -90,14 +90,18 @@ def read_documents(arguments: Namespace, paths: Sequence[Path]) -> list[ToSign]:
     by_hash = arguments.digest_only or chosen is Format.RAW or sum(path.stat().st_size for path in paths) > MAX_UPLOAD
     if by_hash and not (RULES[chosen].takes_digests and find_packaging(arguments) is Packaging.DETACHED):
         raise WrongCallError(_("{format} needs the whole document here, not a hash").format(format=chosen))
-    return [ToSign(path.name, _hash(path) if by_hash else path, guess_kind(arguments, path)) for path in paths]
+    return [
+        ToSign(path.name, Sha256(hash_file(path)) if by_hash else path, guess_kind(arguments, path)) for path in paths
+    ]
 
 
-def _hash(path: Path) -> Sha256:
+def hash_file(path: Path) -> bytes:
+    """SHA-256 of a file. Raises OSError."""
     with path.open("rb") as file:
-        return Sha256(hashlib.file_digest(file, "sha256").digest())
+        return hashlib.file_digest(file, "sha256").digest()
 
 
-def _write(target: Path, content: bytes, *, replace: bool) -> None:
+def write_result(target: Path, content: bytes, *, replace: bool) -> None:
+    """Put a signature where it goes. Raises OSError."""
     with target.open("wb" if replace else "xb") as file:
         file.write(content)

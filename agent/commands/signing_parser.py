@@ -19,6 +19,12 @@ EXAMPLES = (
     "cps-agent sign scanner.dcm --format jades --packaging detached --digest-only",
 )
 
+BATCH_EXAMPLES = (
+    "cps-agent batch --from-dir comptes-rendus --output signatures",
+    "cps-agent batch *.pdf --format pades --visible --output signed",
+    "cps-agent batch --manifest list.txt --format jades --packaging detached --digest-only",
+)
+
 
 def add_signing(parser: ArgumentParser) -> None:
     """Give `sign` its flags and examples."""
@@ -35,6 +41,24 @@ def add_signing(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="PATH", help=_("file for the only signature, or folder (default: beside each file)")
     )
+    parser.add_argument("--force", action="store_true", help=_("replace existing signature files"))
+
+
+def add_batch(parser: ArgumentParser) -> None:
+    """Give `batch` its flags and examples."""
+    _ = translator()
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = example_words(BATCH_EXAMPLES)
+    parser.add_argument("files", nargs="*", metavar="FILE")
+    parser.add_argument("--from-dir", metavar="DIR", help=_("all files of a folder, by name"))
+    parser.add_argument("--manifest", metavar="FILE", help=_("a text file with the path of a document in each line"))
+    add_form(parser)
+    parser.add_argument(
+        "--digest-only",
+        action="store_true",
+        help=_("send the agent hashes where they are enough; it says so when it asks"),
+    )
+    parser.add_argument("--output", metavar="DIR", help=_("folder for the signatures (default: beside each file)"))
     parser.add_argument("--force", action="store_true", help=_("replace existing signature files"))
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from support.agent import PAGE, Answer, RunningAgent
 
+from drivers.virtual.trace import TracedCard
+
 FOUR = {f"{name}.txt": name.encode() * 9 for name in "abcd"}
+SIGNATURE = "> 00 2A 9E"
 OVER = frozenset({"done", "paused"})
 
 
@@ -65,3 +69,28 @@ async def signature(agent: RunningAgent, path: str, place: int) -> bytes:
     answer = await agent.page("GET", f"{path}/documents/{place}")
     assert answer.status == 200, answer.body
     return base64.b64decode(answer.body["content"])
+
+
+class Interruption:
+    """Does something once, at the so-manyth signature of the card, seen from the card's thread."""
+
+    def __init__(self, card: TracedCard) -> None:
+        self.signatures = 0
+        self._at, self._deed = 0, lambda: None
+        self._loop = asyncio.get_running_loop()
+        card._write = self._note
+
+    def plan(self, after: int, deed: Callable[[], Any]) -> None:
+        self._at, self._deed = self.signatures + after, deed
+
+    def _note(self, line: str) -> None:
+        if not line.startswith(SIGNATURE):
+            return
+        self.signatures += 1
+        if self.signatures == self._at:
+            self._loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        deed = self._deed()
+        if asyncio.iscoroutine(deed):
+            self._task = asyncio.ensure_future(deed)

@@ -88,3 +88,11 @@ async def batching(
         assert answer.status == 201
         person.asked.clear()
         yield running
+
+
+@pytest.fixture
+def slowly(card: TracedCard, monkeypatch: pytest.MonkeyPatch) -> TracedCard:
+    """One signature a transaction, of a card that takes its time."""
+    monkeypatch.setattr("drivers.card.token.HOLD_S", 0.0)
+    card._delay_s = 0.002
+    return card

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from batch_calls import FOUR, encode, make, manifest, put, run, signature, start
+from batch_calls import FOUR, Interruption, encode, make, manifest, put, run, signature, start
 from support.agent import PAGE, DeskPresence, Person, RunningAgent
 from support.jose import run_verifier
 from support.openssl import verify_cms, write_chain
@@ -25,41 +25,7 @@ from drivers.virtual.trace import TracedCard
 OTHER = "https://other.example"
 UNKNOWN = "/v1/batches/" + "0" * 32
 TWENTY = {f"{number:02}.txt": b"%d" % number for number in range(20)}
-SIGNATURE = "> 00 2A 9E"
 COUNT = 1000
-
-
-class Interruption:
-    """Does something once, at the so-manyth signature of the card, seen from the card's thread."""
-
-    def __init__(self, card: TracedCard) -> None:
-        self.signatures = 0
-        self._at, self._deed = 0, lambda: None
-        self._loop = asyncio.get_running_loop()
-        card._write = self._note
-
-    def plan(self, after: int, deed: Callable[[], Any]) -> None:
-        self._at, self._deed = self.signatures + after, deed
-
-    def _note(self, line: str) -> None:
-        if not line.startswith(SIGNATURE):
-            return
-        self.signatures += 1
-        if self.signatures == self._at:
-            self._loop.call_soon_threadsafe(self._begin)
-
-    def _begin(self) -> None:
-        deed = self._deed()
-        if asyncio.iscoroutine(deed):
-            self._task = asyncio.ensure_future(deed)
-
-
-@pytest.fixture
-def slowly(card: TracedCard, monkeypatch: pytest.MonkeyPatch) -> TracedCard:
-    """One signature a transaction, of a card that takes its time."""
-    monkeypatch.setattr("drivers.card.token.HOLD_S", 0.0)
-    card._delay_s = 0.002
-    return card
 
 
 async def test_a_pulled_card_pauses_and_the_same_card_goes_on(
