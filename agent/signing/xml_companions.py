@@ -39,9 +39,33 @@ _HIDES = etree.XPath(
 )
 
 
+_OWN: Final = re.compile(
+    r"http://www\.w3\.org/(2000/09/xmldsig#|2009/xmldsig11#|20[0-9/]+xmldsig-more#|2001/10/xml-exc-c14n#"
+    r"|2002/06/xmldsig-filter2)|http://uri\.etsi\.org/01903/v[0-9.]+#"
+)
+"""Namespaces whose elements a signature is made of."""
+_SAML: Final = "urn:oasis:names:tc:SAML:"
+
+
 def hides_content(signature: Element) -> bool:
     """Whether anything stands in a signature that is not about signatures (XMLDSig, XAdES of any version)."""
     return bool(_HIDES(signature))
+
+
+def find_foreign(part: Element) -> Element | None:
+    """The first element of another vocabulary in a part of a signature: who looks for its name would find it."""
+    return next(
+        (each for each in part.iter(etree.Element) if not _OWN.fullmatch(etree.QName(each).namespace or "")), None
+    )
+
+
+def refuse_assertions(root: Element, name: str) -> None:
+    """Raise DocumentRefusedError for a document that, signed, could log somebody in: assertions are asked for as such.
+
+    Wherever in it one stands: signatures are left out of what is signed, so that one holds at any other place too.
+    """
+    if any((etree.QName(each).namespace or "").startswith(_SAML) for each in root.iter(etree.Element)):
+        raise DocumentRefusedError("it holds an assertion (SAML), which is not signed as a document", name)
 
 
 def refuse_companions(root: Element, name: str) -> None:
@@ -49,7 +73,7 @@ def refuse_companions(root: Element, name: str) -> None:
     if root.tag == tag("Signature"):
         raise DocumentRefusedError("the document is itself a signature", name)
     for signature in root.iter(tag("Signature")):
-        if hides_content(signature):
+        if hides_content(signature) or find_foreign(signature) is not None:
             raise DocumentRefusedError("it has a signature that holds content of its own", name)
         if any(_breaks(reference, root) for reference in signature.iterfind(f"{tag('SignedInfo')}/{tag('Reference')}")):
             raise DocumentRefusedError("it has a signature that a further one in the document would break", name)

@@ -32,7 +32,7 @@ from agent.signing.xml import (
     parse_xml,
     serialise,
 )
-from agent.signing.xml_companions import refuse_companions, tag
+from agent.signing.xml_companions import refuse_assertions, refuse_companions, tag
 
 OBJECT: Final = tag("Object")
 BYTES: Final = "application/octet-stream"
@@ -99,6 +99,7 @@ def _envelop(document: Document) -> Packed:
         raise DocumentRefusedError("only XML can hold its signature", document.name)
     root = parse_xml(_read(document), document.name)
     refuse_companions(root, document.name)
+    refuse_assertions(root, document.name)
     token = new_id()
     root.append(etree.Comment(token))
     head, _, tail = serialise(root).partition(f"<!--{token}-->".encode())

@@ -13,14 +13,12 @@ from lxml import etree
 from agent.signing.verification.findings import Reason
 from agent.signing.verification.xml.faults import XmlFaultError
 from agent.signing.verification.xml.profiles import Profile, is_only_assertion
-from agent.signing.verification.xml.properties import FAMILY, is_of_xades
+from agent.signing.verification.xml.properties import is_of_xades
 from agent.signing.verification.xml.references import Source, is_inside, refuse_cut_text
-from agent.signing.verification.xml.shape import EXCLUSIVE_NS, Reference, Signature, ds
-from agent.signing.xml import DS, Element
-from agent.signing.xml_companions import hides_content
+from agent.signing.verification.xml.shape import Reference, Signature, ds
+from agent.signing.xml import Element
+from agent.signing.xml_companions import find_foreign, hides_content
 
-OWN: Final = (DS, "http://www.w3.org/2009/xmldsig11#", FAMILY, EXCLUSIVE_NS)
-"""Namespaces whose elements a signature is made of."""
 XML_SCHEMA: Final = "http://www.w3.org/2001/XMLSchema"
 XSI_TYPE: Final = f"{{{XML_SCHEMA}-instance}}type"
 
@@ -104,9 +102,9 @@ def refuse_foreign(signature: Element, held: list[Element]) -> None:
     for part in signature:
         if part in held:
             continue
-        for element in part.iter(etree.Element):
-            if not str(etree.QName(element).namespace).startswith(OWN):
-                raise _not_covered(f"{_name(element)[:100]} stands in a signature, and is no part of it")
+        foreign = find_foreign(part)
+        if foreign is not None:
+            raise _not_covered(f"{_name(foreign)[:100]} stands in a signature, and is no part of it")
 
 
 def _refuse_instructions(root: Element) -> None:
