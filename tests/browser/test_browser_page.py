@@ -28,6 +28,11 @@ ROUTES = (
     ("POST", "/v1/pin/unblock"),
     ("POST", "/v1/authentications"),
     ("POST", "/v1/signatures"),
+    ("POST", "/v1/verifications"),
+    ("POST", "/v1/batches"),
+    ("POST", "/v1/dmp/submission-signature"),
+    ("POST", "/v1/assertions/vihf"),
+    ("POST", "/v1/assertions/insi"),
 )
 CALL = """async ([base, method, path]) => {
   const options = method === "POST" ? { method, headers: { "Content-Type": "application/json" }, body: "{}" } : {};
@@ -148,6 +153,39 @@ def test_formats_digests_and_verification(agent, web, profile):
     verdicts = [each["signatures"][0] for each in signed[1:]]
     assert [(each["valid"], each["format"]) for each in verdicts] == [(True, "jades"), (False, "jades"), (True, "jws")]
     assert verdicts[1]["reason"] == "altered"
+
+
+def test_a_batch_of_a_page_goes_on_where_it_paused(agent, web, profile):
+    page = open_page(profile, web.local("batch.test"), agent)
+    page.run(TRY, "await agent.requestGrant(['batch'])")
+    states, kept, gone = page.run(
+        TRY,
+        """const files = ["a", "b"].map((name) => new File([name], name));
+        const states = [];
+        const { id } = await agent.createBatch(files, { format: "jws", level: "B" });
+        const batch = await agent.runBatch(id, { onProgress: ({ state }) => states.push(state) });
+        const kept = await agent.batchSignature(id, 1);
+        await agent.cancelBatch(id);
+        const gone = await agent.runBatch(id).catch((error) => error.code);
+        return [[batch.state, batch.signed, states.at(-1)], kept, gone];""",
+    )
+    assert states == ["done", 2, "done"]
+    assert (kept["name"], kept["mediaType"], gone) == ("b", "application/jose", "not-found")
+
+
+def test_what_the_dmp_and_insi_ask(agent, web, profile):
+    page = open_page(profile, web.local("insi.test"), agent)
+    page.run(TRY, "await agent.requestGrant(['sign'])")
+    submission, insi, wrong = page.run(
+        TRY,
+        """const content = await client.toBase64(new TextEncoder().encode("x"));
+        const documents = [{ id: "1.2.3.4", mediaType: "text/plain", content }];
+        const wrong = await agent.assertion("vihf", { mode: "direct", unknown: 1 }).catch((error) => error.code);
+        return [await agent.submissionSignature({ submissionSetId: "1.2.3", documents }), await agent.assertion("insi", {}), wrong];""",
+    )
+    assert b"IHEManifest" in base64.b64decode(submission["content"])
+    assert b'NameQualifier="CPS"' in base64.b64decode(insi["content"])
+    assert wrong == "bad-request"
 
 
 def test_ungranted_page_learns_name_and_version_only(agent, web, profile):

@@ -128,6 +128,25 @@ def test_every_format_is_made_shown_saved_and_verified(agent, open_playground, t
         assert "Médecin" in text(page, "#verdict")
 
 
+def test_several_files_are_a_batch(agent, open_playground, tmp_path):
+    page = open_playground(agent)
+    click(page, "connect")
+    paths = [tmp_path / f"{number}.pdf" for number in range(5)]
+    for path in paths:
+        path.write_bytes(ORDONNANCE)
+    paths[3].write_bytes(b"no PDF")
+    page.call("files", selector="#file", paths=[str(path) for path in paths])
+    page.call("choose", selector="#format", values=["pades"])
+    assert "4 / 5" in click(page, "sign")
+    listed = text(page, "#signature").splitlines()
+    assert ["-signed.pdf" in line for line in listed] == [True, True, True, False, True]
+    assert "Ce document ne peut pas être signé" in listed[3]
+    assert "signer par lots" in text(page, "#grants")
+    page.call("choose", selector="#format", values=["asic-e"])
+    assert "prête" in click(page, "sign")
+    assert "0.pdf.asice" in text(page, "#signature")
+
+
 def test_a_file_that_was_altered_is_told(agent, open_playground, tmp_path):
     page = open_playground(agent)
     click(page, "connect")

@@ -13,6 +13,7 @@
 const PORTS = [27710, 27720, 27730];
 const MAX_BODY = 16 * 1024 * 1024;
 const JSON_UP_TO = 1024 * 1024; // bytes of content; more is sent as files, without base64
+const POLL_MS = 300;
 const CHUNK = 24576; // bytes; a multiple of 3, so that pieces of base64 can be joined
 const FIRST_DELAY_MS = 500;
 const LAST_DELAY_MS = 15000;
@@ -54,6 +55,8 @@ const OWN_PROBLEMS = {
  * @typedef {{name: string, digest: string, digestAlgorithm: "sha256", mediaType?: string, uri?: string}} NamedDigest
  * @typedef {{name: string, content: Content, detachedContent?: Content}} SignedContent `detachedContent`: what is signed
  * @typedef {{name: string, content: string, certificate: string, mediaType: string}} Signature base64: see `fromBase64`
+ * @typedef {{id: string, state: "waiting"|"asking"|"running"|"paused"|"done", count: number, signed: number, failed: number,
+ *   left: number, problem: object|null, documents?: {name: string, state: string, problem: object|null}[]}} Batch
  * @typedef {{valid: boolean, status: string, format: string, level: string|null, signer: object|null, reason?: string,
  *   sentence: string, sentenceFr: string}} Verdict
  * @typedef {{name: string, signatures: Verdict[], reason?: string, sentence?: string, sentenceFr?: string}} Verified
@@ -193,6 +196,71 @@ export class CpsAgent {
   }
 
   /**
+   * Fix up to 1,000 documents that one code is to sign (ability `batch`), and send the contents that are needed.
+   * @param {(Content|NamedContent)[]} documents @param {SignOptions} [options] @returns {Promise<Batch>}
+   */
+  async createBatch(documents, { signal, format = "cms", ...terms } = {}) {
+    const taken = documents.map(take);
+    const manifest = await Promise.all(taken.map(announce));
+    const { id } = await this.#call("POST", "/v1/batches", { signal }, { format, ...terms, documents: manifest });
+    const batch = await this.batch(id, { signal });
+    for (const [index, each] of batch.documents.entries()) {
+      const path = `/v1/batches/${id}/documents/${index}`;
+      if (each.needsContent) await this.#call("PUT", path, { signal }, taken[index].files.content);
+    }
+    return batch;
+  }
+
+  /** Where a batch stands. @param {string} id @param {CallOptions} [options] @returns {Promise<Batch>} */
+  batch(id, options) {
+    return this.#call("GET", `/v1/batches/${encodeURIComponent(id)}`, options);
+  }
+
+  /**
+   * Have a batch signed, or what is left of one: the agent asks for the code. Rejects with the reason when it pauses.
+   * @param {string} id @param {CallOptions & {onProgress?: (batch: Batch) => void}} [options] @returns {Promise<Batch>}
+   */
+  async runBatch(id, { signal, onProgress } = {}) {
+    let batch = await this.#call("POST", `/v1/batches/${encodeURIComponent(id)}/start`, { signal }, {});
+    while (["asking", "running"].includes(batch.state)) {
+      await pause(POLL_MS, signal ?? new AbortController().signal);
+      batch = await this.batch(id, { signal });
+      onProgress?.(batch);
+    }
+    if (batch.problem) throw new CpsAgentError(batch.problem);
+    return batch;
+  }
+
+  /**
+   * A signature of a batch, by its place in the manifest.
+   * @param {string} id @param {number} index @param {CallOptions} [options] @returns {Promise<Signature>}
+   */
+  batchSignature(id, index, options) {
+    return this.#call("GET", `/v1/batches/${encodeURIComponent(id)}/documents/${index}`, options);
+  }
+
+  /** Stop a batch and have it forgotten. @param {string} id @param {CallOptions} [options] @returns {Promise<null>} */
+  cancelBatch(id, options) {
+    return this.#call("DELETE", `/v1/batches/${encodeURIComponent(id)}`, options);
+  }
+
+  /**
+   * The signature of a DMP submission set; members as in the API.
+   * @param {object} members @param {CallOptions} [options] @returns {Promise<Signature>}
+   */
+  async submissionSignature(members, options) {
+    return (await this.#call("POST", "/v1/dmp/submission-signature", options, members)).signature;
+  }
+
+  /**
+   * A VIHF, or the assertion of INSi; members as in the API.
+   * @param {"vihf"|"insi"} kind @param {object} members @param {CallOptions} [options] @returns {Promise<Signature>}
+   */
+  async assertion(kind, members, options) {
+    return (await this.#call("POST", `/v1/assertions/${kind}`, options, members)).assertion;
+  }
+
+  /**
    * Hear what happens at the desk; needs the ability `events`. The stream is held open while somebody listens.
    * @param {(event: AgentEvent) => void} [listener] besides `onEvent` @returns {() => void} stops listening
    */
@@ -265,9 +333,11 @@ export class CpsAgent {
   }
 
   async #call(method, path, { signal } = {}, content = undefined) {
-    const body = content instanceof FormData ? content : content && JSON.stringify(content);
+    const isRaw = content instanceof FormData || content instanceof Blob;
+    const body = isRaw ? content : content && JSON.stringify(content);
     if (body?.length > MAX_BODY) throw ownProblem("body-too-large");
-    const headers = typeof body === "string" ? { "Content-Type": "application/json" } : {};
+    const types = content instanceof Blob ? { "Content-Type": "application/octet-stream" } : {};
+    const headers = body && !isRaw ? { "Content-Type": "application/json" } : types;
     if (this.#address === null) await this.find({ signal });
     try {
       return await this.#send(`http://${this.#address}${path}`, { method, headers, body, signal });
@@ -317,6 +387,12 @@ function take(given, index) {
   const files = Object.entries({ content, detachedContent }).filter(([, each]) => each !== undefined);
   const name = (rest.name || given.content?.name || `document-${index + 1}`).replace(/["\r\n]/g, "_");
   return { told: { ...rest, name }, files: Object.fromEntries(files.map(([member, each]) => [member, new Blob([each])])) };
+}
+
+/** A document as the manifest of a batch has it. */
+async function announce({ told, files: { content } }) {
+  const digest = await crypto.subtle.digest("SHA-256", await content.arrayBuffer());
+  return { ...told, size: content.size, digest: await toBase64(digest) };
 }
 
 function size(files) {

@@ -159,18 +159,44 @@ async function login(signal) {
 }
 
 async function sign(signal) {
-  const [file] = $("file").files;
+  const files = [...$("file").files];
   $("signature").replaceChildren();
-  if (!file) return missing("file");
+  if (files.length === 0) return missing("file");
   const terms = readTerms();
-  const [signature] = await agent.sign({ name: file.name, content: file, mediaType: file.type || undefined }, { ...terms, signal });
-  const made = new File([fromBase64(signature.content)], nameResult(file.name, terms), { type: signature.mediaType });
-  const save = make("a", { href: URL.createObjectURL(made), download: made.name, id: "download" }, say("save", made.name));
+  const documents = files.map((file) => ({ name: file.name, content: file, mediaType: file.type || undefined }));
+  if (files.length > 1 && terms.format !== "asic-e") return signBatch(signal, documents, terms);
+  const [signature] = await agent.sign(documents, { ...terms, signal });
+  const made = makeFile(files[0].name, signature, terms);
   const check = make("button", { type: "button", id: "verify-made" }, say("verifyThis"));
-  const original = terms.packaging === "detached" ? file : undefined;
+  const original = terms.packaging === "detached" ? files[0] : undefined;
   check.onclick = () => act("verifying", (signal) => judge(signal, made, original));
-  $("signature").replaceChildren(make("p", {}, save, ` (${say("bytes", made.size)})`), check);
+  $("signature").replaceChildren(make("p", {}, link(made, "download"), ` (${say("bytes", made.size)})`), check);
   return ["signed", "done"];
+}
+
+/** Several files: one manifest, one code, each signature by itself. */
+async function signBatch(signal, documents, terms) {
+  await agent.requestGrant(["batch"], { signal });
+  showGrants(await agent.grants({ signal }));
+  const { id } = await agent.createBatch(documents, { ...terms, signal });
+  const onProgress = ({ signed, failed, count }) => showStatus("batchRunning", "busy", `${signed + failed} / ${count}`);
+  const batch = await agent.runBatch(id, { signal, onProgress });
+  const items = batch.documents.map(async ({ name, problem }, index) => {
+    if (problem) return make("li", {}, `${name} : ${sentence({ sentence: problem.detail, sentenceFr: problem.detailFr })}`);
+    const signature = await agent.batchSignature(id, index, { signal });
+    return make("li", {}, link(makeFile(name, signature, terms)));
+  });
+  $("signature").replaceChildren(make("ul", { className: "list" }, ...(await Promise.all(items))));
+  await agent.cancelBatch(id, { signal });
+  return ["batchDone", "done", `${batch.signed} / ${batch.count}`];
+}
+
+function makeFile(name, signature, terms) {
+  return new File([fromBase64(signature.content)], nameResult(name, terms), { type: signature.mediaType });
+}
+
+function link(file, id = "") {
+  return make("a", { href: URL.createObjectURL(file), download: file.name, id }, say("save", file.name));
 }
 
 function missing(id) {
