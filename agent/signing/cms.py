@@ -81,8 +81,8 @@ class KnownCertificate(SigningCertificateV2Provider):
 class SignedAttributes(CAdESSignedAttributeProviderSpec):
     """CAdES attributes as pyHanko has them, the certificate's apart."""
 
-    def __init__(self, signer: CardSigner, settings: PdfCMSSignedAttributes) -> None:
-        super().__init__(settings, signer.signing_cert, is_pades=False, timestamper=None)
+    def __init__(self, signer: CardSigner, settings: PdfCMSSignedAttributes, *, is_pades: bool = False) -> None:
+        super().__init__(settings, signer.signing_cert, is_pades=is_pades, timestamper=None)
         self._reference = KnownCertificate(signer.reference)
 
     def signed_attr_providers(self, data_digest: bytes, digest_algorithm: str) -> Iterator[CMSAttributeProvider]:
@@ -92,7 +92,7 @@ class SignedAttributes(CAdESSignedAttributeProviderSpec):
 
 
 @functools.lru_cache(maxsize=2)
-def _open_signer(signer: Signer) -> CardSigner:
+def open_signer(signer: Signer) -> CardSigner:
     """Parse the certificates once for all documents that they sign."""
     return CardSigner(signer)
 
@@ -109,7 +109,7 @@ class CmsUnsigned(Unsigned):
         self._signer = signer
         self._levels = levels
         settings = PdfCMSSignedAttributes(datetime.now(UTC), describe_attributes(terms))
-        providers = SignedAttributes(_open_signer(signer), settings).signed_attr_providers(document.sha256, HASH)
+        providers = SignedAttributes(open_signer(signer), settings).signed_attr_providers(document.sha256, HASH)
         attributes = run(format_signed_attributes(document.sha256, list(providers), CONTENT_TYPE))
         # Read back, they are bytes: what was made of values is encoded anew at every look, certificate and all.
         self._attributes = cms.CMSAttributes.load(attributes.dump())
@@ -124,7 +124,7 @@ class CmsUnsigned(Unsigned):
         """Put the value in, and what the level adds. Raises TimeStampError, EvidenceError."""
         content = None if self._detached else {"content_type": CONTENT_TYPE, "content": self._document.read()}
         info = run(
-            _open_signer(self._signer)
+            open_signer(self._signer)
             .with_value(value)
             .async_sign_prescribed_attributes(
                 HASH, self._attributes, cms_version=CMS_VERSION, encap_content_info=content

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from asn1crypto import cms
+from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes, format_signed_attributes
 
-from agent.signing.cms import CMS_VERSION, CardSigner
+from agent.signing.cms import CMS_VERSION, SignedAttributes, open_signer
 from agent.signing.documents import Document
 from agent.signing.mechanisms import HASH
 from agent.signing.pdf.archiving import Levels
@@ -46,8 +47,10 @@ class PadesUnsigned(Unsigned):
         with refusing(document.name):
             self._laid_out = lay_out(document, terms, holder, _measure(signer) + levels.room)
         # Without signing-time: the entry /M says it (EN 319 142-1 §6.3).
-        attributes = run(CardSigner(signer).signed_attrs(self._laid_out.sha256, HASH, use_pades=True))
-        self._attributes = cms.CMSAttributes.load(attributes.dump())  # what was read is written without a new encoding
+        providers = SignedAttributes(open_signer(signer), PdfCMSSignedAttributes(), is_pades=True)
+        sha256 = self._laid_out.sha256
+        attributes = run(format_signed_attributes(sha256, list(providers.signed_attr_providers(sha256, HASH))))
+        self._attributes = cms.CMSAttributes.load(attributes.dump())  # read back, as in agent.signing.cms
 
     @property
     def to_sign(self) -> bytes:
@@ -57,7 +60,8 @@ class PadesUnsigned(Unsigned):
 
     def complete(self, value: bytes) -> bytes:
         """Put the value in, and what the level adds. Raises TimeStampError, EvidenceError."""
-        signing = CardSigner(self._signer, value).async_sign_prescribed_attributes(
+        signer = open_signer(self._signer).with_value(value)
+        signing = signer.async_sign_prescribed_attributes(
             HASH, self._attributes, cms_version=CMS_VERSION, timestamper=self._levels.stamper
         )
         with refusing(self.name):

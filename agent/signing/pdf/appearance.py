@@ -37,10 +37,11 @@ class Setting:
 
 def write_words(name: str, profession: str | None, at: datetime) -> tuple[str, ...]:
     """What is said: always in French, since the document is, whatever the language of the workstation."""
-    if profession:  # which a card may give as a title as well
-        name = f"{name.removeprefix(f'{profession} ')}, {profession[0].lower()}{profession[1:]}"
+    if profession:
+        name = name.removeprefix(f"{profession} ")  # some cards give it as a title as well
+        name = ", ".join(filter(None, (name, f"{profession[0].lower()}{profession[1:]}")))
     day = "1er" if at.day == 1 else str(at.day)
-    return f"Signé par {name}", f"Le {day} {MONTHS[at.month - 1]} {at.year} à {at:%H:%M}"
+    return f"Signé par {name}" if name else "Signé", f"Le {day} {MONTHS[at.month - 1]} {at.year} à {at:%H:%M}"
 
 
 def fit(words: tuple[str, ...], width: float, height: float) -> Setting:
@@ -48,23 +49,24 @@ def fit(words: tuple[str, ...], width: float, height: float) -> Setting:
     spelled = [spell(paragraph).split() for paragraph in words]
     size = LARGEST
     while size >= SMALLEST:
-        lines = [line for paragraph in spelled for line in _wrap(paragraph, (width - 2 * MARGIN) * 1000 / size)]
-        if all(lines) and len(lines) * size * LEADING <= height - 2 * MARGIN:
+        room = (width - 2 * MARGIN) * 1000 / size
+        lines = [line for paragraph in spelled for line in _wrap(paragraph, room)]
+        if max(map(measure, lines)) <= room and len(lines) * size * LEADING <= height - 2 * MARGIN:
             return Setting(size, tuple(lines))
         size -= STEP
     raise TermsRefusedError(f"a box of {width:g} by {height:g} points is too small for name and date")
 
 
 def _wrap(words: list[str], width: float) -> list[str]:
-    """Lines no wider than `width`, in thousandths of the size; an empty one where a word does not fit."""
-    lines = [""]
-    for word in words:
-        longer = f"{lines[-1]} {word}".lstrip()
+    """Lines no wider than `width`, in thousandths of the size, but where a single word is."""
+    lines = words[:1]
+    for word in words[1:]:
+        longer = f"{lines[-1]} {word}"
         if measure(longer) <= width:
             lines[-1] = longer
         else:
-            lines.append(word if measure(word) <= width else "")
-    return lines if lines[0] else [*lines[1:], ""][: len(lines)]
+            lines.append(word)
+    return lines
 
 
 class Drawing(AppearanceContent):

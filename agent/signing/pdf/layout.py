@@ -7,20 +7,21 @@ from datetime import datetime
 from io import BytesIO
 from typing import Final
 
-from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
 from pyhanko.sign.signers.pdf_byterange import PreparedByteRangeDigest
 from pyhanko.sign.signers.pdf_cms import Signer as PyHankoSigner
+from pyhanko.sign.signers.pdf_signer import PdfSigningSession
 
 from agent.signing.documents import Document
+from agent.signing.errors import TermsRefusedError
 from agent.signing.mechanisms import HASH, find_mechanism
 from agent.signing.pdf.appearance import Style, write_words
 from agent.signing.pdf.earlier import list_earlier, refuse_harm
 from agent.signing.pdf.files import open_file, read_file
 from agent.signing.pdf.placement import find_place
 from agent.signing.preparation import SignatureTerms
-from agent.signing.words import Scheme
+from agent.signing.words import Level, Scheme
 
 ROOM: Final = 4096
 HEX: Final = 2  # digits for each byte
@@ -77,15 +78,24 @@ def lay_out(document: Document, terms: SignatureTerms, holder: Holder, room: int
     )
     style = Style(words=write_words(holder.name, holder.profession, at), turn=place.turn)
     signer = PdfSigner(metadata, Nobody(), stamp_style=style, new_field_spec=place.spec)
-    laid_out = _write(signer, writer, at, room)
+    session = signer.init_signing_session(writer)
+    session.system_time = at
+    _require_stamp(session, terms)
+    laid_out = _write(session, room)
     if earlier:
         refuse_harm(read_file(laid_out.file.getvalue()), earlier)
     return laid_out
 
 
-def _write(signer: PdfSigner, writer: IncrementalPdfFileWriter, at: datetime, room: int) -> LaidOut:
-    session = signer.init_signing_session(writer)
-    session.system_time = at
+def _require_stamp(session: PdfSigningSession, terms: SignatureTerms) -> None:
+    """Refuse what a field asks for and the level has not; the authority that it names is never asked."""
+    session.timestamper = None
+    wanted = session.sv_spec
+    if wanted is not None and wanted.timestamp_required and terms.level is Level.B:
+        raise TermsRefusedError(f"the field {terms.field} asks for a time-stamp: level T, LT or LTA")
+
+
+def _write(session: PdfSigningSession, room: int) -> LaidOut:
     unsigned = session.prepare_tbs_document(validation_info=None, bytes_reserved=HEX * room)
     prepared, file = unsigned.digest_tbs_document(in_place=True)
     assert isinstance(file, BytesIO)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -15,7 +16,9 @@ from support.signing_keys import SigningKey
 
 from agent.signing import pades
 from agent.signing.documents import Document
-from agent.signing.errors import TermsRefusedError, TimeStampUnsetError
+from agent.signing.errors import DocumentRefusedError, TermsRefusedError, TimeStampUnsetError
+from agent.signing.pdf.appearance import fit, write_words
+from agent.signing.pdf.lettering import measure, spell
 from agent.signing.preparation import Appearance, Outside, Policy, SignatureTerms
 from agent.signing.words import Format, Level, Packaging, Scheme, Serialization
 
@@ -115,6 +118,25 @@ def test_the_font_is_embedded(key: SigningKey, tmp_path: Path) -> None:
     assert b"/ToUnicode" in signed
 
 
+@pytest.mark.parametrize("name", ["Zoé LI", "Marie-Françoise DE LA ROCHEFOUCAULD-MONTBEL", "Œdipe ÇAĞLAR-ŁUKASZ"])
+@pytest.mark.parametrize("size", [(40, 60), (120, 30), (250, 20), (500, 200)])
+def test_every_word_is_seen_within_the_box(name: str, size: tuple[float, float]) -> None:
+    words = write_words(name, "Médecin", datetime(2026, 8, 1, 9, 5, tzinfo=UTC))
+    assert words == (f"Signé par {name}, médecin", "Le 1er août 2026 à 09:05")
+    try:
+        setting = fit(words, *size)
+    except TermsRefusedError:
+        assert size[0] < 100
+        return
+    assert " ".join(setting.lines) == " ".join(words)
+    assert all(measure(line) * setting.size / 1000 <= size[0] for line in setting.lines)
+    assert len(setting.lines) * setting.size <= size[1]
+
+
+def test_letters_that_are_not_there_have_a_stand_in() -> None:
+    assert spell("A\u030angström ự Ω 李\N{NO-BREAK SPACE}É") == "Ångström u ? ? É"
+
+
 BOXES = {
     "outside": (Appearance(x=500), "ends at 720, 106"),
     "no such page": (Appearance(page=7), "no page 7"),
@@ -180,6 +202,22 @@ def test_a_field_is_not_signed_twice(key: SigningKey) -> None:
     signed = sign(key, with_fields(field(b"Medecin")), terms(field="Medecin"))
     with pytest.raises(TermsRefusedError, match="signed already"):
         sign(key, signed, terms(field="Medecin"))
+
+
+def test_what_a_field_asks_for_is_kept_or_refused(key: SigningKey) -> None:
+    """Seed values (ISO 32000-1 table 234): reasons of a list, a time-stamp of an authority that is never asked."""
+    reasons = with_fields(field(b"A", extra=b"/SV << /Type /SV /Ff 8 /Reasons [(Accord) (Refus)] >>"))
+    sign(key, reasons, terms(field="A", reason="Refus"))
+    with pytest.raises(DocumentRefusedError, match="not a valid reason"):
+        sign(key, reasons, terms(field="A", reason="Autre"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = b"http://127.0.0.1:%d/tsa" % listener.getsockname()[1]
+        stamped = with_fields(field(b"A", extra=b"/SV << /Type /SV /TimeStamp << /URL (%s) /Ff 1 >> >>" % url))
+        with pytest.raises(TermsRefusedError, match="asks for a time-stamp"):
+            sign(key, stamped, terms(field="A"))
+        listener.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
 
 
 OPTIONS = {
