@@ -19,6 +19,7 @@ from agent.signing.verification.xml.shape import Reference, Signature, ds
 from agent.signing.xml import Element
 from agent.signing.xml_companions import find_foreign, hides_content
 
+PURPOSE: Final = "1.2.840.10065.1.12.1.14"  # source (ASTM E1762): the one that the DMP knows
 XML_SCHEMA: Final = "http://www.w3.org/2001/XMLSchema"
 XSI_TYPE: Final = f"{{{XML_SCHEMA}-instance}}type"
 
@@ -50,7 +51,7 @@ def _find_held(signature: Signature, targets: list[Element], profile: Profile | 
         if not parts and not text:
             continue
         if each not in targets and (text or any(part not in targets for part in parts)):
-            if not (profile is Profile.SUBMISSION and _is_purpose(each)):
+            if not (profile is Profile.SUBMISSION and _is_purpose(each, signature)):
                 raise _not_covered("an Object that nothing signs")
             continue
         refuse_cut_text(each)
@@ -58,9 +59,13 @@ def _find_held(signature: Signature, targets: list[Element], profile: Profile | 
     return names
 
 
-def _is_purpose(element: Element) -> bool:
-    """The DMP's own samples have it unsigned, in no namespace."""
-    return [child.tag for child in element] == ["SignatureProperties"]
+def _is_purpose(element: Element, signature: Signature) -> bool:
+    """Whether it is what the DMP's own samples have unsigned, in no namespace, to the letter."""
+    tags = [each.tag for each in element.iter(etree.Element)][1:]
+    if tags != ["SignatureProperties", "SignatureProperty"] or len(element[0]) != 1 or element[0].attrib:
+        return False
+    attributes = {"Id": "purposeOfSignature", "Target": f"#{signature.id}"}
+    return dict(element[0][0].attrib) == attributes and "".join(element.itertext()).strip() == PURPOSE
 
 
 def _require_whole(signature: Signature, source: Source, targets: list[tuple[Reference, Element]]) -> None:

@@ -11,7 +11,7 @@ from lxml import etree
 
 from agent.signing.errors import DocumentRefusedError
 from agent.signing.verification.findings import Evidence, Finding, Reason, UnreadableError
-from agent.signing.verification.xml.algorithms import require_method
+from agent.signing.verification.xml.algorithms import RSA_SHA1, SHA1, require_method
 from agent.signing.verification.xml.coverage import find_covered
 from agent.signing.verification.xml.faults import XmlFaultError
 from agent.signing.verification.xml.keys import find_signer
@@ -56,7 +56,7 @@ def _read_one(check: _Check) -> Finding:
         with _faults():
             check.run()
     except XmlFaultError as error:
-        return replace(finding, reason=error.reason, hint=str(error), **check.told())
+        return replace(finding, **(check.told() | {"reason": error.reason, "hint": str(error)}))
     return replace(finding, **check.told())
 
 
@@ -82,6 +82,7 @@ class _Check:
     names: tuple[str, ...] = ()
     signature: Signature | None = None
     properties: Properties | None = None
+    hint: str = ""
 
     def run(self) -> None:
         """Check everything. Raises XmlFaultError with what is wrong first."""
@@ -104,6 +105,17 @@ class _Check:
             self.properties = read_properties(qualifying, signature, self.signer_der, self.source)
         if absent is not None:
             raise absent
+        self.hint = "; ".join(self._notes(signature))
+
+    def _notes(self, signature: Signature) -> Iterator[str]:
+        """What a developer should know of a signature that holds."""
+        if self.profile is Profile.SUBMISSION and not self.is_given:
+            yield "the documents were not given: what holds is the list of their hashes"
+        elif self.profile not in (None, Profile.SUBMISSION) and self.element.getparent() is not self.source.root:
+            yield "the assertion is signed, the message around it is not"
+        methods = {signature.method, *(reference.digest_method for reference in signature.references)}
+        if methods & {SHA1, RSA_SHA1}:
+            yield "SHA-1, which this profile still demands"
 
     @property
     def _stands_alone(self) -> bool:
@@ -127,6 +139,7 @@ class _Check:
         told: dict[str, Any] = {
             "certificate_der": self.signer_der,
             "names": self.names,
+            "hint": self.hint,
             "profile": self.profile and str(self.profile),
         }
         if self.properties is not None:
