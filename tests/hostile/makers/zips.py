@@ -9,7 +9,7 @@ import zipfile
 from support.signing_keys import SigningKey
 
 from agent.signing import asic
-from agent.signing.containers import read_container, write_container
+from agent.signing.containers import MANIFEST, read_container, write_container
 from agent.signing.documents import Document
 from agent.signing.preparation import Outside, SignatureTerms
 from agent.signing.words import Format, Level, Packaging
@@ -30,9 +30,11 @@ def make(pki: Pki) -> Making:
         "unsigned": ({FIRST: b"<d/>"}, "unreadable|no-signature", "a file for signatures that has none"),
         "dtd": ({FIRST: b'<!DOCTYPE d [<!ENTITY e "e">]><d>&e;</d>'}, "unreadable", "entities where signatures stand"),
     }
-    files = read_container(container)
+    files = {name: content for name, content in read_container(container).items() if name != MANIFEST}
     for name, (changes, expected, line) in shapes.items():
         yield Made(f"container-{name}.asice", write_container({**files, **changes}), expected, line)
+    listed = {**read_container(container), "c.txt": b"99"}
+    yield Made("container-list.asice", write_container(listed), "unreadable", "a file that the manifest does not list")
     yield Made("container-tail.asice", container + b"x" * 100, "unreadable", "bytes after the directory")
     yield Made("container-path.asice", _zip(files, {"../../a": b"x"}), "unreadable", "a name that leaves its folder")
     yield Made(
