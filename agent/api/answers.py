@@ -54,7 +54,8 @@ def _or_null(schema: Schema) -> Schema:
 
 PROBLEM = _record(
     _texts("type", "title", "code", "layer", "detail", "detailFr") | {"status": NUMBER},
-    {"hint": TEXT, "triesLeft": NUMBER, "card": FOREIGN_CARD, "ability": {"enum": list(Ability)}},
+    {"hint": TEXT, "triesLeft": NUMBER, "card": FOREIGN_CARD, "ability": {"enum": list(Ability)}, "document": TEXT}
+    | {"structures": _list(_record({"id": TEXT, "name": TEXT_OR_NULL, "sector": TEXT_OR_NULL}))},
 )
 PIN = _record({"state": {"enum": ["ready", "session", "blocked"]}, "triesLeft": NUMBER_OR_NULL})
 CODED = _record({"code": TEXT, "label": TEXT_OR_NULL})

@@ -23,13 +23,14 @@ from agent.cards.situations import read_with_key
 from agent.cards.uses import UnlockedKey, UseRequest
 from agent.people.prompt import Action, AssertionSummary
 from agent.signing.dmp.bearer import Told, describe_bearer, require_person, require_structure_certificate
-from agent.signing.dmp.terms import Envelope, InsiTerms, VihfTerms
+from agent.signing.dmp.terms import Coded, Envelope, InsiTerms, Professional, VihfTerms
 from agent.signing.dmp.words import Mode
 from agent.signing.signing import Settle
 from agent.signing.words import Scheme
 from agent.signing.workshop import Task
 from drivers.errors import NotSupportedError
 
+DMP = "urn:dmp"
 SUBMISSION_SHOWN = "DMP (XAdES 1.1.1)"
 
 
@@ -129,17 +130,27 @@ async def _name(terms: InsiTerms, key: UnlockedKey) -> Task:
 
 
 def _summarise_vihf(terms: VihfTerms, told: Told, body: VihfBody) -> AssertionSummary:
-    who = terms.professional
+    service = f"VIHF {terms.version}" if terms.resource == DMP else f"VIHF {terms.version} ({terms.resource})"
     return AssertionSummary(
-        f"VIHF {terms.version}",
+        service,
         mode=terms.mode,
-        professional=None if who is None else f"{who.name} ({who.id})",
+        professional=None if terms.professional is None else _show_professional(terms.professional),
         structure=told.structure_id,
         patient=None if body.patient is None else body.patient.ins,
-        purpose=terms.purpose.display_name or terms.purpose.code,
+        purpose=_show(terms.purpose),
+        confidentiality=None if terms.confidentiality is None else _show(terms.confidentiality),
         reason=terms.access_reason,
         recipient=_recipient(terms.envelope),
     )
+
+
+def _show_professional(who: Professional) -> str:
+    return ", ".join((f"{who.name} ({who.id})", *map(_show, who.roles)))
+
+
+def _show(coded: Coded) -> str:
+    """The code itself too: what the caller calls it may be anything."""
+    return coded.code if coded.display_name is None else f"{coded.display_name} [{coded.code}]"
 
 
 def _recipient(envelope: Envelope | None) -> str | None:

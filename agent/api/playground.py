@@ -10,6 +10,7 @@ MEDIA_TYPES = {
     "index.html": "text/html",
     "cps-agent.js": "text/javascript",
     "playground.js": "text/javascript",
+    "playground-dmp.js": "text/javascript",
     "playground-formats.js": "text/javascript",
     "playground-words.js": "text/javascript",
     "playground.css": "text/css",

@@ -17,6 +17,7 @@ def write_assertion(summary: AssertionSummary, words: NullTranslations) -> Secti
     told = {
         words.gettext("Billing number"): summary.billing_id,
         words.gettext("Access"): summary.purpose,
+        words.gettext("Confidentiality"): summary.confidentiality,
         words.gettext("Reason given"): summary.reason,
         words.gettext("Sent to"): summary.recipient,
     }
@@ -25,7 +26,7 @@ def write_assertion(summary: AssertionSummary, words: NullTranslations) -> Secti
 
 
 def _write_kind(summary: AssertionSummary, words: NullTranslations) -> str:
-    service = plain_text(summary.service, limit=40)
+    service = plain_text(summary.service, limit=80)
     mode = {
         "direct": words.gettext("direct mode: by your card"),
         "indirect": words.gettext("indirect mode: by your structure"),

@@ -125,9 +125,10 @@ class CertificateSummary:
 class AssertionSummary:
     """What a health service is told: `service` names the kind of assertion, `mode` direct, indirect or air.
 
-    `professional` None: the card's holder. `structure` None: the one that the card tells. `patient`: the INS.
-    `purpose`, `reason`: why, in the caller's words. `billing_id`: the number that is billed with. `recipient`: the
-    address of the service, where the caller gives it.
+    `professional` None: the card's holder; else a name with number and roles. `structure` None: the one that the card
+    tells. `patient`: the INS. `purpose`, `confidentiality`: codes with the caller's words for them; `reason`: why, in
+    the caller's words. `billing_id`: the number that is billed with. `recipient`: the address of the service, where
+    the caller gives it.
     """
 
     service: str
@@ -136,6 +137,7 @@ class AssertionSummary:
     structure: str | None = None
     patient: str | None = None
     purpose: str | None = None
+    confidentiality: str | None = None
     reason: str | None = None
     billing_id: str | None = None
     recipient: str | None = None

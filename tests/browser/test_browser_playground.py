@@ -147,6 +147,27 @@ def test_several_files_are_a_batch(agent, open_playground, tmp_path):
     assert "0.pdf.asice" in text(page, "#signature")
 
 
+def test_what_the_dmp_asks_is_made_and_saved(agent, open_playground, tmp_path):
+    page = open_playground(agent)
+    click(page, "connect")
+    page.run("() => { document.getElementById('dmp-structure').value = '1990000010'; }")
+    document = tmp_path / "cda.xml"
+    document.write_bytes(XML)
+    for kind, name, content in (
+        ("vihf", "vihf.xml", "1990000010"),
+        ("insi", "insi.xml", 'NameQualifier="CPS"'),
+        ("submission", "signature.xml", "IHEManifest"),
+    ):
+        page.call("choose", selector="#dmp-kind", values=[kind])
+        if kind == "submission":
+            page.call("files", selector="#dmp-file", paths=[str(document)])
+        assert "Prêt à enregistrer" in click(page, "dmp"), kind
+        saved = tmp_path / name
+        assert page.call("download", selector="#dmp-download", path=str(saved)) == name
+        assert content in saved.read_text()
+        assert content in page.run("() => document.querySelector('#dmp-made pre').textContent")
+
+
 def test_a_file_that_was_altered_is_told(agent, open_playground, tmp_path):
     page = open_playground(agent)
     click(page, "connect")
@@ -196,6 +217,7 @@ def test_nothing_is_sent_before_a_click(agent, open_playground):
     names = page.run("() => performance.getEntriesByType('resource').map((each) => new URL(each.name).pathname).sort()")
     assert set(names) - {"/icon.svg"} == {
         "/cps-agent.js",
+        "/playground-dmp.js",
         "/playground-formats.js",
         "/playground-words.js",
         "/playground.css",

@@ -9,6 +9,7 @@ from agent.people.prompt import (
     ABILITIES,
     Action,
     Asker,
+    AssertionSummary,
     CardChoice,
     CardSummary,
     CertificateSummary,
@@ -25,6 +26,14 @@ from agent.people.wire import Question
 
 PAGE = Asker("https://www.dmp.example", "/usr/lib/firefox-esr/firefox-esr", is_page=True)
 PROGRAM = Asker("/opt/cabinet-medical/bin/cabinet", "/opt/cabinet-medical/bin/cabinet")
+VIHF = AssertionSummary(
+    "VIHF 3.0",
+    "direct",
+    structure="499700002712005",
+    patient="207058575627097",
+    purpose="Accès normal",
+    recipient="https://lps.dmp.example/si-dmp-server/v2/services",
+)
 CARD = CardSummary("0099213845", "DUPONT-LEFÈVRE Marie-Hélène", reader="Gemalto PC Twin Reader 00 00")
 TEST_CARD = replace(CARD, test=True, reader=None)
 STRUCTURE = CardSummary(
@@ -113,6 +122,11 @@ QUESTIONS: dict[str, Question] = {
         KEY_LOGIN, action=Action.READ_PRIVATE_DATA, key="CPS_ACTIVITY_01_PS", for_login=False, session_minutes=None
     ),
     "situations": PinRequest(PinKind.USE, PAGE, Action.READ_SITUATIONS, CARD, tries_left=3),
+    "vihf": PinRequest(PinKind.USE, PAGE, Action.ASSERT, CARD, tries_left=3, format=None, assertion=VIHF),
+    "vihf-hostile": PinRequest(
+        PinKind.USE, HOSTILE_ASKER, Action.ASSERT, HOSTILE_CARD, tries_left=1,
+        assertion=replace(VIHF, mode="air", professional="\u202e" + "W" * 300, reason="<b>W</b>\n" + "W" * 300),
+    ),
     "choose": CardChoice(PAGE, Action.SIGN, (CARD, STRUCTURE, replace(CARD, number="0077120033", reader=None))),
     "software-sign": replace(SOFTWARE_SIGN, session_minutes=15, session_uses=20),
     "software-sign-no-code": replace(SOFTWARE_SIGN, passphrase=False, no_code=True),

@@ -82,6 +82,7 @@ export class CpsAgentError extends Error {
     /** @type {number|null} of HTTP; null when the client itself says so */ this.status = problem.status ?? null;
     /** @type {string|null} for the developer */ this.hint = problem.hint ?? null;
     /** @type {string|null} in the reader, no CPS: vitale, bank, … */ this.card = problem.card ?? null;
+    /** @type {{id: string, name: string|null, sector: string|null}[]} on the card */ this.structures = problem.structures ?? [];
     /** @type {string|null} the one to ask for */ this.ability = problem.ability ?? null;
   }
 }

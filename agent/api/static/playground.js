@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 import { CpsAgent, fromBase64, toBase64 } from "./cps-agent.js";
+import { NAMES, makeForDmp } from "./playground-dmp.js";
 import { FORMATS, nameResult } from "./playground-formats.js";
 import { ENGLISH, SAID } from "./playground-words.js";
 
@@ -115,7 +116,7 @@ function enable() {
   const granted = shown.grants.length > 0;
   $("cancel").hidden = pending === null;
   $("connect").disabled = pending !== null;
-  for (const id of ["refresh", "login", "sign", "verify"]) $(id).disabled = pending !== null || !granted;
+  for (const id of ["refresh", "login", "sign", "verify", "dmp"]) $(id).disabled = pending !== null || !granted;
   for (const button of $("grants").querySelectorAll("button")) button.disabled = pending !== null;
 }
 
@@ -197,6 +198,30 @@ function makeFile(name, signature, terms) {
 
 function link(file, id = "") {
   return make("a", { href: URL.createObjectURL(file), download: file.name, id }, say("save", file.name));
+}
+
+async function makeDmp(signal) {
+  const [kind, ins, structure] = ["dmp-kind", "dmp-ins", "dmp-structure"].map((id) => $(id).value.trim());
+  const [file] = $("dmp-file").files;
+  $("dmp-made").replaceChildren();
+  if (kind === "submission" && !file) return missing("dmp-file");
+  const answer = await makeForDmp(agent, { kind, ins, structure, file }, signal).catch(offerStructures);
+  const made = new File([fromBase64(answer.content)], NAMES[kind], { type: answer.mediaType });
+  const content = make("details", {}, make("summary", {}, say("content")), make("pre", {}, await made.text()));
+  $("dmp-made").replaceChildren(make("p", {}, link(made, "dmp-download"), ` (${say("bytes", made.size)})`), content);
+  return ["made", "done"];
+}
+
+/** What the card tells stands in the refusal of anything else. */
+function offerStructures(error) {
+  $("structures").replaceChildren(...(error.structures ?? []).map(({ id, name }) => make("option", { value: id }, name ?? id)));
+  throw error;
+}
+
+function offerDmp() {
+  const kind = $("dmp-kind").value;
+  $("dmp-file").disabled = kind !== "submission";
+  for (const id of ["dmp-ins", "dmp-structure"]) $(id).disabled = kind !== "vihf";
 }
 
 function missing(id) {
@@ -355,8 +380,11 @@ if (location.hostname !== "localhost") {
   $("login").onclick = () => act("asking", login);
   $("sign").onclick = () => act("asking", sign);
   $("verify").onclick = () => act("verifying", verify);
+  $("dmp").onclick = () => act("asking", makeDmp);
+  $("dmp-kind").onchange = offerDmp;
   $("format").onchange = offer;
   offer();
+  offerDmp();
   $("cancel").onclick = () => pending?.abort();
   for (const button of document.querySelectorAll("[data-language]")) button.onclick = () => speak(button.dataset.language);
   speak(/^en\b/i.test(navigator.language) ? "en" : "fr");

@@ -78,7 +78,7 @@ async def test_a_page_gets_a_vihf_of_the_card_with_one_code(
     assert isinstance(asked, PinRequest)
     assert asked.action is Action.ASSERT
     assert asked.assertion == AssertionSummary(
-        "VIHF 3.0", "direct", structure=PRACTICE, patient=PATIENT["ins"], purpose="Accès normal"
+        "VIHF 3.0", "direct", structure=PRACTICE, patient=PATIENT["ins"], purpose="Accès normal [normal]"
     )
     assert asked.certificate is not None
 
@@ -157,6 +157,18 @@ async def test_a_message_is_wrapped_for_the_dmp(granted: RunningAgent, person: P
     assert isinstance(asked, PinRequest)
     assert asked.assertion is not None
     assert asked.assertion.recipient == envelope["to"]
+
+
+async def test_what_a_caller_calls_a_code_hides_no_other(granted: RunningAgent, person: Person) -> None:
+    glass = {"code": "brisdeglace", "codeSystem": "1.2.3", "displayName": "Accès normal"}
+    changes = {"purposeOfUse": glass, "confidentiality": {"code": "S", "codeSystem": "1.2.3"}, "resource": "urn:ROR"}
+    assert (await vihf(granted, **changes)).status == 200
+    (asked,) = person.asked
+    assert isinstance(asked, PinRequest)
+    summary = asked.assertion
+    assert summary is not None
+    assert (summary.purpose, summary.confidentiality) == ("Accès normal [brisdeglace]", "S")
+    assert summary.service == "VIHF 3.0 (urn:ROR)"
 
 
 async def test_an_insi_assertion(granted: RunningAgent, person: Person, tmp_path: Path) -> None:
@@ -309,7 +321,11 @@ async def test_a_structure_vouches_with_its_certificate(
     assert found["urn:oasis:names:tc:xspa:1.0:subject:subject-id"] == ["CAMILLE <VIRTUEL>"]
     asked = next(each for each in person.asked if isinstance(each, PinRequest))
     assert asked.assertion == AssertionSummary(
-        "VIHF 3.0", "air", "CAMILLE <VIRTUEL> (899700002712)", "1990000001", purpose="Accès normal"
+        "VIHF 3.0",
+        "air",
+        "CAMILLE <VIRTUEL> (899700002712), Secrétaire [AUTRE]",
+        "1990000001",
+        purpose="Accès normal [normal]",
     )
 
 
@@ -357,3 +373,18 @@ async def test_no_patient_reaches_the_journal(granted: RunningAgent, folder: Pat
     content = b"".join(path.read_bytes() for path in folder.rglob("agent.db*"))
     assert PATIENT["ins"].encode() not in content
     assert PRACTICE.encode() not in content
+
+
+async def test_the_agent_itself_finds_them_valid(granted: RunningAgent) -> None:
+    made = {
+        "vihf": (await vihf(granted)).body["assertion"],
+        "insi": (await granted.page("POST", "/v1/assertions/insi", {})).body["assertion"],
+        "dmp-submission": (await granted.page("POST", "/v1/dmp/submission-signature", SUBMISSION)).body["signature"],
+    }
+    listed = [{"name": name, "content": signed["content"]} for name, signed in made.items()]
+    answer = await granted.page("POST", "/v1/verifications", {"documents": listed})
+    verdicts = [document["signatures"][0] for document in answer.body["documents"]]
+    assert [(each["profile"], each["signer"]["name"]) for each in verdicts] == [
+        (name, "Médecin CAMILLE VIRTUEL") for name in made
+    ]
+    assert all(each["status"] == "valid" for each in verdicts), verdicts

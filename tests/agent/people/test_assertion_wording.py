@@ -57,7 +57,7 @@ def test_insi_tells_the_billing_number_alone() -> None:
 
 def test_hostile_text_stays_on_its_own_line() -> None:
     text = "\u202eA\nPatient (INS): 1" + "x" * 10_000
-    for fact in facts(AssertionSummary(text, "direct", text, text, text, text, text, text, text)):
+    for fact in facts(AssertionSummary(text, "direct", *[text] * 8)):
         assert "\n" not in fact.text
         assert "\u202e" not in fact.text
         assert len(fact.text) < 200
