@@ -19,7 +19,7 @@ from agent.api.views import signature_view
 from agent.signing.batch import Batch, Item
 from agent.signing.documents import Document
 from agent.signing.preparation import SignatureTerms
-from agent.signing.words import Format
+from agent.signing.words import RULES, Format
 from agent.signing.workshop import Task
 
 OCTETS = "application/octet-stream"
@@ -32,7 +32,7 @@ async def create_batch(request: web.Request) -> web.Response:
     items = _read_items(body)
     caller = await require(request, Ability.BATCH)
     served = services(request)
-    await served.signing.look(caller, [Task(str(terms.format), terms) for terms in _each_terms(items)])
+    await served.signing.look(caller, [_example(terms) for terms in _each_terms(items)])
     batch = Batch(caller, items, body.scheme, _label(items), body.card_number)
     served.batches.add(batch)
     return web.json_response(batch_in_brief(batch), status=201)
@@ -164,6 +164,11 @@ def _own_terms(body: BatchBody, document: BatchDocumentBody) -> TermsBody:
     if document.packaging is not None:
         terms = structs.replace(terms, packaging=document.packaging, detached=None)
     return terms
+
+
+def _example(terms: SignatureTerms) -> Task:
+    """What tells whether the terms hold, without a document; a format that joins them wants one."""
+    return Task(str(terms.format), terms, [Document.of("x", b"")] if RULES[terms.format].joins else [])
 
 
 def _each_terms(items: list[Item]) -> list[SignatureTerms]:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import door, exchanges, memory, perceived, signatures, starting, waking
+from benchmarks import batch, door, exchanges, memory, perceived, signatures, signing, starting, waking
 from benchmarks.bench import Bench
 from benchmarks.table import Row, as_json, markdown
 
@@ -26,6 +26,8 @@ FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     "memory": memory.measure,
     "waking": waking.measure,
     "perceived": perceived.measure,
+    "signing": signing.measure,
+    "batch": batch.measure,
 }
 
 

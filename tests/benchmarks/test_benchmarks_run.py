@@ -29,6 +29,8 @@ ROWS = {
     "memory": 4,
     "waking": 3,
     "perceived": 4 * len(QUICK_DELAYS_MS),
+    "signing": 8,
+    "batch": 1,
 }
 
 
