@@ -1,0 +1,102 @@
+"""POST /v1/verifications of a running agent that believes a served PKI: time-stamps, revocation, and who may ask whom."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.agent import Answer, Person, RunningAgent, running_agent
+from support.certomancer import Pki
+from support.signing_keys import SigningKey
+
+from agent.signing import xades
+from agent.signing.documents import Document
+from agent.signing.preparation import Outside, SignatureTerms
+from agent.signing.words import Format, Level, Packaging
+
+ROUTE = "/v1/verifications"
+XML = b"<a>texte</a>"
+
+
+@pytest.fixture
+async def agent(folder: Path, person: Person, pki: Pki) -> AsyncIterator[RunningAgent]:
+    trusted = {
+        "test_authorities": pki.authorities,
+        "timestamp_authorities": (pki.root,),
+        "revocation_hosts": (pki.host,),
+    }
+    async with running_agent(folder, person, **trusted) as running:
+        assert (await running.page("POST", "/v1/grants", {"abilities": ["events"]})).status == 201
+        person.asked.clear()
+        yield running
+
+
+async def sign(key: SigningKey, outside: Outside, level: Level) -> bytes:
+    """In a thread: pyHanko's coroutines are run to their end there, as in a worker."""
+    return await asyncio.to_thread(_sign, key, outside, level)
+
+
+def _sign(key: SigningKey, outside: Outside, level: Level) -> bytes:
+    terms = SignatureTerms(Format.XADES, level, Packaging.ENVELOPED)
+    (signature,) = key.complete_all(xades.prepare([Document.of("a.xml", XML)], terms, key.signer(), outside))
+    return signature
+
+
+def body(signed: bytes, *anchors: bytes) -> dict[str, Any]:
+    content = base64.b64encode(signed).decode()
+    listed = [base64.b64encode(anchor).decode() for anchor in anchors]
+    return {"documents": [{"name": "a.xml", "content": content}], "anchors": listed}
+
+
+def only(answer: Answer) -> dict[str, Any]:
+    assert answer.status == 200, answer.body
+    (document,) = answer.body["documents"]
+    (signature,) = document["signatures"]
+    return dict(signature)
+
+
+@pytest.mark.parametrize("level", [Level.B, Level.T, Level.LT])
+async def test_levels_with_revocation_and_time(
+    agent: RunningAgent, person: Person, published_key: SigningKey, outside: Outside, level: Level
+) -> None:
+    told = only(await agent.page("POST", ROUTE, body(await sign(published_key, outside, level))))
+    assert (told["valid"], told["status"], told["level"]) == (True, "valid", str(level)), told
+    assert told["revocation"]["status"] == "good"
+    assert told["signer"]["name"] == "Médecin CAMILLE ESSAI"
+    assert told["signer"]["trusted"]
+    assert told["timestampAuthority"] == (None if level is Level.B else "HORODATAGE CERTOMANCER")
+    assert (told["provenAt"] is None) == (level is Level.B)
+    assert "CAMILLE ESSAI" in told["sentence"]
+    assert "selon l\N{RIGHT SINGLE QUOTATION MARK}horodatage" in told["sentenceFr"] or level is Level.B
+    assert person.asked == []
+
+
+async def test_a_revoked_signer_is_told_with_the_day(
+    agent: RunningAgent, pki: Pki, outside: Outside, published_key: SigningKey
+) -> None:
+    revoked = SigningKey(pki.key, pki.der("revoked"), published_key.chain_der)
+    told = only(await agent.page("POST", ROUTE, body(await sign(revoked, outside, Level.B))))
+    assert (told["status"], told["reason"]) == ("invalid", "certificate-revoked")
+    assert told["revocation"]["revokedAt"] == "2025-01-02T03:04:05Z"
+
+
+async def test_for_a_page_with_anchors_of_its_own_nobody_is_asked(
+    agent: RunningAgent, pki: Pki, outside: Outside, published_key: SigningKey
+) -> None:
+    """A certificate of its own under its own root could otherwise make the agent call any path of an allowed host."""
+    call = body(await sign(published_key, outside, Level.B), pki.der("root"))
+    told = only(await agent.page("POST", ROUTE, call))
+    assert (told["status"], told["reason"]) == ("indeterminate", "revocation-unknown")
+    assert only(await agent.program("POST", ROUTE, call))["valid"]
+
+
+async def test_who_is_not_among_the_anchors_is_not_believed(
+    agent: RunningAgent, pki: Pki, outside: Outside, published_key: SigningKey
+) -> None:
+    call = body(await sign(published_key, outside, Level.LT), pki.der("stranger"))
+    told = only(await agent.program("POST", ROUTE, call))
+    assert (told["status"], told["reason"], told["signer"]["trusted"]) == ("indeterminate", "issuer-unknown", False)
