@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 from asn1crypto import algos, cms, core
 from pyhanko.sign.ades.asn1_util import register_cms_attribute
 
-from agent.signing.signeddata import HASHES, Imprint, SignatureFaultError, any_bytes, find_attribute, load_signed_data
+from agent.signing.signeddata import HASHES, Imprint, SignatureFaultError, any_bytes, find_attribute, load_signed_data, read_as_it_stands
 from agent.signing.verification.findings import Reason
 
 ARCHIVE: Final = "archive_time_stamp_v3"
@@ -43,7 +43,7 @@ register_cms_attribute("0.4.0.19122.1.5", INDEX, HashIndex)
 
 
 def write_index(data: cms.SignedData, signer: cms.SignerInfo, hash_name: str) -> bytes:
-    """DER of the index of what is there now."""
+    """DER of the index of what is there now. Both were parsed, not built."""
     certificates, crls, values = (_hash_all(part, hash_name) for part in _list_parts(data, signer))
     index = HashIndex(
         {
@@ -59,8 +59,8 @@ def write_index(data: cms.SignedData, signer: cms.SignerInfo, hash_name: str) ->
 
 def write_imprint_input(data: cms.SignedData, signer: cms.SignerInfo, content_digest: bytes, index_der: bytes) -> bytes:
     """The octets that an archive time-stamp is over (§5.5.3)."""
-    content_type: bytes = data["encap_content_info"]["content_type"].dump()
-    return b"".join([content_type, content_digest, *(signer[name].dump() for name in FIELDS), index_der])
+    content_type = read_as_it_stands(data["encap_content_info"]["content_type"])
+    return b"".join([content_type, content_digest, *(read_as_it_stands(signer[name]) for name in FIELDS), index_der])
 
 
 def put_index(token_der: bytes, index_der: bytes) -> cms.ContentInfo:
@@ -91,7 +91,7 @@ def find_archived_input(token_der: bytes, data: cms.SignedData, signer: cms.Sign
             there = set(_hash_all(part, name))
             if not {each.native for each in index[field]} <= there:
                 raise SignatureFaultError(Reason.ALTERED, f"some of the {field} of an archive time-stamp are gone")
-        return write_imprint_input(data, signer, content(_read_imprint_hash(token)), index.dump())
+        return write_imprint_input(data, signer, content(_read_imprint_hash(token)), read_as_it_stands(index))
 
 
 def _read_imprint_hash(token: cms.SignedData) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from asn1crypto import cms, core, ocsp, x509
+from asn1crypto import cms, core, ocsp
 from pyhanko.sign.ades.api import CAdESSignedAttrSpec, SignerAttrSpec
 from pyhanko.sign.ades.cades_asn1 import (
     SignaturePolicyId,
@@ -22,6 +22,7 @@ from agent.signing.errors import TermsRefusedError
 from agent.signing.evidence import EvidenceSet, gather_evidence
 from agent.signing.mechanisms import HASH
 from agent.signing.preparation import Outside, Policy, SignatureTerms, Signer
+from agent.signing.signeddata import SIGNATURE_STAMP, WholeCertificate
 from agent.signing.timestamps import TimeStamps
 from agent.signing.words import Level
 
@@ -78,29 +79,29 @@ class Levels:
     def raise_(self, info: cms.ContentInfo, content_sha256: bytes) -> bytes:
         """DER of the ContentInfo with what the level adds. Raises TimeStampError, EvidenceError."""
         if self._stamps is not None:
-            data = info["content"]
-            (signer,) = data["signer_infos"]
-            token = self._stamps.stamp(signer["signature"].native)
-            _add(signer, "signature_time_stamp_token", cms.ContentInfo.load(token))
+            token = self._stamps.stamp(info["content"]["signer_infos"][0]["signature"].native)
+            _add(info, SIGNATURE_STAMP, cms.ContentInfo.load(token))
             if self._level is not Level.T:
-                evidence = gather_evidence(self._signer.certificate_der, self._signer.chain_der, self._outside, [token])
-                _put_evidence(data, evidence)
+                signer = self._signer
+                _put_evidence(
+                    info["content"], gather_evidence(signer.certificate_der, signer.chain_der, self._outside, [token])
+                )
             if self._level is Level.LTA:
-                _archive(data, signer, content_sha256, self._stamps)
+                info = _archive(info, content_sha256, self._stamps)
         der: bytes = info.dump()
         return der
 
 
-def _add(signer: cms.SignerInfo, name: str, value: cms.ContentInfo) -> None:
-    others = list(signer["unsigned_attrs"] or ())
+def _add(info: cms.ContentInfo, name: str, value: cms.ContentInfo) -> None:
+    (signer,) = info["content"]["signer_infos"]
     attribute = cms.CMSAttribute({"type": name, "values": [value]})
-    signer["unsigned_attrs"] = cms.CMSAttributes([*others, attribute])
+    signer["unsigned_attrs"] = cms.CMSAttributes([*(signer["unsigned_attrs"] or ()), attribute])
 
 
 def _put_evidence(data: cms.SignedData, evidence: EvidenceSet) -> None:
     certificates = {each.dump(): each for each in data["certificates"]}
     for der in evidence.certificates_der:
-        choice = cms.CertificateChoices(name="certificate", value=x509.Certificate.load(der))
+        choice = cms.CertificateChoices(name="certificate", value=WholeCertificate.load(der))
         certificates.setdefault(choice.dump(), choice)
     data["certificates"] = cms.CertificateSet(certificates.values())
     lists = [cms.RevocationInfoChoice.load(der) for der in evidence.crls_der]
@@ -115,7 +116,12 @@ def _write_response(der: bytes) -> cms.RevocationInfoChoice:
     return cms.RevocationInfoChoice(name="other", value=cms.OtherRevocationInfoFormat(response))
 
 
-def _archive(data: cms.SignedData, signer: cms.SignerInfo, content_sha256: bytes, stamps: TimeStamps) -> None:
+def _archive(info: cms.ContentInfo, content_sha256: bytes, stamps: TimeStamps) -> cms.ContentInfo:
+    """Stamp what is written, not what is about to be."""
+    written = cms.ContentInfo.load(info.dump())
+    data = written["content"]
+    (signer,) = data["signer_infos"]
     index = write_index(data, signer, HASH)
     token = stamps.stamp(write_imprint_input(data, signer, content_sha256, index))
-    _add(signer, ARCHIVE, put_index(token, index))
+    _add(written, ARCHIVE, put_index(token, index))
+    return written

@@ -11,7 +11,7 @@ from copy import copy
 from datetime import UTC, datetime
 from typing import Self
 
-from asn1crypto import cms, tsp, x509
+from asn1crypto import cms, tsp
 from pyhanko.sign.attributes import CMSAttributeProvider, SigningCertificateV2Provider
 from pyhanko.sign.general import as_signing_certificate_v2
 from pyhanko.sign.signers import Signer as PyHankoSigner
@@ -33,6 +33,7 @@ from agent.signing.preparation import (
     refuse_options,
     require_time_stamps,
 )
+from agent.signing.signeddata import WholeCertificate
 from agent.signing.synchronous import run
 from agent.signing.words import Packaging
 
@@ -46,9 +47,9 @@ class CardSigner(PyHankoSigner):
     """Let pyHanko build the structures around the value that the card made."""
 
     def __init__(self, signer: Signer, value: bytes = b"") -> None:
-        certificates = [x509.Certificate.load(der) for der in signer.chain_der]
+        certificates = [WholeCertificate.load(der) for der in signer.chain_der]
         super().__init__(
-            signing_cert=x509.Certificate.load(signer.certificate_der),
+            signing_cert=WholeCertificate.load(signer.certificate_der),
             cert_registry=SimpleCertificateStore.from_certs(certificates),  # type: ignore[no-untyped-call]
             signature_mechanism=find_mechanism(signer.scheme),
             embed_roots=False,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from asn1crypto import cms, tsp, x509
+from asn1crypto import cms, core, tsp, x509
 from pyhanko.sign.general import check_ess_certid, match_issuer_serial
 from pyhanko.sign.validation.errors import SignatureValidationError
 from pyhanko.sign.validation.generic_cms import validate_sig_integrity
@@ -21,6 +21,7 @@ Imprint = Callable[[str], bytes]
 """The digest of what is signed, by the name of a hash; b"" where it is not known for that hash."""
 
 HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
+SIGNATURE_STAMP: Final = "signature_time_stamp_token"
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS, MAX_EXPONENT_BITS = 8192, 64
 MAX_SIGNERS: Final = 64
@@ -51,6 +52,26 @@ def any_bytes() -> Iterator[None]:
         raise SignatureFaultError(Reason.MALFORMED, f"it cannot be read ({type(error).__name__})") from error
 
 
+def read_as_it_stands(value: Any) -> bytes:
+    """The very bytes that a value was parsed from.
+
+    asn1crypto's own dump encodes anew what it takes for changed, or whose header happens to end in 0x80.
+    """
+    if isinstance(value, core.Choice):
+        return read_as_it_stands(value.chosen)
+    kept = vars(value).get("_contents")  # of what is constructed; others have but one form of theirs
+    content: bytes = value._header + (value.contents if kept is None else kept) + value._trailer  # noqa: SLF001
+    return content
+
+
+class WholeCertificate(x509.Certificate):  # type: ignore[misc]
+    """A certificate that is written as it was read: genuine ones have names in an order that DER does not have."""
+
+    def dump(self, force: bool = False) -> bytes:  # noqa: ARG002, FBT001, FBT002 - asn1crypto's
+        """Give its bytes."""
+        return read_as_it_stands(self)
+
+
 def load_signed_data(content: bytes) -> cms.SignedData:
     """Parse a ContentInfo around SignedData, with nothing after it. Raises SignatureFaultError."""
     with any_bytes():
@@ -65,7 +86,8 @@ def load_signed_data(content: bytes) -> cms.SignedData:
 
 def list_certificates(data: cms.SignedData) -> list[x509.Certificate]:
     """The X.509 certificates that it carries."""
-    return [choice.chosen for choice in data["certificates"] or () if choice.name == "certificate"]
+    choices = [choice for choice in data["certificates"] or () if choice.name == "certificate"]
+    return [WholeCertificate.load(read_as_it_stands(choice)) for choice in choices]
 
 
 def find_attribute(attributes: Iterable[Any], name: str) -> Any | None:
@@ -109,23 +131,31 @@ def matches_reference(signer: cms.SignerInfo, certificate: x509.Certificate) -> 
 def check_signer(signer: cms.SignerInfo, certificate: x509.Certificate, content_type: str, imprint: Imprint) -> None:
     """Check value, digest and attributes of a signer against its certificate. Raises SignatureFaultError."""
     with any_bytes():
+        whole = cms.SignerInfo.load(read_as_it_stands(signer), strict=True)
         attributes = signer["signed_attrs"]
         if not attributes:
             raise SignatureFaultError(Reason.MALFORMED, "no signed attributes")
-        _require_once(attributes)
+        _require_form(signer)
         _require_key(certificate)
         digest = imprint(require_algorithms(signer))
-        is_intact, is_valid = validate_sig_integrity(signer, certificate, content_type, digest)
+        is_intact, is_valid = validate_sig_integrity(whole, certificate, content_type, digest)
         if not is_valid:
             raise SignatureFaultError(Reason.SIGNATURE_WRONG, "the signature value is another key's, or damaged")
         if not is_intact:
             raise SignatureFaultError(Reason.ALTERED, "message-digest is that of another content")
 
 
-def _require_once(attributes: Iterable[Any]) -> None:
-    types = [each["type"].dotted for each in attributes]
+def _require_form(signer: cms.SignerInfo) -> None:
+    """What is not under the signature, in the one form that RFC 5652 §5.3 gives it; signed attributes once each."""
+    types = [each["type"].dotted for each in signer["signed_attrs"]]
     if len(set(types)) != len(types):
         raise SignatureFaultError(Reason.MALFORMED, "a signed attribute stands more than once")
+    if signer["version"].native != ("v1" if signer["sid"].name == "issuer_and_serial_number" else "v3"):
+        raise SignatureFaultError(Reason.MALFORMED, "the version of a signer is not that of its identifier")
+    scheme = signer["signature_algorithm"]
+    plain = scheme["algorithm"].native == "rsassa_pss" or scheme["parameters"].native is None
+    if not plain or signer["digest_algorithm"]["parameters"].native is not None:
+        raise SignatureFaultError(Reason.ALGORITHM_REFUSED, "an algorithm with parameters")
 
 
 def require_algorithms(signer: cms.SignerInfo) -> str:

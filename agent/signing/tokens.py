@@ -18,6 +18,7 @@ from agent.signing.signeddata import (
     list_certificates,
     load_signed_data,
     matches_reference,
+    read_as_it_stands,
 )
 from agent.signing.verification.findings import Reason, Stamp
 
@@ -66,8 +67,8 @@ def read_token(token_der: bytes, imprint: Imprint) -> Token:
     with any_bytes():
         info = _read_info(data, imprint)
         certificate = _check_signer(data)
-        others = tuple(each.dump() for each in list_certificates(data) if each.dump() != certificate.dump())
-        return Token(info["gen_time"].native, info["nonce"].native, certificate.dump(), others)
+        own, *others = map(read_as_it_stands, (certificate, *list_certificates(data)))
+        return Token(info["gen_time"].native, info["nonce"].native, own, tuple(der for der in others if der != own))
 
 
 def _read_info(data: cms.SignedData, imprint: Imprint) -> tsp.TSTInfo:
