@@ -13,7 +13,15 @@ from typing import Any, ClassVar, Final
 from asn1crypto import algos, cms, core
 from pyhanko.sign.ades.asn1_util import register_cms_attribute
 
-from agent.signing.signeddata import HASHES, Imprint, SignatureFaultError, any_bytes, find_attribute, load_signed_data, read_as_it_stands
+from agent.signing.signeddata import (
+    HASHES,
+    Imprint,
+    SignatureFaultError,
+    any_bytes,
+    find_attribute,
+    load_signed_data,
+    read_as_it_stands,
+)
 from agent.signing.verification.findings import Reason
 
 ARCHIVE: Final = "archive_time_stamp_v3"

@@ -24,6 +24,7 @@ HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
 SIGNATURE_STAMP: Final = "signature_time_stamp_token"
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS, MAX_EXPONENT_BITS = 8192, 64
+VERSIONS: Final = frozenset({"v1", "v3", "v4", "v5"})
 MAX_SIGNERS: Final = 64
 MAX_CERTIFICATES: Final = 256
 CURVES: Final = frozenset(
@@ -81,6 +82,10 @@ def load_signed_data(content: bytes) -> cms.SignedData:
         data: cms.SignedData = info["content"]
         if len(data["signer_infos"]) > MAX_SIGNERS or len(list_certificates(data)) > MAX_CERTIFICATES:
             raise SignatureFaultError(Reason.MALFORMED, "more signers or certificates than are read")
+        named = {each["algorithm"].native for each in data["digest_algorithms"]}
+        used = {signer["digest_algorithm"]["algorithm"].native for signer in data["signer_infos"]}
+        if data["version"].native not in VERSIONS or not used <= named:
+            raise SignatureFaultError(Reason.MALFORMED, "a version that there is not, or a hash that it does not name")
         return data
 
 
@@ -108,6 +113,12 @@ def find_signer_certificate(signer: cms.SignerInfo, certificates: Iterable[x509.
             return certificate
     hint = "signing-certificate names another certificate" if named else "the signer's certificate is not in it"
     raise SignatureFaultError(Reason.CERTIFICATE_ABSENT, hint)
+
+
+def list_signers_der(data: cms.SignedData) -> list[bytes]:
+    """The certificates that its signers may be naming."""
+    signers = data["signer_infos"]
+    return [each.dump() for each in list_certificates(data) if any(_is_named(one["sid"], each) for one in signers)]
 
 
 def _is_named(identifier: cms.SignerIdentifier, certificate: x509.Certificate) -> bool:
@@ -178,7 +189,7 @@ def _is_plain_pss(parameters: Any, name: str) -> bool:
         parameters["hash_algorithm"]["algorithm"].native == name
         and mask["algorithm"].native == "mgf1"
         and mask["parameters"]["algorithm"].native == name
-        and 20 <= parameters["salt_length"].native <= 64
+        and 20 <= parameters["salt_length"].native <= MAX_RSA_BITS // 8
         and parameters["trailer_field"].native in (1, "trailer_field_bc")
     )
 

@@ -10,16 +10,15 @@ from asn1crypto import cms
 
 from agent.certificates.anchors import igc_sante
 from agent.certificates.chains import find_chain
-from agent.certificates.damage import is_damaged
 from agent.certificates.issuers import is_self_issued
 from agent.certificates.revocation.validation import AnswerError, Subject
 from agent.signing.archive import ARCHIVE, find_archived_input
 from agent.signing.signeddata import SIGNATURE_STAMP, Imprint, SignatureFaultError, list_certificates, read_as_it_stands
 from agent.signing.tokens import read_stamp
+from agent.signing.verification.carried import parse_certificates
 from agent.signing.verification.findings import Evidence, Finding, Reason, Stamp
 from agent.signing.words import Level
-from drivers.card.certificate import Certificate, parse_certificate
-from drivers.errors import CardUnknownError
+from drivers.card.certificate import Certificate
 
 LEFT_ASIDE: Final = frozenset(
     {
@@ -59,11 +58,7 @@ def read_evidence(data: cms.SignedData) -> Evidence:
 
 
 def read_stamps(data: cms.SignedData, signer: cms.SignerInfo, content: Imprint) -> Stamps:
-    """Check every time-stamp of a signer. Raises SignatureFaultError for one that does not hold.
-
-    So does a certificate beside it that is not what its issuer signed, where that can be told.
-    """
-    _require_undamaged(data)
+    """Check every time-stamp of a signer. Raises SignatureFaultError for one that does not hold."""
     values = list(_list_values(signer))
     if len(values) > MAX_STAMPS:
         raise SignatureFaultError(Reason.MALFORMED, f"more than {MAX_STAMPS} time-stamps")
@@ -88,13 +83,6 @@ def _list_values(signer: cms.SignerInfo) -> Iterator[tuple[str, bytes]]:
             raise SignatureFaultError(Reason.MALFORMED, f"an unsigned attribute of an unknown kind, {name}")
 
 
-def _require_undamaged(data: cms.SignedData) -> None:
-    carried = list(map(read_as_it_stands, list_certificates(data)))
-    authorities = [*igc_sante().authorities, *_parse(carried)]
-    if any(is_damaged(der, authorities) for der in carried):
-        raise SignatureFaultError(Reason.ALTERED, "a certificate in it is not what its issuer signed")
-
-
 def find_level(finding: Finding, stamps: Stamps) -> Level:
     """The highest level whose parts are all there (§6.3)."""
     if not stamps.signature:
@@ -105,14 +93,14 @@ def find_level(finding: Finding, stamps: Stamps) -> Level:
 
 
 def _is_proven(finding: Finding, stamps: Stamps) -> bool:
-    """Whether the evidence tells of every certificate below a root: the signer's, and those of who stamped its value."""
+    """Whether the evidence tells of every certificate below a root, of the signer and of who stamped its value."""
     assert finding.certificate_der is not None
     at, evidence = stamps.signature[0].time, finding.evidence
     subjects = [finding.certificate_der, *(stamp.certificate_der for stamp in stamps.signature)]
     lent = [*evidence.certificates_der, *(der for stamp in stamps.signature for der in stamp.certificates_der)]
-    known = [*igc_sante().authorities, *_parse(list(dict.fromkeys(lent))[:MAX_LINKS])]
+    known = [*igc_sante().authorities, *parse_certificates(list(dict.fromkeys(lent))[:MAX_LINKS])]
     roots = [each.der for each in known if is_self_issued(each)]
-    for subject in _parse(subjects):
+    for subject in parse_certificates(subjects):
         chain = find_chain(subject, known, roots, at)
         path = () if chain is None else (subject, *chain)
         told = [_is_told(path[place].der, path[place + 1 :], evidence) for place in range(len(path) - 1)]
@@ -135,14 +123,3 @@ def _is_told(certificate_der: bytes, issuers: Iterable[Certificate], evidence: E
             continue
         return True
     return False
-
-
-def _parse(listed_der: Iterable[bytes]) -> list[Certificate]:
-    """Those that can be read."""
-    found = []
-    for der in listed_der:
-        try:
-            found.append(parse_certificate(der))
-        except CardUnknownError:
-            continue
-    return found
