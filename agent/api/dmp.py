@@ -12,7 +12,7 @@ from agent.access.callers import Ability, Caller
 from agent.access.consents import asker_of
 from agent.api.callers import require, require_card_in_reader
 from agent.api.context import services
-from agent.api.dmp_schemas import InsiBody, SubmissionBody, VihfBody
+from agent.api.dmp_schemas import InsiBody, SubmissionBody, SubmittedBody, VihfBody
 from agent.api.dmp_terms import read_insi, read_submission, read_told, read_vihf
 from agent.api.schemas import LARGE_BODY, read_body
 from agent.api.signing import still_granted
@@ -48,7 +48,7 @@ async def sign_submission(request: web.Request) -> web.Response:
         asker_of(caller),
         Action.SIGN if is_seen else Action.SIGN_DIGESTS,
         state.record,
-        subjects=tuple(entry.oid for entry in terms.entries),
+        subjects=tuple(map(_show_document, body.documents)),
         sizes=tuple(document.size or 0 for document in documents) if is_seen else (),
         format=SUBMISSION_SHOWN,
         card_number=body.card_number,
@@ -129,6 +129,10 @@ async def _name(terms: InsiTerms, key: UnlockedKey) -> Task:
     return Task("insi", whole, hash_name=terms.hash)
 
 
+def _show_document(document: SubmittedBody) -> str:
+    return document.id if document.name is None else f"{document.name} ({document.id})"
+
+
 def _summarise_vihf(terms: VihfTerms, told: Told, body: VihfBody) -> AssertionSummary:
     service = f"VIHF {terms.version}" if terms.resource == DMP else f"VIHF {terms.version} ({terms.resource})"
     return AssertionSummary(
@@ -138,7 +142,7 @@ def _summarise_vihf(terms: VihfTerms, told: Told, body: VihfBody) -> AssertionSu
         structure=told.structure_id,
         patient=None if body.patient is None else body.patient.ins,
         purpose=_show(terms.purpose),
-        confidentiality=None if terms.confidentiality is None else _show(terms.confidentiality),
+        confidentiality=terms.confidentiality,
         reason=terms.access_reason,
         recipient=_recipient(terms.envelope),
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from agent.api.schemas import MAX_DOCUMENTS, Body, CardNumber, Line, MediaType, Uri
+from agent.api.schemas import MAX_DOCUMENTS, Body, CardNumber, Line, MediaType, Name, Uri
 from agent.signing.dmp.words import Hash, Mode, PatientKind
 
 # Prefixed or bare, as XDS and as code systems have it.
@@ -22,11 +22,13 @@ Address = Annotated[str, Meta(max_length=1024, pattern=r"^[!-~]*\Z")]
 class SubmittedBody(Body, frozen=True):
     """A document of a submission set by its uniqueId, with its content or the caller's own hash of it.
 
-    `mediaType`: text/xml for a CDA, whose canonical form is hashed; whatever else is hashed as it is.
+    `mediaType`: text/xml for a CDA, whose canonical form is hashed; whatever else is hashed as it is. `name`: what the
+    person is shown beside the id; it is not signed.
     """
 
     id: UniqueId
     media_type: MediaType
+    name: Name | None = None
     content: bytes | None = None
     digest: bytes | None = None
     digest_algorithm: Hash | None = None
@@ -110,7 +112,7 @@ class VihfBody(Body, frozen=True):
     patient: PatientBody | None = None
     purpose_of_use: CodedBody | None = None
     access_reason: Line | None = None
-    confidentiality: CodedBody | None = None
+    confidentiality: Line | None = None
     software: SoftwareBody = SoftwareBody()
     resource: Uri = "urn:dmp"
     authentication: AuthenticationContextBody | None = None

@@ -85,7 +85,7 @@ def read_vihf(body: VihfBody) -> VihfTerms:
         structure=_structure(body),
         patient=None if body.patient is None else _patient(body.patient),
         access_reason=body.access_reason,
-        confidentiality=None if body.confidentiality is None else _coded(body.confidentiality),
+        confidentiality=body.confidentiality,
         envelope=read_envelope(body.envelope),
     )
 

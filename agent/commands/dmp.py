@@ -99,7 +99,7 @@ def _read_document(text: str) -> Json:
         raise WrongCallError(_("A document is given as OID=FILE, unlike {text}").format(text=text))
     path = Path(name)
     kind = XML if path.suffix.lower() == ".xml" else BINARY
-    return {"id": oid, "mediaType": kind, "content": to_base64(path.read_bytes())}
+    return {"id": oid, "name": path.name, "mediaType": kind, "content": to_base64(path.read_bytes())}
 
 
 def _read_vihf(arguments: Namespace) -> Json:

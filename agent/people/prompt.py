@@ -126,9 +126,9 @@ class AssertionSummary:
     """What a health service is told: `service` names the kind of assertion, `mode` direct, indirect or air.
 
     `professional` None: the card's holder; else a name with number and roles. `structure` None: the one that the card
-    tells. `patient`: the INS. `purpose`, `confidentiality`: codes with the caller's words for them; `reason`: why, in
-    the caller's words. `billing_id`: the number that is billed with. `recipient`: the address of the service, where
-    the caller gives it.
+    tells. `patient`: the INS. `purpose`: a code with the caller's words for it; `confidentiality`: of a secret
+    connection; `reason`: why, in the caller's words. `billing_id`: the number that is billed with. `recipient`: the
+    address of the service, where the caller gives it.
     """
 
     service: str

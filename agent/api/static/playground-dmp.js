@@ -15,7 +15,7 @@ export async function makeForDmp(agent, { kind, ins, structure, file }, signal) 
     return agent.assertion("vihf", { mode: "direct", structure: structure ? { id: structure } : undefined, patient }, { signal });
   }
   const mediaType = /\.xml$/i.test(file.name) ? "text/xml" : "application/octet-stream";
-  const documents = [{ id: newOid(), mediaType, content: await toBase64(file) }];
+  const documents = [{ id: newOid(), name: file.name, mediaType, content: await toBase64(file) }];
   return agent.submissionSignature({ submissionSetId: newOid(), documents }, { signal });
 }
 

@@ -97,7 +97,7 @@ class VihfTerms(Terms, frozen=True):
     structure: Structure | None = None
     patient: str | None = None
     access_reason: str | None = None
-    confidentiality: Coded | None = None
+    confidentiality: str | None = None
     envelope: Envelope | None = None
 
 

@@ -86,8 +86,7 @@ def _add_access(statement: AttributeStatement, terms: VihfTerms) -> None:
     statement.add_text("Ressource_URN", terms.resource)
     statement.add_coded(PURPOSE, "PurposeOfUse", [terms.purpose])
     statement.add_text("Mode_Acces_Raison", terms.access_reason)
-    if terms.confidentiality is not None:
-        statement.add_coded(CONFIDENTIALITY, "ConfidentialityCode", [terms.confidentiality])
+    statement.add_text(CONFIDENTIALITY, terms.confidentiality)
 
 
 def _add_software(statement: AttributeStatement, terms: VihfTerms) -> None:

@@ -130,7 +130,7 @@ IMPOSSIBLE_VIHF: tuple[dict[str, Any], ...] = (
     {"envelope": {"action": "urn:a\r\nX: y"}},
     {"envelope": {"to": "https://a"}},
     {"purposeOfUse": {"code": "normal", "codeSystem": "1.2.x"}},
-    {"confidentiality": {"code": "N"}},
+    {"confidentiality": "N\n"},
     {"pin": "1234"},
 )
 
@@ -161,7 +161,7 @@ async def test_a_message_is_wrapped_for_the_dmp(granted: RunningAgent, person: P
 
 async def test_what_a_caller_calls_a_code_hides_no_other(granted: RunningAgent, person: Person) -> None:
     glass = {"code": "brisdeglace", "codeSystem": "1.2.3", "displayName": "Accès normal"}
-    changes = {"purposeOfUse": glass, "confidentiality": {"code": "S", "codeSystem": "1.2.3"}, "resource": "urn:ROR"}
+    changes = {"purposeOfUse": glass, "confidentiality": "S", "resource": "urn:ROR"}
     assert (await vihf(granted, **changes)).status == 200
     (asked,) = person.asked
     assert isinstance(asked, PinRequest)
@@ -197,17 +197,18 @@ async def test_a_program_signs_a_submission_set(agent: RunningAgent, person: Per
     assert len(root[5][0][0][0][1]) == 3
     asked = person.asked[-1]
     assert isinstance(asked, PinRequest)
-    assert (asked.action, asked.subjects, asked.sizes) == (Action.SIGN, ("1.2.250.1.999.1.4.1",), (4,))
+    assert (asked.action, asked.subjects, asked.sizes) == (Action.SIGN, ("urn:oid:1.2.250.1.999.1.4.1",), (4,))
 
 
 async def test_hashes_of_the_callers_are_shown_as_such(granted: RunningAgent, person: Person) -> None:
     seen, digest = SUBMISSION["documents"][0], base64.b64encode(bytes(20)).decode()  # type: ignore[index]
     unseen = {"id": "1.2.3.4", "mediaType": "application/dicom", "digest": digest, "digestAlgorithm": "sha1"}
-    body = SUBMISSION | {"documents": [seen, unseen]}
+    body = SUBMISSION | {"documents": [seen | {"name": "Compte rendu"}, unseen]}
     assert (await granted.page("POST", "/v1/dmp/submission-signature", body)).status == 200
     (asked,) = person.asked
     assert isinstance(asked, PinRequest)
-    assert (asked.action, asked.sizes, len(asked.subjects)) == (Action.SIGN_DIGESTS, (), 2)
+    assert (asked.action, asked.sizes) == (Action.SIGN_DIGESTS, ())
+    assert asked.subjects == ("Compte rendu (urn:oid:1.2.250.1.999.1.4.1)", "1.2.3.4")
     entries = (await granted.program("GET", "/v1/journal")).body["entries"]
     assert entries[0]["action"] == "sign-digests"
 

@@ -139,7 +139,7 @@ def test_a_vihf_of_a_structure_names_the_professional_and_how_they_logged_in(key
         context=Context(SMARTCARD, SMARTCARD),
         professional=who,
         access_reason="urgence <vitale>",
-        confidentiality=Coded("X", "1.2.3"),
+        confidentiality="X",
         patient=None,
     )
     root = etree.fromstring(sign(key, terms))
@@ -152,8 +152,7 @@ def test_a_vihf_of_a_structure_names_the_professional_and_how_they_logged_in(key
     assert (found["Authentification_Mode"], found["VIHF_Version"]) == (["INDIRECTE_RENFORCEE"], ["4.0"])
     assert found["Mode_Acces_Raison"] == ["urgence <vitale>"]
     assert "urn:oasis:names:tc:xacml:2.0:resource:resource-id" not in found
-    confidentiality = found["urn:oasis:names:tc:xspa:1.0:resource:patient:hl7:confidentiality-code"]
-    assert confidentiality == [{"code": "X", "codeSystem": "1.2.3", f"{XSI}type": "CE"}]
+    assert found["urn:oasis:names:tc:xspa:1.0:resource:patient:hl7:confidentiality-code"] == ["X"]
 
 
 def test_an_insi_assertion_has_the_shape_of_the_official_sample(key: SigningKey) -> None:
