@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import pytest
+from asn1crypto import core, x509
 from msgspec.structs import replace
+from support.certificates import sign_again, unsort
 from support.cms_files import ARCHIVE_STAMP, SIGNATURE_STAMP, Parts, accepts, archived, verify_stamp
-from support.openssl import openssl, verify_cms
+from support.openssl import verify_cms
 
 from agent.signing import cms
 from agent.signing.documents import Document
@@ -19,7 +22,10 @@ from agent.signing.errors import (
     TimeStampUnsetError,
 )
 from agent.signing.preparation import Outside, Policy, SignatureTerms
+from agent.signing.verification.cms import read_signatures
 from agent.signing.words import Format, Level, Packaging, Scheme
+from drivers.virtual.authorities import load_key
+from drivers.virtual.store import pki_folder
 
 CONTENT = b"%PDF-1.7 ordonnance\r\n" * 40
 DOCUMENT = Document.of("ordonnance.pdf", CONTENT)
@@ -125,13 +131,26 @@ def test_a_signature_beside_others_is_its_own(published_key, outside, folder):
         assert Parts(signature).version == 1
 
 
-def test_a_certificate_stays_as_it_is(published_key, outside, folder):
-    """Byte by byte, wherever it stands: what is re-encoded could be another."""
-    signature = sign(published_key, terms_of(Level.LTA), outside)
-    assert published_key.certificate_der in signature
-    assert openssl(folder, "cms", "-cmsout", "-inform", "DER", "-in", str(write(folder, signature)), "-outform", "PEM")
+def padded(certificate_der: bytes, issuer_key) -> bytes:
+    """A certificate whose content is of 128 bytes, by the last byte of its length."""
+    for size in range(256):
+        tbs = x509.Certificate.load(certificate_der)["tbs_certificate"]
+        tbs["extensions"].append({"extn_id": "1.2.3.4", "extn_value": core.ParsableOctetString(bytes(size))})
+        made = sign_again(tbs.dump(), issuer_key)
+        if made[3] == 0x80:
+            return made
+    raise AssertionError
 
 
-def write(folder, signature):
-    (folder / "made").write_bytes(signature)
-    return folder / "made"
+@pytest.mark.parametrize("level", [Level.B, Level.T])
+def test_attack_a_certificate_stays_as_it_is(key, made_folder, outside, tmp_path, level):
+    """Names of 2016 in an order that DER does not have, at the length at which asn1crypto writes anew."""
+    issuer_key = load_key(pki_folder(made_folder) / "issuing.key.pem")
+    odd_key = dataclasses.replace(key, certificate_der=unsort(padded(key.certificate_der, issuer_key), issuer_key))
+    assert x509.Certificate.load(odd_key.certificate_der).dump() != odd_key.certificate_der
+    signature = sign(odd_key, terms_of(level), outside)
+    assert odd_key.certificate_der in signature
+    odd_key.write_chain(tmp_path)
+    verify_cms(tmp_path, signature, CONTENT)
+    (finding,) = read_signatures(signature, CONTENT)
+    assert (finding.reason, finding.certificate_der) == (None, odd_key.certificate_der)
