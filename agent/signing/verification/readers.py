@@ -10,7 +10,7 @@ from agent.signing.verification.findings import Reader
 
 READERS: Final[Mapping[str, str]] = {
     "cms": "agent.signing.verification.cms",
-    "pdf": "agent.signing.verification.pdf",
+    "pdf": "agent.signing.verification.pdf.reader",
     "jose": "agent.signing.verification.jose",
     "xml": "agent.signing.verification.xml",
     "asic": "agent.signing.verification.asic",

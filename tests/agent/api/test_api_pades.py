@@ -42,11 +42,28 @@ async def test_files_are_signed_with_one_code(granted: RunningAgent, person: Per
     assert "Signé par CAMILLE VIRTUEL, médecin Le " in read_text(tmp_path, signed)
 
 
-async def test_what_is_altered_is_valid_no_more_elsewhere(granted: RunningAgent, tmp_path: Path) -> None:
+async def test_what_is_altered_is_valid_no_more_here_and_elsewhere(granted: RunningAgent, tmp_path: Path) -> None:
     answer = await granted.page("POST", "/v1/signatures", body(ORDONNANCE))
     signed = base64.b64decode(answer.body["signatures"][0]["content"])
-    (found,) = pdfsig(tmp_path, signed.replace(b"(Ordonnance)", b"(Ordonnancf)"))
-    assert not found.is_valid
+    for content, is_valid in ((signed, True), (signed.replace(b"(Ordonnance)", b"(Ordonnancf)"), False)):
+        (found,) = pdfsig(tmp_path, content)
+        assert found.is_valid is is_valid
+        told = await verify(granted, content)
+        assert (told["valid"], told["format"], told.get("reason")) == (
+            is_valid,
+            "pades",
+            None if is_valid else "altered",
+        )
+    assert told["level"] is None
+
+
+async def verify(agent: RunningAgent, content: bytes) -> dict[str, Any]:
+    documents = [{"name": "a.pdf", "content": base64.b64encode(content).decode()}]
+    answer = await agent.page("POST", "/v1/verifications", {"documents": documents})
+    assert answer.status == 200, answer.body
+    (told,) = answer.body["documents"]
+    (signature,) = told["signatures"]
+    return dict(signature)
 
 
 async def test_a_refused_file_is_named_and_asks_nobody(granted: RunningAgent, person: Person) -> None:

@@ -1,0 +1,1 @@
+"""Signatures in PDF files: `ranges` what one covers by its bytes, `changes` what came after it, `store` evidence."""

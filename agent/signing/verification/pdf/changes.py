@@ -1,0 +1,79 @@
+"""What was added to a PDF after a signature: more signatures, time-stamps and evidence, and nothing else.
+
+pyHanko compares the revisions object by object (ISA and shadow attacks). Filled-in form fields count as changes here,
+although the standard allows them: a person who reads the page takes them for signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.diff_analysis import (
+    CatalogModificationRule,
+    DocInfoRule,
+    DSSCompareRule,
+    FormUpdatingRule,
+    MetadataUpdateRule,
+    ModificationLevel,
+    ObjectStreamRule,
+    SigFieldCreationRule,
+    SigFieldModificationRule,
+    StandardDiffPolicy,
+    SuspiciousModification,
+    XrefStreamRule,
+)
+from pyhanko.sign.fields import enumerate_sig_fields
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+from pyhanko.sign.validation.status import SignatureCoverageLevel
+
+from agent.signing.signeddata import SignatureFaultError
+from agent.signing.verification.findings import Reason
+
+POLICY: Final = StandardDiffPolicy(
+    global_rules=[
+        CatalogModificationRule(),
+        *(
+            rule.as_qualified(ModificationLevel.LTA_UPDATES)
+            for rule in (DocInfoRule(), XrefStreamRule(), ObjectStreamRule(), DSSCompareRule(), MetadataUpdateRule())
+        ),
+    ],
+    form_rule=FormUpdatingRule(field_rules=[SigFieldCreationRule(), SigFieldModificationRule()]),
+)
+
+
+def require_unchanged(reader: PdfFileReader, signature: EmbeddedPdfSignature) -> None:
+    """Raise SignatureFaultError for an addition that is not of the kinds above, or that the signature forbids."""
+    signature.compute_integrity_info(diff_policy=POLICY)
+    covers: Any = signature.coverage
+    if covers < SignatureCoverageLevel.ENTIRE_REVISION:
+        raise SignatureFaultError(Reason.NOT_COVERED, "it does not cover the version of the file that it stands in")
+    changes = signature.diff_result
+    if isinstance(changes, SuspiciousModification):
+        raise SignatureFaultError(Reason.NOT_COVERED, f"the file was changed after it: {str(changes)[:200]}")
+    if not signature.summarise_integrity_info()["docmdp_ok"]:
+        raise SignatureFaultError(Reason.NOT_COVERED, "what was added after it is what it forbids (DocMDP)")
+    if covers is not SignatureCoverageLevel.ENTIRE_FILE:
+        _require_filled(reader, signature.signed_revision)
+
+
+def _require_filled(reader: PdfFileReader, revision: int) -> None:
+    """A new field that shows something without a signature is a picture over the page, and nobody answers for it."""
+    known = {name for name, *_ in enumerate_sig_fields(reader.get_historical_resolver(revision))}
+    for name, value, field in enumerate_sig_fields(reader):
+        if name not in known and value is None and any(map(_is_seen, _list_widgets(field.get_object()))):
+            raise SignatureFaultError(Reason.NOT_COVERED, f"the field {name} was added after it and shows something")
+
+
+def _list_widgets(field: Any) -> Iterator[Any]:
+    yield field
+    if "/Kids" in field:
+        yield from (kid.get_object() for kid in field["/Kids"])
+
+
+def _is_seen(widget: Any) -> bool:
+    if "/Rect" not in widget:
+        return False
+    x1, y1, x2, y2 = map(float, widget["/Rect"])
+    return x1 != x2 and y1 != y2

@@ -1,0 +1,194 @@
+"""Read the signatures of a PDF: PAdES, and the older kind of ISO 32000-1 (`adbe.pkcs7.detached`).
+
+Every filled signature field is reported. A signature is found valid when its value and digest hold, its ranges leave
+out nothing but itself, and everything behind it is a signature, a time-stamp or evidence that holds as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from asn1crypto import cms, core
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.fields import enumerate_sig_fields
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+
+from agent.signing.pdf.effort import limited_effort
+from agent.signing.pdf.files import read_file
+from agent.signing.signeddata import SignatureFaultError, any_bytes, load_signed_data
+from agent.signing.tokens import read_token
+from agent.signing.verification.carried import require_undamaged
+from agent.signing.verification.cms import read_signers
+from agent.signing.verification.cms_levels import Stamps, find_level
+from agent.signing.verification.findings import Evidence, Finding, Reason, Stamp, UnreadableError
+from agent.signing.verification.pdf.changes import require_unchanged
+from agent.signing.verification.pdf.ranges import Covered, digest_covered, ends_with_table, read_range
+from agent.signing.verification.pdf.store import join, read_store
+from agent.signing.words import Format, Level
+
+MAX_SIGNATURES: Final = 64
+PADES, OLDER, STAMP = "/ETSI.CAdES.detached", "/adbe.pkcs7.detached", "/ETSI.RFC3161"
+LAST: Final = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A filled field: a signature's finding, or a time-stamp over the file, or what is wrong with either.
+
+    `revision`: of the file, in which it was added; after all others where that is not known.
+    """
+
+    name: str
+    revision: int
+    finding: Finding | None = None
+    stamp: Stamp | None = None
+    fault: SignatureFaultError | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is what it says."""
+        return self.fault is None and (self.finding is None or self.finding.reason is None)
+
+
+def read_signatures(content: bytes, detached: bytes | None) -> list[Finding]:
+    """Find and check every signature, in the order in which they were made. Raises UnreadableError."""
+    if detached is not None:
+        raise UnreadableError("a PDF is signed within: nothing stands beside it")
+    try:
+        with limited_effort():
+            return list(_read(content))
+    except UnreadableError:
+        raise
+    except Exception as error:  # the edge to pyHanko, as in agent.signing.pdf.files
+        raise UnreadableError(f"it cannot be read as a PDF ({type(error).__name__}: {error})"[:300]) from error
+
+
+def _read(content: bytes) -> Iterator[Finding]:
+    reader = read_file(content)
+    if reader.encrypted or reader.xrefs.hybrid_xrefs_present:
+        raise UnreadableError("it is encrypted, or has two cross-reference tables that may differ")
+    fields = [_Reading(content, reader).read(*each) for each in _list_filled(reader)]
+    fields.sort(key=lambda field: field.revision)
+    for place, field in enumerate(fields):
+        if field.finding is not None:
+            yield _conclude(reader, field, fields[place + 1 :])
+        elif field.fault is not None:
+            yield Finding(Format.PADES, reason=field.fault.reason, hint=f"a time-stamp over the file: {field.fault}")
+    if not fields and _had_signatures(reader):
+        yield Finding(Format.PADES, reason=Reason.NOT_COVERED, hint="an earlier version of the file was signed")
+
+
+def _had_signatures(reader: PdfFileReader) -> bool:
+    versions = map(reader.get_historical_resolver, range(reader.xrefs.total_revisions - 1))
+    return any(list(enumerate_sig_fields(version, filled_status=True)) for version in versions)
+
+
+def _list_filled(reader: PdfFileReader) -> list[tuple[str, Any]]:
+    filled = [(name, field.get_object()) for name, _, field in enumerate_sig_fields(reader, filled_status=True)]
+    if len(filled) > MAX_SIGNATURES:
+        raise UnreadableError(f"more than {MAX_SIGNATURES} signatures")
+    return filled
+
+
+class _Reading:
+    """One file, for each of its signatures."""
+
+    def __init__(self, content: bytes, reader: PdfFileReader) -> None:
+        self._content = content
+        self._reader = reader
+
+    def read(self, name: str, field: Any) -> Field:
+        """Check a filled field by itself."""
+        found = Field(name, LAST, Finding(Format.PADES))
+        try:
+            with any_bytes():
+                signature = EmbeddedPdfSignature(self._reader, field, name)
+                found = replace(found, revision=signature.signed_revision)
+                if signature.sig_object["/SubFilter"] == STAMP:
+                    found = replace(found, finding=None)
+                covered = read_range(self._content, signature.byte_range, signature.pkcs7_content)
+                found = self._read_value(found, signature, covered)
+                self._check_changes(signature, covered)
+        except SignatureFaultError as error:
+            return replace(found, fault=error)
+        return found
+
+    def _read_value(self, found: Field, signature: EmbeddedPdfSignature, covered: Covered) -> Field:
+        """Check the value over what is covered. Raises SignatureFaultError."""
+
+        def imprint(name: str) -> bytes:
+            return digest_covered(self._content, covered, name)
+
+        if found.finding is None:
+            return replace(found, stamp=read_token(covered.signature, imprint).stamp)
+        kind = signature.sig_object["/SubFilter"]
+        if kind not in {PADES, OLDER}:
+            raise SignatureFaultError(Reason.ALGORITHM_REFUSED, f"a signature of the kind {str(kind)[:60]}")
+        data = load_signed_data(covered.signature)
+        _require_plain(data)
+        (finding,) = read_signers(data, imprint)
+        if kind == PADES and finding.reason is None and finding.format is not Format.CADES:
+            raise SignatureFaultError(Reason.MALFORMED, "PAdES without signing-certificate")
+        at = signature.self_reported_timestamp
+        level = Level.B if kind == PADES else None
+        return replace(found, finding=replace(finding, format=Format.PADES, level=level, claimed_at=at))
+
+    def _check_changes(self, signature: EmbeddedPdfSignature, covered: Covered) -> None:
+        if covered.total == len(self._content):
+            return
+        require_unchanged(self._reader, signature)
+        is_last = signature.signed_revision == self._reader.xrefs.total_revisions - 1
+        startxref = self._reader.last_startxref
+        if is_last or startxref is None or not ends_with_table(self._content, startxref):
+            raise SignatureFaultError(Reason.NOT_COVERED, "something stands behind it that is no part of the file")
+
+
+def _require_plain(data: cms.SignedData) -> None:
+    """One signer, of the file and not of something within the signature (§4.2, ISO 32000-1 §12.8.3.3.1)."""
+    if len(data["signer_infos"]) != 1 or not isinstance(data["encap_content_info"]["content"], core.Void):
+        raise SignatureFaultError(Reason.MALFORMED, "a signature of several signers, or around something else")
+
+
+def _conclude(reader: PdfFileReader, field: Field, later: Sequence[Field]) -> Finding:
+    """The finding, with what later time-stamps over the file prove, and unless something behind it does not hold."""
+    finding = field.finding
+    assert finding is not None
+    fault = field.fault or _find_later_fault(later)
+    if finding.reason is not None or fault is not None:
+        reason = finding.reason or (fault.reason if fault else None)
+        return replace(finding, level=None, reason=reason, hint=finding.hint or str(fault))
+    stamped = [each for each in later if each.stamp is not None and each.revision > field.revision]
+    finding = replace(finding, evidence=join(finding.evidence, read_store(reader)))
+    stamps = [each.stamp for each in stamped if each.stamp is not None]
+    try:  # a store serves all signatures of a file, made here or elsewhere: each certificate has a part in it
+        require_undamaged(finding.evidence, finding.evidence.certificates_der, stamps)
+    except SignatureFaultError as error:
+        return replace(finding, level=None, reason=error.reason, hint=str(error))
+    return _raise_level(finding, [_as_archive(reader, each) for each in stamped])
+
+
+def _find_later_fault(later: Iterable[Field]) -> SignatureFaultError | None:
+    for each in later:
+        if not each.holds:
+            return SignatureFaultError(Reason.NOT_COVERED, f"what was added after it, {each.name}, does not hold")
+    return None
+
+
+def _as_archive(reader: PdfFileReader, field: Field) -> tuple[Stamp, Evidence]:
+    """A time-stamp over the file, and the evidence that it covers."""
+    assert field.stamp is not None
+    return field.stamp, read_store(reader.get_historical_resolver(field.revision))
+
+
+def _raise_level(finding: Finding, archives: Sequence[tuple[Stamp, Evidence]]) -> Finding:
+    """The level that the parts make (EN 319 142-1 §6.3)."""
+    over_file = tuple(stamp for stamp, _ in archives)
+    signature = finding.stamps or over_file
+    level = finding.level and find_level(finding, Stamps(signature, ()))
+    for stamp, evidence in archives:
+        covered = replace(finding, evidence=join(finding.evidence, evidence))
+        if level is Level.LT and find_level(covered, Stamps(signature, (stamp,))) is Level.LTA:
+            level = Level.LTA
+    return replace(finding, level=level, stamps=(*finding.stamps, *over_file))

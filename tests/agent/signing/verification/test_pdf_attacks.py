@@ -1,0 +1,148 @@
+"""Signed PDF files turned against the reader: no attack of the literature leaves a valid finding."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from support.pdf import ORDONNANCE, add_update, pages, stream, write_pdf
+from support.pdf_attacks import (
+    FORGED,
+    PICTURE,
+    ROOT,
+    change_object,
+    change_signature,
+    in_place,
+    update,
+    with_annotation,
+    with_field,
+    with_old_table,
+    with_table_of_its_own,
+    without_table,
+    wrap,
+)
+from support.signing_keys import SigningKey
+
+from agent.signing import pades
+from agent.signing.documents import Document
+from agent.signing.preparation import Outside, SignatureTerms
+from agent.signing.verification.findings import Reason, UnreadableError
+from agent.signing.verification.pdf.reader import read_signatures
+from agent.signing.words import Format, Level, Packaging
+
+TERMS = SignatureTerms(Format.PADES, Level.B, Packaging.ENVELOPED)
+
+
+def sign(key: SigningKey, content: bytes) -> bytes:
+    (signed,) = key.complete_all(pades.prepare([Document.of("a.pdf", content)], TERMS, key.signer(), Outside()))
+    return signed
+
+
+@pytest.fixture(scope="module")
+def signed(key: SigningKey) -> bytes:
+    """A form with a text field and two trees of pages, of which one is shown; signed."""
+    objects = pages(page=b"/Annots [20 0 R]")
+    objects[1] = b"<< /Type /Catalog /Pages 2 0 R /Hidden 30 0 R /AcroForm << /Fields [20 0 R] >> >>"
+    objects[20] = (
+        b"<< /Type /Annot /Subtype /Widget /F 4 /P 5 0 R /Rect [10 10 90 90] /FT /Tx /T (Dose) /V (10 mg) "
+        b"/AP << /N 21 0 R >> >>"
+    )
+    objects[21] = stream(b"", b"/Type /XObject /Subtype /Form /BBox [0 0 80 80]")
+    objects[30] = b"<< /Type /Pages /Count 1 /Kids [31 0 R] /MediaBox [0 0 595 842] >>"
+    objects[31] = b"<< /Type /Page /Parent 30 0 R /Contents 32 0 R >>"
+    objects[32] = FORGED
+    return sign(key, write_pdf(objects))
+
+
+RANGE = rb"/ByteRange \[[^\]]*\]"
+CONTENTS = rb"/Contents <[0-9A-F]*>"
+
+ATTACKS = {
+    # USF: the reader is to find nothing to check
+    "no /ByteRange": change_signature(RANGE, b""),
+    "/ByteRange null": change_signature(RANGE, b"/ByteRange null"),
+    "/ByteRange empty": change_signature(RANGE, b"/ByteRange []"),
+    "/ByteRange of zeros": change_signature(RANGE, b"/ByteRange [0 0 0 0]"),
+    "/ByteRange below zero": change_signature(RANGE, b"/ByteRange [0 -1 10 -1]"),
+    "/ByteRange of names": change_signature(RANGE, b"/ByteRange [/a /b /c /d]"),
+    "/ByteRange of one part": change_signature(RANGE, b"/ByteRange [0 100]"),
+    "/ByteRange of three parts": change_signature(RANGE, b"/ByteRange [0 100 200 100 400 10]"),
+    "/ByteRange beyond the end": change_signature(RANGE, b"/ByteRange [0 100 200 99999999]"),
+    "/ByteRange overlapping": change_signature(RANGE, b"/ByteRange [0 5000 100 5000]"),
+    "/ByteRange of nothing but a header": change_signature(RANGE, b"/ByteRange [0 8 9 1]"),
+    "/ByteRange in place, of zeros": in_place(RANGE, b"/ByteRange [0 0 0 0]"),
+    "/ByteRange in place, shorter": in_place(rb"(/ByteRange \[0 \d+ \d+) (\d+)\]", rb"\1 9]"),
+    "no /Contents": change_signature(CONTENTS, b""),
+    "/Contents null": change_signature(CONTENTS, b"/Contents null"),
+    "/Contents empty": change_signature(CONTENTS, b"/Contents <>"),
+    "/Contents zero": change_signature(CONTENTS, b"/Contents <00>"),
+    "/Contents in place, of zeros": in_place(CONTENTS, b"/Contents <00>"),
+    "no /SubFilter": change_signature(rb"/SubFilter /[\w.]+", b""),
+    "an unknown /SubFilter": change_signature(rb"/SubFilter /[\w.]+", b"/SubFilter /adbe.none"),
+    "a /SubFilter of SHA-1": change_signature(rb"/SubFilter /[\w.]+", b"/SubFilter /adbe.pkcs7.sha1"),
+    "a /SubFilter of time-stamps": change_signature(rb"/SubFilter /[\w.]+", b"/SubFilter /ETSI.RFC3161"),
+    "the same dictionary once more": change_signature(rb"/Type /Sig\n", b"/Type /Sig \n"),
+    "no dictionary": change_signature(rb".*", b"(text)"),
+    # SWA, ISA
+    "wrapped": wrap,
+    "another text": update((3, FORGED)),
+    "another text, then the old one": lambda signed: add_update(
+        add_update(signed, {3: FORGED}, ROOT), {3: stream(b"x")}, ROOT
+    ),
+    "a body without a table": without_table,
+    "a body, and the old table": with_old_table,
+    "a file of its own behind it": with_table_of_its_own,
+    "rubbish behind it": lambda signed: signed + b"%" + bytes(range(256)),
+    "rubbish and an end behind it": lambda signed: signed + b"7 0 obj\nnull\nendobj\nstartxref\n0\n%%EOF\n",
+    # shadow attacks
+    "the text is freed": lambda signed: add_update(signed, {}, ROOT).replace(
+        b"xref\ntrailer", b"xref\n3 1\n0000000000 00001 f \ntrailer"
+    ),
+    "another font": update((4, b"<< /Type /Font /Subtype /Type1 /BaseFont /Symbol >>")),
+    "another value in a form": change_object(b"/T (Dose)", b"(10 mg)", b"(90 mg)"),
+    "a value in a form looks otherwise": update((21, PICTURE)),
+    "the other tree of pages": change_object(b"/Catalog", b"/Pages 2 0 R", b"/Pages 30 0 R"),
+    "one page more": change_object(b"/Kids [5 0 R]", b"/Count 1 /Kids [5 0 R]", b"/Count 2 /Kids [5 0 R 31 0 R]"),
+    "a turned page": change_object(b"/Type /Page\n", b"/Type /Page\n", b"/Type /Page /Rotate 180\n"),
+    "another catalogue": lambda signed: add_update(
+        signed, {90: b"<< /Type /Catalog /Pages 30 0 R >>"}, b"/Root 90 0 R"
+    ),
+    "a script": change_object(b"/Catalog", b"/Type /Catalog", b"/Type /Catalog /OpenAction << /S /JavaScript /JS (x) >>"),
+    # EAA, SSA
+    "a picture as an annotation": with_annotation,
+    "a picture as an empty field": with_field(b""),
+    "a picture as a field signed by nobody": with_field(b"/V 92 0 R"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_attack_is_never_valid(signed: bytes, name: str) -> None:
+    attacked = ATTACKS[name](signed)
+    assert attacked != signed
+    try:
+        findings = read_signatures(attacked, None)
+    except UnreadableError:
+        return
+    assert findings, "a signature that is there is told"
+    assert all(finding.reason is not None for finding in findings), findings
+
+
+def test_the_file_before_the_attacks_is_valid(signed: bytes) -> None:
+    (finding,) = read_signatures(signed, None)
+    assert (finding.reason, finding.level) == (None, Level.B)
+
+
+def test_attack_a_forged_signature_spoils_the_one_before(signed: bytes) -> None:
+    first, second = read_signatures(with_field(b"/V 92 0 R")(signed), None)
+    assert {first.reason, second.reason} <= {Reason.NOT_COVERED, Reason.MALFORMED}
+
+
+def test_attack_a_signature_of_another_file(signed: bytes, key: SigningKey) -> None:
+    """The signature of one file in another of the same length."""
+    other = sign(key, ORDONNANCE)
+    value, room = (re.search(CONTENTS, each) for each in (signed, other))
+    assert value
+    assert room
+    moved = other[: room.start()] + value[0] + other[room.end() :]
+    (finding,) = read_signatures(moved, None)
+    assert finding.reason is Reason.ALTERED
