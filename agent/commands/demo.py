@@ -22,6 +22,7 @@ from agent.commands.exits import Exit
 from agent.commands.openssl import CheckFailedError, check_chain, check_cms, check_web_eid, write_chain
 from agent.commands.output import in_language, say, say_json
 from agent.people.translations import translator
+from agent.sending import ToVerify
 
 T = TypeVar("T")
 
@@ -143,7 +144,18 @@ def _sign(demo: Demo, client: Client, folder: Path) -> None:
     (signed,) = demo.step("sign", title, lambda: client.sign([("ordonnance.txt", DOCUMENT)]))
     title = _("openssl: the signature is valid")
     demo.step("check-signature", title, lambda: check_cms(signed.content, DOCUMENT, folder))
+    title = _("The agent verifies it too, and no altered document")
+    demo.step("verify", title, lambda: _verify(client, signed.content))
     demo.exchanges["signKnown"] = _uses(client, "sign")[0]
+
+
+def _verify(client: Client, signature: bytes) -> None:
+    """Raises CheckFailedError unless the signature is valid for its document, and for no other."""
+    name = "ordonnance.txt.p7s"
+    genuine, altered = client.verify([ToVerify(name, signature, content) for content in (DOCUMENT, DOCUMENT + b"\n")])
+    (found,), (refused,) = genuine["signatures"], altered["signatures"]
+    if not found["valid"] or refused["valid"]:
+        raise CheckFailedError(str((refused if refused["valid"] else found)["sentence"]))
 
 
 def _identify(demo: Demo, client: Client) -> None:

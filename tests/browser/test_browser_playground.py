@@ -93,7 +93,7 @@ def test_every_button(agent, open_playground, tmp_path):
 
 
 XML = "<?xml version='1.0'?><ordonnance><ligne>1 comprimé</ligne></ordonnance>".encode()
-UNREAD = ("cades", "pades")
+UNREAD = ("pades",)
 SHAPES = [
     ("cades", "enveloping", "note.txt.p7m", b"Bonjour"),
     ("jws", "enveloping", "note.txt.jws", b"Bonjour"),

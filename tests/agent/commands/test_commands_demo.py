@@ -24,7 +24,7 @@ def test_the_demo_prints_one_json_object_and_succeeds() -> None:
     assert answer["ok"] is True
     assert all(step["ok"] and step["ms"] >= 0 for step in answer["steps"])
     names = {step["name"] for step in answer["steps"]}
-    assert names >= {"read-card", "authenticate", "check-token", "sign", "check-signature"}
+    assert names >= {"read-card", "authenticate", "check-token", "sign", "check-signature", "verify"}
     assert answer["card"]["kind"] == "CPS"
     counts = answer["exchanges"]
     assert counts["firstRead"] <= 48
