@@ -52,7 +52,8 @@ class XadesUnsigned(XmlUnsigned):
         self._signed_properties: Element = add_signed_properties(
             draft.root, formats, making.terms, making.signer.certificate_der
         )
-        draft.refer_inside(self._signed_properties, SIGNED_PROPERTIES)
+        draft.refer_inside(self._signed_properties, Type=SIGNED_PROPERTIES)
+        draft.refer_to_key()
 
     def _extend(self) -> None:
         """Add the time-stamp and the evidence that the level wants. Raises TimeStampError, EvidenceError."""

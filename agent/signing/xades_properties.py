@@ -90,9 +90,9 @@ def _read_policy_identifier(policy: Policy) -> tuple[str, dict[str, str]]:
 
 def add_time_stamp(unsigned: Element, token_der: bytes) -> None:
     """SignatureTimeStamp (§5.3), over the canonical form of ds:SignatureValue."""
-    stamp = add(unsigned, xades("SignatureTimeStamp"), Id=new_id())
+    stamp = add(unsigned, xades("SignatureTimeStamp"))
     add(stamp, tag("CanonicalizationMethod"), Algorithm=C14n.EXCLUSIVE.value)
-    add(stamp, xades("EncapsulatedTimeStamp"), encode(token_der), Id=new_id())
+    add(stamp, xades("EncapsulatedTimeStamp"), encode(token_der))
 
 
 def add_evidence(unsigned: Element, evidence: EvidenceSet) -> None:

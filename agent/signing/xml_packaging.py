@@ -34,7 +34,6 @@ from agent.signing.xml import (
 )
 from agent.signing.xml_companions import refuse_assertions, refuse_companions, tag
 
-OBJECT: Final = tag("Object")
 BYTES: Final = "application/octet-stream"
 TEXT_XML: Final = "text/xml"
 ROOM: Final = 1024 * 1024
@@ -127,15 +126,11 @@ def _hold(document: Document) -> Packed:
     """Hold the document: XML as it is, anything else as base64."""
     if _is_xml(document):
         return _hold_xml(document)
-    content = base64.b64encode(_read(document)).decode()
+    content, holder_id = base64.b64encode(_read(document)), new_id()
     if len(content) > MAX_TEXT:
         raise DocumentRefusedError("too large for an XML signature to hold it; sign it detached", document.name)
-    media_type = document.media_type or BYTES
-    holder = _holder(MimeType=media_type, Encoding=Transform.BASE64.value)
-    holder.text = content
-    return Packed(
-        f"#{holder.get('Id')}", document.sha256, media_type, (Transform.BASE64,), Place(etree.tostring(holder))
-    )
+    place = Place(_wrap(content, holder_id))
+    return Packed(f"#{holder_id}", document.sha256, document.media_type or BYTES, (Transform.BASE64,), place)
 
 
 def _is_xml(document: Document) -> bool:
@@ -146,19 +141,16 @@ def _is_xml(document: Document) -> bool:
 
 def _hold_xml(document: Document) -> Packed:
     """Hold the root element; it is put in as bytes, as lxml would exchange its prefixes for those that it meets."""
-    inner = parse_xml(_read(document), document.name, room=2)
-    media_type = document.media_type or TEXT_XML
-    holder, token = _holder(MimeType=media_type), new_id()
-    holder.append(etree.Comment(token))
-    content = etree.tostring(holder).replace(
-        f"<!--{token}-->".encode(), etree.tostring(inner, encoding="UTF-8", xml_declaration=False, with_tail=False)
-    )
-    sha256 = _hash(parse_xml(content, document.name), document)
-    return Packed(f"#{holder.get('Id')}", sha256, media_type, (Transform.EXCLUSIVE,), Place(content))
+    root, holder_id = parse_xml(_read(document), document.name, room=2), new_id()
+    content = etree.tostring(root, encoding="UTF-8", xml_declaration=False, with_tail=False)
+    sha256 = _hash(parse_xml(_wrap(content, holder_id, f' xmlns:ds="{DS}"'), document.name), document)
+    place = Place(_wrap(content, holder_id))
+    return Packed(f"#{holder_id}", sha256, document.media_type or TEXT_XML, (Transform.EXCLUSIVE,), place)
 
 
-def _holder(**attributes: str) -> Element:
-    return etree.Element(OBJECT, {"Id": new_id(), **attributes}, nsmap={"ds": DS})
+def _wrap(content: bytes, holder_id: str, namespace: str = "") -> bytes:
+    """A ds:Object, with no attribute that a signature over its content alone would not cover."""
+    return f'<ds:Object{namespace} Id="{holder_id}">'.encode() + content + b"</ds:Object>"
 
 
 _PACKERS: Final[Mapping[Packaging, Callable[[Document], Packed]]] = {

@@ -39,7 +39,10 @@ def encode(content: bytes) -> str:
 
 
 class SignatureDraft:
-    """A signature with key information and without value, to which references are added. `root`: the ds:Signature."""
+    """A signature with key information and without value, to which references are added. `root`: the ds:Signature.
+
+    The key information is signed too: nothing in the finished signature can be exchanged unseen.
+    """
 
     def __init__(self, signer: Signer) -> None:
         self.id = new_id()
@@ -47,8 +50,9 @@ class SignatureDraft:
         self.signed_info = add(self.root, tag("SignedInfo"))
         add(self.signed_info, tag("CanonicalizationMethod"), Algorithm=C14n.EXCLUSIVE.value)
         add(self.signed_info, tag("SignatureMethod"), Algorithm=METHODS[signer.scheme])
-        self.value = add(self.root, tag("SignatureValue"), Id=new_id())
-        x509 = add(add(self.root, tag("KeyInfo")), tag("X509Data"))
+        self.value = add(self.root, tag("SignatureValue"))
+        self._key_info = add(self.root, tag("KeyInfo"), Id=new_id())
+        x509 = add(self._key_info, tag("X509Data"))
         for der in (signer.certificate_der, *signer.chain_der[:-1]):
             add(x509, tag("X509Certificate"), encode(der))
 
@@ -58,10 +62,14 @@ class SignatureDraft:
         self._add_reference(packed.uri, packed.transforms, packed.sha256, Id=reference_id)
         return reference_id
 
-    def refer_inside(self, element: Element, kind: str) -> None:
-        """Sign a finished part of the signature itself, by its Id; `kind`: the Type of the reference."""
+    def refer_to_key(self) -> None:
+        """Sign the key information."""
+        self.refer_inside(self._key_info)
+
+    def refer_inside(self, element: Element, **attributes: str) -> None:
+        """Sign a finished part of the signature itself, by its Id."""
         digest = hashlib.sha256(canonicalise(element, C14n.EXCLUSIVE)).digest()
-        self._add_reference(f"#{element.get('Id')}", (Transform.EXCLUSIVE,), digest, Type=kind)
+        self._add_reference(f"#{element.get('Id')}", (Transform.EXCLUSIVE,), digest, **attributes)
 
     def _add_reference(self, uri: str, transforms: tuple[Transform, ...], digest: bytes, **attributes: str) -> None:
         reference = add(self.signed_info, tag("Reference"), URI=uri, **attributes)

@@ -29,4 +29,5 @@ def prepare(
         packed = pack(document, terms.packaging)
         draft = SignatureDraft(signer)
         draft.refer(packed)
+        draft.refer_to_key()
         yield XmlUnsigned(document.name, draft, packed.place)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 DS = "http://www.w3.org/2000/09/xmldsig#"
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
-IDS = (f"{DS}:Object", f"{DS}:SignatureValue", f"{XADES}:SignedProperties")
+IDS = (f"{DS}:Object", f"{DS}:KeyInfo", f"{XADES}:SignedProperties")
 
 
 def xmlsec_accepts(folder: Path, signature: bytes, name: str = "signature.xml", number: int = 1) -> bool:

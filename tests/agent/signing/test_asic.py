@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import zipfile
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,8 @@ HOSTILE = {
     "before": b"#!/bin/sh\n" + WHOLE,
     "after": WHOLE + b"more",
     "between": WHOLE[: 30 + 8 + len(MEDIA_TYPE)] + b"PK\3\4hidden" + WHOLE[30 + 8 + len(MEDIA_TYPE) :],
+    "commented": WHOLE[:-2] + b"\5\0hello",
+    "commented-with-another": WHOLE[:-2] + len(WHOLE).to_bytes(2, "little") + WHOLE,
     "altered": WHOLE.replace(b"texttext", b"TEXTtext", 1),
     "two-names": WHOLE.replace(b"a.txt", b"b.txt", 1),
     "name-ends-early": WHOLE.replace(b"a.txt", b"a\0txt"),
@@ -179,6 +182,13 @@ def test_a_hostile_container_is_refused_by_its_name(content: bytes) -> None:
     assert refused.value.document == "a.asice"
 
 
+def test_no_byte_of_a_container_changes_its_files_unseen() -> None:
+    files = read_container(WHOLE)
+    for place in range(len(WHOLE)):
+        with suppress(DocumentRefusedError):
+            assert read_container(WHOLE[:place] + bytes([WHOLE[place] ^ 0x20]) + WHOLE[place + 1 :]) == files
+
+
 def test_an_honest_container_is_read_however_it_was_packed(tmp_path: Path) -> None:
     packed = io.BytesIO()
 
@@ -197,6 +207,8 @@ def test_an_honest_container_is_read_however_it_was_packed(tmp_path: Path) -> No
         containers._check_layout(made, streamed)
     by_folder = archive(("sub/", b""), ("sub/a.txt", b"text"), method=zipfile.ZIP_DEFLATED)
     assert list(read_container(by_folder)) == ["mimetype", "sub/a.txt"]
+    commented = f"mimetype={MEDIA_TYPE}".encode()
+    assert list(read_container(WHOLE[:-2] + bytes([len(commented), 0]) + commented)) == ["mimetype", "a.txt"]
     assert read_container(write_container({"a": b"b"})) == {"mimetype": MEDIA_TYPE.encode(), "a": b"b"}
 
 

@@ -131,6 +131,8 @@ def alterations(signed: bytes) -> Iterator[bytes]:
         assert signed.count(old) == 1
         yield signed.replace(old, new)
     yield signed.replace(base64.b64encode(value), base64.b64encode(value[::-1]))
+    first, issuing = texts(signed, "ds:X509Certificate")
+    yield signed.replace(issuing.encode(), first.encode())
     for held in (b"texte", base64.b64encode(BYTES)):
         if held in signed:
             yield signed.replace(held, held[::-1])

@@ -82,7 +82,7 @@ def test_attack_an_enveloped_signature_beside_a_file_named_like_its_root(key: Si
 @pytest.mark.parametrize("content", [b"text", b"<ordonnance/>"])
 def test_attack_an_enveloping_signature_beside_a_file_named_like_what_it_holds(key: SigningKey, content: bytes) -> None:
     signature = sign_xml(key, Packaging.ENVELOPING, content)
-    held = re.search(rb'Id="(id-[0-9a-f-]+)" MimeType', signature)
+    held = re.search(rb'<ds:Object Id="(id-[0-9a-f-]+)"', signature)
     assert held
     for name in (held[1].decode(), "ordonnance", "Object"):
         for xml in (signature, wrap(signature)):
