@@ -25,6 +25,7 @@ from agent.people.prompt import Action, AssertionSummary
 from agent.signing.dmp.bearer import Told, describe_bearer, require_person, require_structure_certificate
 from agent.signing.dmp.terms import Coded, Envelope, InsiTerms, Professional, VihfTerms
 from agent.signing.dmp.words import Mode
+from agent.signing.errors import StructureRefusedError
 from agent.signing.signing import Settle
 from agent.signing.words import Scheme
 from agent.signing.workshop import Task
@@ -70,7 +71,7 @@ async def assert_vihf(request: web.Request) -> web.Response:
         Action.ASSERT,
         state.record,
         card_number=body.card_number,
-        admits=partial(_admit_direct, told) if is_direct else require_structure_certificate,
+        admits=_choose_admission(request, caller, told) if is_direct else require_structure_certificate,
         assertion=_summarise_vihf(terms, told, body),
     )
     task = Task("vihf", terms, hash_name=terms.hash)
@@ -102,12 +103,22 @@ async def _sign(
 ) -> dict[str, str]:
     require_card_in_reader(caller, use.card_number)
     granted: Callable[[], None] = still_granted(request, caller, Ability.SIGN)
-    (signature,) = await services(request).signing.sign(use, task, Scheme.RS256, granted, settle)
+    try:
+        (signature,) = await services(request).signing.sign(use, task, Scheme.RS256, granted, settle)
+    except StructureRefusedError as error:
+        if services(request).grants.allows(caller, Ability.IDENTITY):
+            raise
+        raise error.without_places() from error
     return signature_view(signature)
 
 
-def _admit_direct(told: Told, card: Card) -> None:
-    """Refuse before a code is asked what the card was already known not to tell."""
+def _choose_admission(request: web.Request, caller: Caller, told: Told) -> Callable[[Card], None]:
+    """What can be refused before a code is asked; who may not read the identity learns nothing by not being asked."""
+    knows = services(request).grants.allows(caller, Ability.IDENTITY)
+    return partial(_admit_known, told) if knows else require_person
+
+
+def _admit_known(told: Told, card: Card) -> None:
     require_person(card)
     if card.memory.situations is not None:
         describe_bearer(card, card.memory.situations, told)

@@ -46,10 +46,10 @@ ROWS: Final[dict[type[Exception], Row]] = {
     ),
     errors.StructureRefusedError: _row(
         422, "structure-refused", "card", "Structure not on the card",
-        "The card does not tell this structure, or tells several: `structures` has them. Name one of these, and its "
-        "sector where they differ in that alone.",
-        "La carte ne donne pas cette structure, ou en donne plusieurs : « structures » les énumère. Nommez l'une "
-        "d'elles, et son secteur si elles ne diffèrent que par lui.",
+        "The card does not tell this structure, or tells several: `structures` has them for who may read the identity. "
+        "Name one of these, and its sector where they differ in that alone.",
+        "La carte ne donne pas cette structure, ou en donne plusieurs : « structures » les énumère à qui peut lire "
+        "l'identité. Nommez l'une d'elles, et son secteur si elles ne diffèrent que par lui.",
     ),
     errors.WorkshopError: _row(
         500, "signing-failed", "agent", "Signing failed",
@@ -66,6 +66,6 @@ def members(error: errors.SigningError) -> dict[str, Any]:
     told: dict[str, Any] = {"hint": str(error)[:500]}
     if error.document is not None:
         told["document"] = error.document
-    if isinstance(error, errors.StructureRefusedError):
+    if isinstance(error, errors.StructureRefusedError) and error.places:
         told["structures"] = [{"id": each.id, "name": each.name, "sector": each.sector} for each in error.places]
     return told

@@ -51,6 +51,10 @@ class StructureRefusedError(SigningError):
         super().__init__(message)
         self.places = tuple(places)
 
+    def without_places(self) -> StructureRefusedError:
+        """The same for somebody who may not know where the holder works."""
+        return StructureRefusedError(str(self), ())
+
 
 class WorkshopError(SigningError):
     """The process that writes signatures ended, or took too long."""

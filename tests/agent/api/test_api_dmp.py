@@ -102,6 +102,16 @@ async def test_a_structure_that_is_not_on_the_card_is_refused(granted: RunningAg
     assert len(person.asked) == 1  # once the card has told, nobody is asked for nothing
 
 
+async def test_who_may_not_read_the_identity_is_told_of_no_structure(agent: RunningAgent, person: Person) -> None:
+    assert (await agent.page("POST", "/v1/grants", {"abilities": ["sign"]})).status == 201
+    for _ in range(2):  # the second time the card has told already: whether somebody is asked must not tell it
+        answer = await vihf(agent, structure={"id": "1750000001"})
+        assert (answer.status, answer.code) == (422, "structure-refused")
+        assert "structures" not in answer.body
+        assert PRACTICE not in str(answer.body)
+    assert sum(isinstance(question, PinRequest) for question in person.asked) == 2
+
+
 async def test_of_two_structures_one_must_be_meant(granted: RunningAgent, tmp_path: Path) -> None:
     answer = await vihf(granted, structure=None)
     assert (answer.status, answer.code) == (422, "structure-refused")
