@@ -12,7 +12,6 @@ from io import BytesIO
 from typing import Final
 
 from asn1crypto import cms, crl, ocsp, x509
-from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.general import SigningError as PyHankoSigningError
 from pyhanko.sign.signers import PdfTimeStamper
 from pyhanko.sign.validation.dss import DocumentSecurityStore
@@ -20,7 +19,7 @@ from pyhanko.sign.validation.dss import DocumentSecurityStore
 from agent.signing.errors import TimeStampError
 from agent.signing.evidence import EvidenceSet, gather_evidence
 from agent.signing.mechanisms import HASH
-from agent.signing.pdf.files import LIMITS
+from agent.signing.pdf.files import LIMITS, QuietWriter
 from agent.signing.pdf.layout import HEX, LaidOut
 from agent.signing.preparation import Outside, Signer
 from agent.signing.signeddata import find_attribute
@@ -62,7 +61,7 @@ class Levels:
         return laid_out.file.getvalue()
 
     def _archive(self, file: BytesIO, evidence: EvidenceSet, room: int) -> None:
-        writer = IncrementalPdfFileWriter(file, decode_limits=LIMITS)
+        writer = QuietWriter(file, decode_limits=LIMITS)
         _put_evidence(writer, evidence)
         if self._level is Level.LTA:
             assert self.stamper is not None
@@ -81,7 +80,7 @@ def _enough_room(room: int) -> Iterator[None]:
         raise TimeStampError(f"the time-stamp is larger than the {room} bytes that are left for it") from error
 
 
-def _put_evidence(writer: IncrementalPdfFileWriter, evidence: EvidenceSet) -> None:
+def _put_evidence(writer: QuietWriter, evidence: EvidenceSet) -> None:
     """Into the store of the file, beside what it holds; without /VRI, which is optional (§5.4.2.3) and needs SHA-1."""
     DocumentSecurityStore.supply_dss_in_writer(
         writer,

@@ -39,7 +39,17 @@ def refusing(name: str) -> Iterator[None]:
         raise DocumentRefusedError(f"it cannot be read as a PDF ({type(error).__name__})", name) from error
 
 
-def open_file(document: Document) -> IncrementalPdfFileWriter:
+class QuietWriter(IncrementalPdfFileWriter):
+    """Writes what it is told behind a file, and nothing about itself.
+
+    pyHanko 0.38 sets dates and producer otherwise, and writes all XMP anew: a PDF/A may lose what says that it is one.
+    """
+
+    def _update_meta(self) -> None:
+        """Leave /Info and /Metadata as they are."""
+
+
+def open_file(document: Document) -> QuietWriter:
     """Open for an incremental update, within `refusing`. Raises DocumentRefusedError, PdfError and others."""
     reader = read_file(document.read())
     for defect, has_it in (
@@ -51,7 +61,7 @@ def open_file(document: Document) -> IncrementalPdfFileWriter:
             raise DocumentRefusedError(defect)
     if entry(reader.root, "/DSS") is not None:
         DocumentSecurityStore.read_dss(reader)  # a damaged one would be found when the code was typed already
-    return IncrementalPdfFileWriter.from_reader(reader)
+    return QuietWriter(reader.stream, prev=reader)
 
 
 def read_file(content: bytes) -> PdfFileReader:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pyhanko.sign.ades.report import AdESPassed
 from support.certomancer import Pki
-from support.pdf import ORDONNANCE, pdfsig, qpdf
+from support.pdf import ORDONNANCE, pages, pdfsig, qpdf, stream, write_pdf
 from support.pdf_validator import validate
 from support.signing_keys import SigningKey
 
@@ -58,6 +59,18 @@ def test_what_a_level_adds(published_key: SigningKey, outside: Outside) -> None:
     assert b"/SubFilter /ETSI.RFC3161" in kinds[Level.LTA]
     assert b"/SubFilter /ETSI.RFC3161" not in kinds[Level.LT]
     assert kinds[Level.LTA].count(b"%%EOF") == kinds[Level.LT].count(b"%%EOF")  # store and time-stamp are one update
+
+
+def test_what_a_file_says_of_itself_stays(published_key: SigningKey, outside: Outside, tmp_path: Path) -> None:
+    """Title, dates and XMP: a PDF/A is one by what stands there, well-formed or not."""
+    objects = pages() | {1: b"<< /Type /Catalog /Pages 2 0 R /Metadata 30 0 R >>", 31: b"<< /Title (Ordonnance) >>"}
+    objects[30] = stream(b"<x:xmpmeta><pdfaid:part>1</pdfaid:part>", b"/Type /Metadata /Subtype /XML")
+    content = write_pdf(objects, b"/Root 1 0 R /Info 31 0 R")
+    signed = sign(published_key, content, Level.LTA, outside)
+    assert re.findall(rb"\n(3[01]) 0 obj", signed) == [b"30", b"31"]
+    assert b"/ModDate" not in signed
+    assert b"/Producer" not in signed
+    qpdf(tmp_path, signed)
 
 
 def test_signatures_of_several_levels_stand_in_one_file(
