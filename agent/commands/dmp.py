@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import sys
 from argparse import Namespace
@@ -16,8 +17,11 @@ from agent.commands.signing_form import WrongCallError
 from agent.people.translations import translator
 from agent.sending import Json, given, to_base64
 from agent.settings import load_settings
+from agent.signing.dmp.words import Hash
 
 SUBMISSION, VIHF, INSI = "/v1/dmp/submission-signature", "/v1/assertions/vihf", "/v1/assertions/insi"
+MAX_SENT = 2 * 1024 * 1024
+"""In bytes. A call takes 16 MB with all its documents; a larger image is hashed here."""
 XML, BINARY = "text/xml", "application/octet-stream"
 
 
@@ -89,16 +93,29 @@ def _print(content: bytes) -> None:
 
 
 def _read_submission(arguments: Namespace) -> Json:
-    return {"submissionSetId": arguments.set, "documents": [_read_document(each) for each in arguments.documents]}
+    hash_name = arguments.hash or Hash.SHA1
+    named = [_read_name(each) for each in arguments.documents]
+    return {
+        "submissionSetId": arguments.set,
+        "documents": [_read_document(oid, path, hash_name) for oid, path in named],
+    }
 
 
-def _read_document(text: str) -> Json:
+def _read_name(text: str) -> tuple[str, Path]:
     _ = translator()
     oid, separator, name = text.partition("=")
     if not separator:
         raise WrongCallError(_("A document is given as OID=FILE, unlike {text}").format(text=text))
-    path = Path(name)
+    return oid, Path(name)
+
+
+def _read_document(oid: str, path: Path, hash_name: str) -> Json:
+    """A document whole; an image that is too large to be sent by its hash."""
     kind = XML if path.suffix.lower() == ".xml" else BINARY
+    if kind == BINARY and path.stat().st_size > MAX_SENT:
+        with path.open("rb") as file:
+            digest = to_base64(hashlib.file_digest(file, hash_name).digest())
+        return {"id": oid, "name": path.name, "mediaType": kind, "digest": digest, "digestAlgorithm": str(hash_name)}
     return {"id": oid, "name": path.name, "mediaType": kind, "content": to_base64(path.read_bytes())}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from support.processes import agent_program
 from support.xmlsec_profiles import accepts
 
 from agent.client import Client
+from agent.commands.dmp import MAX_SENT
 from agent.commands.parser import make_parser
 
 
@@ -44,6 +47,10 @@ def test_a_submission_set(folder: Path, chain: Path, capsys: pytest.CaptureFixtu
     assert signed.count(b"<Transform ") == 1
     assert dmp(folder, "sign", *words, "-o", chain / "signature.xml") == 2
     assert (chain / "signature.xml").read_bytes() == signed
+    (chain / "large.dcm").write_bytes(bytes(MAX_SENT + 1))
+    assert dmp(folder, "sign", "1.2.3", f"1.2.5={chain / 'large.dcm'}", "-o", chain / "large.xml") == 0
+    digest = base64.b64encode(hashlib.sha1(bytes(MAX_SENT + 1), usedforsecurity=False).digest())
+    assert digest in (chain / "large.xml").read_bytes()
     assert dmp(folder, "sign", "1.2.3", "1.2.4") == 2
     assert dmp(folder, "sign", "1.2.3", "1.2.4=absent.xml") == 2
     assert dmp(folder, "sign", "1.2.x", *words[1:]) == 2
