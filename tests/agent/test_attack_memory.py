@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +70,22 @@ def test_attack_a_used_code_is_nowhere_in_the_agent(desk: Workstation, code: str
         assert read_answer(line)[0] == 200
     wait_until(lambda: not desk.children, "the end of the dialogs that had the code")
     assert search_memory(desk.daemon_pid, needles(code)) == []
+
+
+@only_root
+def test_attack_a_code_is_in_neither_process_that_has_signed_documents(desk: Workstation, code: str) -> None:
+    """The worker, which reads documents of anybody, is never told it; it rests when the dialog has ended."""
+    documents = [{"name": "a.xml", "content": "PGEvPg=="}, {"name": "b.xml", "content": "PGIvPg=="}]
+    with desk.page("POST /v1/signatures", {"format": "xades", "documents": documents}, ORIGIN) as line:
+        type_code(desk, code)
+        assert read_answer(line)[0] == 200
+    wait_until(lambda: len(desk.children) == 1, "the end of the dialog that had the code")
+    (worker,) = desk.children
+    assert b"_signing" in Path(f"/proc/{worker}/cmdline").read_bytes()
+    for pid in (desk.daemon_pid, worker):
+        assert search_memory(pid, needles(code)) == []
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: not desk.children, "the end of the worker")
 
 
 @only_root
