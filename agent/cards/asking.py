@@ -157,6 +157,7 @@ def _pin_request(request: UseRequest, question: CodeQuestion) -> PinRequest:
         for_login=question.key is not None and is_for_login(question.key),
         unseen=request.unseen,
         assertion=request.assertion,
+        statement=request.statement,
     )
 
 

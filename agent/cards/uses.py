@@ -23,6 +23,7 @@ from agent.people.prompt import (
     PinKind,
     PromptRefusedError,
     PromptTimeoutError,
+    StatementSummary,
 )
 from drivers.base import DataEntry, DataObject, DataReader, Deadline, Digest, KeyInfo, KeyRole, PinStatus, Wanted
 from drivers.errors import (
@@ -66,7 +67,7 @@ class UseRequest:
     `card`: the very card, as long as it is there. `key`: the label to show of what is used by PKCS#11. `sample`: a
     digest like those to be signed: a key that cannot sign it is refused before a code is asked. `admits` raises for a
     card that will not do, likewise. `unseen`: of how many subjects the caller made the hash. `assertion`: what is said
-    of whom.
+    of whom; `statement`: what is signed besides the documents.
     """
 
     asker: Asker
@@ -83,6 +84,7 @@ class UseRequest:
     unseen: int = 0
     admits: Callable[[Card], None] | None = None
     assertion: AssertionSummary | None = None
+    statement: StatementSummary | None = None
 
     @property
     def caller(self) -> Caller:

@@ -8,7 +8,16 @@ from gettext import NullTranslations
 from agent.people.assertion_words import write_assertion
 from agent.people.page import Fact, Section
 from agent.people.plain_text import display_asker, display_origin, plain_text
-from agent.people.prompt import ABILITIES, Action, Asker, CardSummary, CertificateSummary, ConfirmRequest, PinRequest
+from agent.people.prompt import (
+    ABILITIES,
+    Action,
+    Asker,
+    CardSummary,
+    CertificateSummary,
+    ConfirmRequest,
+    PinRequest,
+    StatementSummary,
+)
 from agent.people.translations import write_date
 from agent.people.wire import MAX_SUBJECTS, SUBJECT_LIMIT
 
@@ -37,11 +46,25 @@ def write_purpose(request: PinRequest, words: NullTranslations) -> Section:
     facts += _write_seeing(request, words)
     if request.format is not None:
         facts.append(Fact(words.gettext("Format"), plain_text(request.format, limit=60)))
+    facts += _write_statement(request.statement, words)
     return (*facts, *_write_certificate_of(request, words))
 
 
 def _write_certificate_of(request: PinRequest, words: NullTranslations) -> Section:
     return () if request.certificate is None else _write_certificate(request.certificate, words)
+
+
+def _write_statement(statement: StatementSummary | None, words: NullTranslations) -> Section:
+    """Say what else is signed in the person's name."""
+    if statement is None:
+        return ()
+    said = {
+        words.gettext("Signing as"): statement.role,
+        words.gettext("Signature policy"): statement.policy,
+        words.gettext("Reason given"): statement.reason,
+        words.gettext("Place"): statement.place,
+    }
+    return tuple(Fact(label, plain_text(text, limit=255)) for label, text in said.items() if text is not None)
 
 
 def _write_seeing(request: PinRequest, words: NullTranslations) -> Section:

@@ -144,6 +144,16 @@ class AssertionSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementSummary:
+    """What a signature says besides, in the caller's words: in which capacity, by which policy, why, where."""
+
+    role: str | None = None
+    policy: str | None = None
+    reason: str | None = None
+    place: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PinRequest:
     """Everything that a person needs to know before typing a code. The lengths are those of the PIN.
 
@@ -155,7 +165,7 @@ class PinRequest:
     passphrases, of any characters. `no_code`: the key needs none, and the person is asked for a yes to this one use.
     `key`: the label of the key or object that a program uses by PKCS#11; `for_login`: that key proves who one is to
     sites and services (TLS). `unseen`: of how many documents of a batch nothing but a hash was seen here. `assertion`:
-    what is said of whom, where that is what the key signs.
+    what is said of whom, where that is what the key signs. `statement`: what signatures of documents say besides.
     """
 
     kind: PinKind
@@ -180,6 +190,7 @@ class PinRequest:
     for_login: bool = False
     unseen: int = 0
     assertion: AssertionSummary | None = None
+    statement: StatementSummary | None = None
 
     def __post_init__(self) -> None:
         if self.tries_left is not None and self.tries_left < 1:

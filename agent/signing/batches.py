@@ -21,7 +21,7 @@ from agent.people.prompt import Action
 from agent.signing.batch import ACTIVE, Batch, BatchState, Progress
 from agent.signing.batch_errors import BatchNotFoundError, BatchRoomError, TooManyBatchesError
 from agent.signing.batchrun import BatchRun, make_sample
-from agent.signing.signing import SigningDesk
+from agent.signing.signing import SigningDesk, describe_statement
 
 ROOM: Final = 256 * 1024 * 1024
 """Bytes that all batches hold together, contents and signatures."""
@@ -224,6 +224,7 @@ def _describe(batch: Batch, caller: Caller, record: UseRecord) -> UseRequest:
         format=batch.label,
         card_number=batch.card_number,
         sample=make_sample(batch),
+        statement=describe_statement(batch.items[0].terms),
     )
 
 

@@ -6,13 +6,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from agent.access.callers import Caller
 from agent.cards.card import load_certificate
 from agent.cards.uses import CardUses, UnlockedKey, UseRequest
 from agent.certificates.chains import Chains
+from agent.people.prompt import StatementSummary
 from agent.signing.documents import Signature
 from agent.signing.messages import Made
-from agent.signing.preparation import Signer
+from agent.signing.preparation import SignatureTerms, Signer
 from agent.signing.words import Scheme
 from agent.signing.workshop import Job, Task, Workshop
 from drivers.base import HASH_LENGTHS, Digest, KeyRole, Padding
@@ -58,13 +61,14 @@ class SigningDesk:
                 whole = task if settle is None else await settle(key)
                 job = await stack.enter_async_context(self.workshop.job(use.caller))
                 made = await job.prepare(whole, self.describe(key, scheme))
+                still_granted()  # a document may have taken the worker its time
                 values = await key.sign_all([_digest(each, scheme) for each in made])
                 return _Signed(job, made, values, key.info.certificate_der)
 
             async with self.workshop.job(use.caller) as look:
                 await look.check(task)
             sample = Digest(task.hash_name, bytes(HASH_LENGTHS[task.hash_name]), PADDINGS[scheme])
-            use = replace(use, sample=sample)
+            use = replace(use, sample=sample, statement=describe_statement(task.terms))
             signed = await self.uses.sign(use, KeyRole.SIGNATURE, make)
             contents = await signed.job.complete(signed.values)  # the code is wiped by now
         return [
@@ -89,6 +93,14 @@ class SigningDesk:
             name=holder.display_name,
             profession=holder.profession.label if holder.profession else None,
         )
+
+
+def describe_statement(terms: msgspec.Struct) -> StatementSummary | None:
+    """What signatures with these terms say besides the documents, for the person to see."""
+    if not isinstance(terms, SignatureTerms):
+        return None
+    policy = None if terms.policy is None else terms.policy.identifier
+    return StatementSummary(terms.claimed_role, policy, terms.reason, terms.location)
 
 
 def _digest(made: Made, scheme: Scheme) -> Digest:
