@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from lxml import etree
 from support.signing_keys import SigningKey
 from support.xml_forge import ENVELOPED, EXCLUSIVE, SHA1, WHOLE, Forge, Ref, base64_text, exclusive
 
+from agent.certificates.chains import Authorities
 from agent.signing import xmldsig
 from agent.signing.documents import Document
 from agent.signing.preparation import Outside, SignatureTerms
 from agent.signing.verification.findings import Finding, Reason, UnreadableError
+from agent.signing.verification.judging import Court
+from agent.signing.verification.messages import Status, Trust
 from agent.signing.verification.xml import read_signatures
 from agent.signing.words import Format, Level, Packaging, Scheme
 
@@ -76,6 +80,18 @@ def test_no_altered_byte_is_ever_taken(key: SigningKey, packaging: Packaging) ->
         except UnreadableError:
             continue
         assert all(found.reason for found in findings), (place, signed[place - 20 : place + 20], altered[place])
+
+
+def test_no_altered_byte_of_the_signers_certificate_is_believed(key: SigningKey) -> None:
+    """Nothing in plain XML-DSig signs the certificate: it is the judge who does not find its issuer."""
+    signed = sign(key, Packaging.ENVELOPED)
+    root = key.chain_der[-1]
+    court = Court(Trust(Authorities((root,), key.chain_der[:-1], (root,))), datetime.now(UTC))
+    assert court.judge(read_one(signed)).status is Status.VALID
+    start = signed.index(b"<ds:X509Certificate>") + 20
+    for place in range(start, signed.index(b"</ds:X509Certificate>"), 97):
+        altered = signed[:place] + (b"B" if signed[place] != 66 else b"C") + signed[place + 1 :]
+        assert court.judge(read_one(altered)).status is not Status.VALID, place
 
 
 def _says_the_same(altered: bytes, signed: bytes) -> bool:
