@@ -13,6 +13,7 @@ from agent.people import prompt
 from agent.services.directory import errors as directory
 from agent.signing.batch_errors import BatchError
 from agent.signing.errors import SigningError
+from agent.signing.verification.verifier import VerifierBusyError
 from drivers import errors as drivers
 
 TYPE_PREFIX = "urn:cps-agent:problem:"
@@ -413,6 +414,11 @@ TABLE: dict[type[BaseException], Problem] = {
         405, "bad-request", "call", "Method not allowed",
         "The route exists with other methods; nothing changes state on GET.",
         "Cette route existe avec d'autres méthodes ; GET ne modifie rien.",
+    ),
+    VerifierBusyError: _row(
+        429, "too-many-requests", "call", "Too many verifications",
+        "Other signatures are being verified. Wait for their answers, then try again.",
+        "D'autres signatures sont en cours de vérification. Attendez leurs réponses, puis réessayez.",
     ),
     prompt.DeskBusyError: _row(
         429, "too-many-requests", "call", "Too many questions",

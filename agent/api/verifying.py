@@ -20,7 +20,7 @@ from agent.signing.verification.verifier import Question
 async def verify(request: web.Request) -> web.Response:
     """POST /v1/verifications: verify the signatures of documents, offline where it can be done."""
     page = await _require_any_grant(request)
-    with ExitStack() as stack:
+    with services(request).verifier.admit(), ExitStack() as stack:
         body, questions = await _read(request, stack)
         call(request).record.subject = ", ".join(question.name for question in questions)[:255]
         anchors = read_anchors(body.anchors)

@@ -7,8 +7,8 @@ import contextlib
 import os
 import subprocess
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -21,7 +21,13 @@ from agent.signing.verification.messages import DocumentJudged, DocumentReason, 
 NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
 MOST: Final = 2
 ANSWER_S: Final = 90.0
+MOST_ADMITTED: Final = 8
+"""Requests whose documents are held at one time, those that are read or wait among them."""
 PIECE: Final = 256 * 1024
+
+
+class VerifierBusyError(Exception):
+    """So many signatures are being verified that no more documents are taken in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,18 @@ class Verifier:
         self._command = tuple(command or child_command("_verification"))
         self._places = asyncio.Semaphore(MOST)
         self.timeout_s = ANSWER_S
+        self._admitted = 0
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """Take in a request, before its documents are read. Raises VerifierBusyError."""
+        if self._admitted >= MOST_ADMITTED:
+            raise VerifierBusyError
+        self._admitted += 1
+        try:
+            yield
+        finally:
+            self._admitted -= 1
 
     async def verify(
         self, questions: Sequence[Question], anchors_der: Sequence[bytes] = (), *, may_ask: bool = True

@@ -10,6 +10,8 @@ from typing import Any, Final
 from lxml import etree
 
 from agent.signing.errors import DocumentRefusedError
+from agent.signing.signeddata import SignatureFaultError
+from agent.signing.verification.carried import require_undamaged
 from agent.signing.verification.findings import Evidence, Finding, Reason, UnreadableError
 from agent.signing.verification.xml.algorithms import RSA_SHA1, SHA1, require_method
 from agent.signing.verification.xml.coverage import find_covered
@@ -67,6 +69,8 @@ def _faults() -> Iterator[None]:
         yield
     except DocumentRefusedError as error:
         raise XmlFaultError(Reason.MALFORMED, str(error)) from error
+    except SignatureFaultError as error:
+        raise XmlFaultError(error.reason, f"what it carries: {error}") from error
 
 
 @dataclass
@@ -103,6 +107,7 @@ class _Check:
         self.names = tuple(dict.fromkeys(listed or covered))
         if qualifying is not None:
             self.properties = read_properties(qualifying, signature, self.signer_der, self.source)
+        require_undamaged(self.evidence, [self.signer_der], self.properties.stamps if self.properties else ())
         if absent is not None:
             raise absent
         self.hint = "; ".join(self._notes(signature))
@@ -141,20 +146,22 @@ class _Check:
             "names": self.names,
             "hint": self.hint,
             "profile": self.profile and str(self.profile),
+            "evidence": self.evidence,
         }
         if self.properties is not None:
-            evidence = self.properties.evidence
             told |= {
                 "level": self.properties.level,
                 "claimed_at": self.properties.claimed_at,
                 "stamps": self.properties.stamps,
-                "evidence": replace(evidence, certificates_der=(*self._others(), *evidence.certificates_der)),
             }
-        elif self.signature is not None:
-            told["evidence"] = Evidence(certificates_der=tuple(self._others()))
         return told
 
-    def _others(self) -> Iterator[bytes]:
-        """Certificates besides the signer's."""
-        if self.signature is not None:
-            yield from (der for der in self.signature.certificates_der if der != self.signer_der)
+    @property
+    def evidence(self) -> Evidence:
+        """What the properties have, with the certificates besides the signer's."""
+        carried = () if self.signature is None else self.signature.certificates_der
+        others = tuple(der for der in carried if der != self.signer_der)
+        if self.properties is None:
+            return Evidence(certificates_der=others)
+        brought = self.properties.evidence
+        return replace(brought, certificates_der=(*others, *brought.certificates_der))

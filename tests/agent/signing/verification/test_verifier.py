@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from io import BytesIO
 
 import pytest
 
+from agent.api.problems import find_problem
 from agent.certificates.chains import Chains
 from agent.signing.preparation import Outside
 from agent.signing.verification.messages import DocumentReason
-from agent.signing.verification.verifier import Held, Question, Verifier
+from agent.signing.verification.verifier import MOST_ADMITTED, Held, Question, Verifier, VerifierBusyError
 
 STOPPED = {
     "ends at once": "",
@@ -65,3 +67,16 @@ sys.stdout.buffer.write(b"".join(write_message(verify(request, blobs, datetime.n
 async def test_the_child_itself_answers() -> None:
     (judged,) = await verifier().verify([question()])
     assert judged.reason is DocumentReason.NO_SIGNATURE
+
+
+def test_documents_are_taken_in_a_few_at_a_time() -> None:
+    """Sixty requests at once would otherwise have the agent hold sixty times 16 MB."""
+    busy = verifier()
+    with ExitStack() as stack:
+        for _ in range(MOST_ADMITTED):
+            stack.enter_context(busy.admit())
+        with pytest.raises(VerifierBusyError) as refused, busy.admit():
+            pass
+        assert find_problem(refused.value).code == "too-many-requests"
+    with busy.admit():
+        pass
