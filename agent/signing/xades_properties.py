@@ -37,9 +37,10 @@ def add_signed_properties(
 
     Raises TermsRefusedError.
     """
-    holder = add(signature, tag("Object"))
+    signature.set("Id", new_id())
+    target = {"Target": f"#{signature.get('Id')}"}
     qualifying = etree.SubElement(
-        holder, xades("QualifyingProperties"), {"Target": f"#{signature.get('Id')}"}, nsmap={"xades": XADES, "ds": DS}
+        add(signature, tag("Object")), xades("QualifyingProperties"), target, nsmap={"xades": XADES, "ds": DS}
     )
     signed = add(qualifying, xades("SignedProperties"), Id=new_id())
     _add_signature_properties(signed, terms, certificate_der)

@@ -41,12 +41,11 @@ def encode(content: bytes) -> str:
 class SignatureDraft:
     """A signature with key information and without value, to which references are added. `root`: the ds:Signature.
 
-    The key information is signed too: nothing in the finished signature can be exchanged unseen.
+    The key information is signed too, and nothing has an id that no reference names: no byte is left open.
     """
 
     def __init__(self, signer: Signer) -> None:
-        self.id = new_id()
-        self.root: Element = etree.Element(tag("Signature"), {"Id": self.id}, nsmap={"ds": DS})
+        self.root: Element = etree.Element(tag("Signature"), nsmap={"ds": DS})
         self.signed_info = add(self.root, tag("SignedInfo"))
         add(self.signed_info, tag("CanonicalizationMethod"), Algorithm=C14n.EXCLUSIVE.value)
         add(self.signed_info, tag("SignatureMethod"), Algorithm=METHODS[signer.scheme])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
+from random import Random
 
 import pytest
 from support.signing_keys import SigningKey
@@ -62,6 +63,19 @@ def test_several_people_sign_one_document(folder: Path, key: SigningKey) -> None
     assert [xmlsec_accepts(folder, signed, number=number) for number in (1, 2, 3)] == [True] * 3
     altered = signed.replace(b"Compte", b"Conte")
     assert [xmlsec_accepts(folder, altered, number=number) for number in (1, 2, 3)] == [False] * 3
+
+
+@pytest.mark.parametrize("packaging", list(Packaging))
+def test_another_program_accepts_no_other_byte(folder: Path, key: SigningKey, packaging: Packaging) -> None:
+    content = b'<a xmlns="urn:a"><b c="d">text</b></a>'
+    (folder / NAME).write_bytes(content)
+    signed = sign(key, Document.of(NAME, content), packaging)
+    assert xmlsec_accepts(folder, signed)
+    random = Random(7)
+    for place in random.sample(range(signed.index(b"<", 1), len(signed)), 25):
+        altered = bytearray(signed)
+        altered[place] ^= random.choice((1, 2, 4, 8))
+        assert not xmlsec_accepts(folder, bytes(altered)), place
 
 
 TRICKY = [
