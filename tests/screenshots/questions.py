@@ -49,8 +49,8 @@ SIGN = PinRequest(
 )  # fmt: skip
 BATCH_NAMES = tuple(f"Feuille de soins n° {n:04d} - patient {n * 7919 % 10000:04d}.pdf" for n in range(1, 1001))
 BATCH = replace(
-    SIGN, asker=PROGRAM, subjects=BATCH_NAMES, sizes=tuple(20_000 + n * 311 for n in range(1000)),
-    session_minutes=15, session_uses=20,
+    SIGN, asker=PROGRAM, action=Action.SIGN_BATCH, subjects=BATCH_NAMES,
+    sizes=tuple(20_000 + n * 311 for n in range(1000)), unseen=2,
 )  # fmt: skip
 CHANGE = PinRequest(PinKind.CHANGE, PROGRAM, Action.CHANGE_PIN, CARD, tries_left=3)
 UNBLOCK = PinRequest(PinKind.UNBLOCK, PROGRAM, Action.UNBLOCK_PIN, CARD)
