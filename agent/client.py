@@ -270,6 +270,10 @@ class Client:
         """POST /v1/batches/{id}/start; the agent asks for the code itself, and signs in the background."""
         return self.request("POST", f"/v1/batches/{batch_id}/start", {})
 
+    def stop_batch(self, batch_id: str) -> Json:
+        """POST /v1/batches/{id}/stop."""
+        return self.request("POST", f"/v1/batches/{batch_id}/stop", {})
+
     def batches(self) -> list[Json]:
         """GET /v1/batches: this program's own."""
         return list(self.request("GET", "/v1/batches")["batches"])

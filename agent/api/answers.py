@@ -301,6 +301,7 @@ ANSWERS: Final[dict[str, Schema]] = {
     "list-batches": _record({"batches": _list(_ref("Batch"))}),
     "read-batch": _ref("BatchInFull"),
     "start-batch": _ref("Batch"),
+    "stop-batch": _ref("Batch"),
     "read-batch-signature": _ref("Signature"),
     "sign": _record({"signatures": _list(_ref("Signature"))}),
     "sign-submission": _record({"signature": _ref("Signature")}),

@@ -72,6 +72,7 @@ ROUTES = (
     web.get("/v1/batches/{id}", batches.read_batch, name="read-batch"),
     web.delete("/v1/batches/{id}", batches.cancel_batch, name="cancel-batch"),
     web.post("/v1/batches/{id}/start", batches.start_batch, name="start-batch"),
+    web.post("/v1/batches/{id}/stop", batches.stop_batch, name="stop-batch"),
     web.put("/v1/batches/{id}/documents/{n}", batches.add_content, name=CONTENT_ROUTE),
     web.get("/v1/batches/{id}/documents/{n}", batches.read_signature, name="read-batch-signature"),
     web.get("/v1/events", streaming.stream_events, name="events"),

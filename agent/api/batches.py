@@ -12,7 +12,16 @@ from agent.api.batch_views import batch_in_brief, batch_view
 from agent.api.callers import name_caller, refuse_ungranted_page, require
 from agent.api.context import services
 from agent.api.problems import BodyTooLargeError, CallError, UnsupportedMediaError
-from agent.api.schemas import LARGE_BODY, UPLOAD_BODY, BatchBody, BatchDocumentBody, StartBody, TermsBody, read_body
+from agent.api.schemas import (
+    LARGE_BODY,
+    UPLOAD_BODY,
+    BatchBody,
+    BatchDocumentBody,
+    StartBody,
+    StopBody,
+    TermsBody,
+    read_body,
+)
 from agent.api.signing import name_format
 from agent.api.terms import read_terms
 from agent.api.views import signature_view
@@ -70,6 +79,13 @@ async def start_batch(request: web.Request) -> web.Response:
     await read_body(request, StartBody)
     batch = services(request).batches.start(owner, request.match_info["id"])
     return web.json_response(batch_in_brief(batch), status=202)
+
+
+async def stop_batch(request: web.Request) -> web.Response:
+    """POST /v1/batches/{id}/stop: pause it before the card's next transaction; what is signed stays."""
+    owner = await _require_owner(request)
+    await read_body(request, StopBody)
+    return web.json_response(batch_in_brief(await services(request).batches.stop(owner, request.match_info["id"])))
 
 
 async def read_signature(request: web.Request) -> web.Response:

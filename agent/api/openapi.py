@@ -24,6 +24,7 @@ from agent.api.schemas import (
     SignatureBody,
     SituationsBody,
     StartBody,
+    StopBody,
     VerificationBody,
 )
 
@@ -42,6 +43,7 @@ BODIES: dict[str, type[Body]] = {
     "verify": VerificationBody,
     "make-batch": BatchBody,
     "start-batch": StartBody,
+    "stop-batch": StopBody,
     "keep-certificate": ImportBody,
     "order-certificate": OrderBody,
     "deliver-certificate": DeliveryBody,

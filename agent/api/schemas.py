@@ -169,6 +169,10 @@ class StartBody(Body, frozen=True):
     """POST /v1/batches/{id}/start: nothing to say."""
 
 
+class StopBody(Body, frozen=True):
+    """POST /v1/batches/{id}/stop: nothing to say."""
+
+
 class ImportBody(Body, frozen=True):
     """POST /v1/software-certificates: a file by its content; its passphrase is asked of the person."""
 

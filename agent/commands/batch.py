@@ -26,6 +26,7 @@ FRUITLESS: Final = 3
 """So many runs that signed nothing end it, whatever is at fault."""
 CARD_GONE: Final = frozenset({"card-removed", "card-absent", "reader-removed", "reader-absent", "service-stopped"})
 AGAIN: Final = CARD_GONE | {"pin-wrong", "card-busy", "signing-failed"}
+RUNS: Final = frozenset({"asking", "running"})
 ENDS: Final = frozenset({"done", "paused"})
 
 
@@ -96,8 +97,17 @@ def _kept(client: Client, batch_id: str, files: BatchFiles) -> Iterator[None]:
         yield
     finally:
         client.close()  # Ctrl-C may have come between a request and its answer
+        _stop(client, batch_id)
         _take(client, batch_id, files)
         client.cancel_batch(batch_id)
+
+
+def _stop(client: Client, batch_id: str) -> None:
+    """Wait until it stands still: what runs hands nothing out."""
+    batch = client.stop_batch(batch_id)
+    while batch["state"] in RUNS:
+        time.sleep(LOOK_S)
+        batch = client.batch(batch_id)
 
 
 def _send_contents(client: Client, batch_id: str, files: BatchFiles, *, digests_only: bool) -> None:

@@ -87,9 +87,17 @@ class Item:
         self.document = replace(self.document, size=size, content=content)
 
     def finish(self, signature: Signature) -> None:
-        """Keep its signature and nothing else."""
+        """Keep its signature."""
         self.signature, self.failure = signature, None
-        self.document = replace(self.document, content=None)
+
+    def settle(self) -> None:
+        """Let go of the content of what is signed."""
+        if self.signature is not None:
+            self.document = replace(self.document, content=None)
+
+    def withdraw(self) -> None:
+        """Forget its signature: it can be signed again."""
+        self.signature = None
 
     def fail(self, failure: Exception) -> None:
         """It is not tried again."""
@@ -157,9 +165,9 @@ class Batch:
             raise BatchIncompleteError(f"{missing} contents are missing")
 
     def signature(self, place: int) -> Signature:
-        """The signature of a document. Raises BatchUnsignedError, or what the document failed with."""
+        """The signature of a document. Raises BatchUnsignedError, also while a run goes on, or what it failed with."""
         item = self.items[place]
-        if item.signature is not None:
+        if item.signature is not None and self.state not in ACTIVE:
             return item.signature
         if item.failed and item.failure is not None:
             raise item.failure

@@ -6,6 +6,7 @@ Nothing of a batch is on the disk: a restart of the agent forgets it, and whoeve
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,13 +14,14 @@ from typing import Final
 
 from agent.access.callers import Ability, Caller, CallerKind
 from agent.access.consents import asker_of
+from agent.access.errors import StoreError
 from agent.access.grants import Grants
 from agent.access.journal import OK, Journal, JournalEntry
 from agent.cards.events import Event, EventBus, EventType
 from agent.cards.uses import UseRecord, UseRequest
 from agent.people.prompt import Action
 from agent.signing.batch import ACTIVE, Batch, BatchState, Progress
-from agent.signing.batch_errors import BatchNotFoundError, BatchRoomError, TooManyBatchesError
+from agent.signing.batch_errors import BatchNotFoundError, BatchRoomError, BatchStoppedError, TooManyBatchesError
 from agent.signing.batchrun import BatchRun, make_sample
 from agent.signing.signing import SigningDesk, describe_statement
 
@@ -31,6 +33,8 @@ REST_S: Final = 3600.0
 TELL_S: Final = 0.25
 CANCELLED: Final = "cancelled"
 DIGESTS: Final = "sign-batch-digests"
+INTERNAL: Final = "internal-error"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,17 @@ class Batches:
         kept.batch.state = BatchState.CANCELLED
         self._tell(kept, at_once=True)
 
+    async def stop(self, owner: Caller, batch_id: str) -> Batch:
+        """Pause it: before its next transaction, or at once while the person is asked. Raises BatchNotFoundError."""
+        kept = self._find(owner, batch_id)
+        if kept.run is not None and kept.batch.state is BatchState.RUNNING:
+            kept.run.stop()
+        elif kept.batch.state is BatchState.ASKING:
+            await _end(kept)
+            kept.run, kept.batch.state, kept.batch.pause = None, BatchState.PAUSED, BatchStoppedError()
+            self._tell(kept, at_once=True)
+        return kept.batch
+
     def stop_running(self, caller: Caller | None = None) -> int:
         """Pause what signs: all of it, or what the caller may stop: a page its own, a program of this user all.
 
@@ -134,28 +149,40 @@ class Batches:
             await _end(each)
 
     async def _go(self, kept: _Kept, run: BatchRun, caller: Caller) -> None:
-        """One run, and its entry in the journal."""
-        batch, record, began = kept.batch, UseRecord(str(Action.SIGN_BATCH)), time.monotonic()
-        before = batch.progress.signed
-        outcome = CANCELLED
+        """One run and its entry in the journal: before that is written, no signature is handed out."""
+        batch, failure = kept.batch, None
+        entry = _Entry(batch, caller)
         try:
-            await self._sign(batch, run, caller, record)
-            outcome = OK
+            await self._sign(batch, run, caller, entry.record)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._around.journal.record(entry.write(CANCELLED)))
+            raise
         except Exception as error:  # noqa: BLE001 - the edge of a task: whatever stops a batch is told by its state
-            batch.state, batch.pause = BatchState.PAUSED, error
-            outcome = self._around.name_failure(error)
-        finally:
-            kept.run = None
-            record.subject = f"{batch.progress.signed - before}/{len(batch.items)}, {record.subject or batch.label}"
-            entry = _write_entry(caller, record, outcome, time.monotonic() - began)
-            await asyncio.shield(self._around.journal.record(entry))
-            self._tell(kept, at_once=True)
+            failure = error
+        failure = await self._note(entry, failure)
+        for item in batch.items:
+            item.settle()
+        kept.run = None
+        batch.state = BatchState.DONE if failure is None else BatchState.PAUSED
+        batch.pause = failure
+        self._tell(kept, at_once=True)
 
     async def _sign(self, batch: Batch, run: BatchRun, caller: Caller, record: UseRecord) -> None:
         await run.check()
-        use = _describe(batch, caller, record)
-        await run.sign(use)
-        batch.state = BatchState.DONE
+        await run.sign(_describe(batch, caller, record))
+
+    async def _note(self, entry: _Entry, failure: Exception | None) -> Exception | None:
+        """Write the entry; what cannot be noted has not happened. Gives why the batch stands still, if it does."""
+        outcome = OK if failure is None else self._around.name_failure(failure)
+        if outcome == INTERNAL:
+            log.error("a batch failed", exc_info=failure)
+        try:
+            await self._around.journal.record(entry.write(outcome))
+        except StoreError as error:
+            log.error("the journal cannot be written: %s", error)  # noqa: TRY400 - one line is what a reader needs
+            entry.withdraw()
+            return error
+        return failure
 
     def _find(self, owner: Caller, batch_id: str) -> _Kept:
         kept = self._kept.get(batch_id)
@@ -228,15 +255,34 @@ def _describe(batch: Batch, caller: Caller, record: UseRecord) -> UseRequest:
     )
 
 
-def _write_entry(caller: Caller, record: UseRecord, outcome: str, took_s: float) -> JournalEntry:
-    return JournalEntry(
-        action=record.action,
-        caller=caller.name,
-        outcome=outcome,
-        through=caller.through if caller.kind is CallerKind.PAGE else caller.name,
-        card_number=record.card_number,
-        subject=record.subject,
-        exchanges=record.exchanges or None,
-        duration_ms=round(took_s * 1000),
-        by_person=record.code_given,
-    )
+class _Entry:
+    """What the journal will say of a run, from its beginning on."""
+
+    def __init__(self, batch: Batch, caller: Caller) -> None:
+        self.record = UseRecord(str(Action.SIGN_BATCH))
+        self._batch = batch
+        self._caller = caller
+        self._began = time.monotonic()
+        self._before = {id(item) for item in batch.items if item.signature is not None}
+
+    def write(self, outcome: str) -> JournalEntry:
+        """The entry, with how many documents were signed, of how many."""
+        record, caller = self.record, self._caller
+        signed = self._batch.progress.signed - len(self._before)
+        return JournalEntry(
+            action=record.action,
+            caller=caller.name,
+            outcome=outcome,
+            through=caller.through if caller.kind is CallerKind.PAGE else caller.name,
+            card_number=record.card_number,
+            subject=f"{signed}/{len(self._batch.items)}, {record.subject or self._batch.label}",
+            exchanges=record.exchanges or None,
+            duration_ms=round((time.monotonic() - self._began) * 1000),
+            by_person=record.code_given,
+        )
+
+    def withdraw(self) -> None:
+        """Forget what this run has signed."""
+        for item in self._batch.items:
+            if item.signature is not None and id(item) not in self._before:
+                item.withdraw()

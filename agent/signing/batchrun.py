@@ -21,6 +21,7 @@ from agent.signing.errors import EvidenceError, SigningError, TimeStampError, Wo
 from agent.signing.messages import Made
 from agent.signing.preparation import Signer
 from agent.signing.signing import HASH, PADDINGS, SigningDesk
+from agent.signing.words import Level
 from agent.signing.workshop import Job, Task
 from drivers.base import Digest, KeyRole
 
@@ -101,6 +102,8 @@ class BatchRun:
 
     async def _sign_rounds(self, key: UnlockedKey) -> None:
         await self._prepare()
+        if self._prepared and self._prepared[0][0].terms.level is not Level.B:
+            await self._sign_first(key)
         while self._prepared and self._may_go_on():
             offered, self._prepared = list(self._prepared), deque()
             digests = [_digest(made, self._batch) for _, made in offered]
@@ -111,6 +114,13 @@ class BatchRun:
                 raise values
             self._signed = [(*each, value) for each, value in zip(offered, values, strict=False)]
             self._prepared.extendleft(reversed(offered[len(values) :]))  # first in the next round, as in the worker
+
+    async def _sign_first(self, key: UnlockedKey) -> None:
+        """Where somebody else is asked afterwards: one alone, so that no more than that is lost if nobody answers."""
+        item, made = self._prepared.popleft()
+        (value,) = await key.sign_some([_digest(made, self._batch)])
+        self._signed = [(item, made, value)]
+        await self._complete()
 
     def _may_go_on(self) -> bool:
         """Whether another transaction may begin."""

@@ -177,6 +177,7 @@ def _action_words(action: str, words: NullTranslations) -> str:
         "read-batch": words.gettext("look at a batch"),
         "cancel-batch": words.gettext("cancel a batch"),
         "start-batch": words.gettext("start a batch"),
+        "stop-batch": words.gettext("stop a batch"),
         "add-to-batch": words.gettext("add a document to a batch"),
         "read-batch-signature": words.gettext("take a signature of a batch"),
         "sign-submission": words.gettext("sign documents for the DMP"),

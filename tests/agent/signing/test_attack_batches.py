@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Any
 import aiohttp
 import pytest
 from batch_calls import FOUR, Interruption, encode, make, manifest, put, run, signature, start
-from support.agent import PAGE, DeskPresence, Person, RunningAgent
+from support.agent import PAGE, DeskPresence, Person, RunningAgent, running_agent
 from support.jose import run_verifier
 from support.openssl import verify_cms, write_chain
 
+from agent.access.errors import StoreError
+from agent.access.journal import Journal, JournalEntry
 from agent.people.prompt import PinRequest
 from agent.signing import batches
 from drivers.virtual.link import VirtualReaders
@@ -57,6 +60,7 @@ async def test_what_stops_a_running_batch(batching: RunningAgent, slowly: Traced
     stops: list[tuple[str, Callable[[], Any]]] = [
         ("batch-stopped", presence.leave),
         ("batch-stopped", lambda: batching.page("POST", "/v1/pin/lock", {})),
+        ("batch-stopped", lambda: batching.page("POST", f"{path}/stop", {})),
         ("signing-failed", kill_workers),
     ]
     signed = 0
@@ -100,7 +104,8 @@ async def wait_for_journal(agent: RunningAgent, outcome: str) -> dict[str, Any]:
 async def test_attack_the_id_is_worth_nothing_to_another_caller(batching: RunningAgent, person: Person) -> None:
     path = await make(batching, FOUR)
     calls = [
-        ("GET", "", None), ("GET", "/documents/0", None), ("POST", "/start", {}), ("DELETE", "", None),
+        ("GET", "", None), ("GET", "/documents/0", None), ("POST", "/start", {}), ("POST", "/stop", {}),
+        ("DELETE", "", None),
     ]  # fmt: skip
     for method, end, body in calls:
         assert (await batching.page(method, path + end, body, origin=OTHER)).code == "grant-required"
@@ -218,6 +223,7 @@ async def test_attack_calls_while_a_batch_runs(batching: RunningAgent, person: P
         await running.wait()
         assert (await put(batching, f"{path}/documents/0", b"0")).code == "batch-state"
         assert (await start(batching, other)).code == "too-many-requests"
+        assert (await batching.page("GET", f"{path}/documents/0")).code == "batch-unsigned"  # the journal comes first
         assert (await batching.page("DELETE", path)).status == 204
         assert (await wait_for_journal(batching, "cancelled"))["subject"].startswith(("1/20", "2/20", "3/20", "4/20"))
         assert (await batching.page("GET", path)).code == "not-found"
@@ -243,3 +249,51 @@ async def test_a_thousand_documents(batching: RunningAgent, person: Person) -> N
     assert isinstance(asked, PinRequest)
     assert len(asked.subjects) == COUNT
     assert (await batching.page("GET", "/v1/batches")).body["batches"][0]["left"] == 0
+
+
+async def test_an_authority_that_is_out_of_reach_costs_one_signature(
+    folder: Path, person: Person, readers: VirtualReaders, card: TracedCard
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+        async with running_agent(folder, person, readers, timestamp_url=url) as agent:
+            await agent.page("POST", "/v1/grants", {"abilities": ["batch"]})
+            path, counted = await make(agent, TWENTY, level="T"), Interruption(card)
+            body = await run(agent, path)
+    assert (body["state"], body["problem"]["code"]) == ("paused", "timestamp-failed")
+    assert (body["signed"], body["failed"], body["left"]) == (0, 0, 20)
+    assert body["documents"][0]["problem"]["code"] == "timestamp-failed"
+    assert counted.signatures == 1
+
+
+async def test_attack_what_the_journal_cannot_keep_is_not_handed_out(
+    batching: RunningAgent, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await make(batching, FOUR)
+    with monkeypatch.context() as full:
+        full.setattr(Journal, "record", refuse)
+        body = await run(batching, path)
+    assert (body["state"], body["problem"]["code"], body["signed"]) == ("paused", "storage-failed", 0)
+    assert (await batching.page("GET", f"{path}/documents/0")).code == "batch-unsigned"
+    assert (await run(batching, path))["signed"] == 4
+
+
+async def refuse(_journal: Journal, _entry: JournalEntry) -> None:
+    raise StoreError
+
+
+async def test_a_question_is_taken_back_by_stop(batching: RunningAgent, person: Person) -> None:
+    path, asked = await make(batching, FOUR), asyncio.Event()
+
+    async def wait() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    person.on_ask = wait
+    await start(batching, path)
+    await asked.wait()
+    answer = await batching.page("POST", f"{path}/stop", {})
+    assert (answer.status, answer.body["state"], answer.body["problem"]["code"]) == (200, "paused", "batch-stopped")
+    person.on_ask = None
+    assert (await run(batching, path))["signed"] == 4
