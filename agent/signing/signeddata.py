@@ -25,7 +25,7 @@ SIGNATURE_STAMP: Final = "signature_time_stamp_token"
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS, MAX_EXPONENT_BITS = 8192, 64
 VERSIONS: Final = frozenset({"v1", "v3", "v4", "v5"})
-MAX_SIGNERS: Final = 64
+MAX_SIGNERS: Final = 16
 MAX_CERTIFICATES: Final = 256
 CURVES: Final = frozenset(
     {"secp256r1", "secp384r1", "secp521r1", "brainpoolp256r1", "brainpoolp384r1", "brainpoolp512r1"}

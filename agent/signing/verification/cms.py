@@ -93,12 +93,13 @@ class _Signed:
     def _describe(self, signer: cms.SignerInfo, certificate: x509.Certificate) -> Finding:
         """Who signed and when, as the signer says, and what it brings; nothing of it is checked yet."""
         claimed = find_attribute(signer["signed_attrs"], "signing_time")
+        moment = None if claimed is None else claimed.native
         is_cades = bool(matches_reference(signer, certificate))
         return Finding(
             Format.CADES if is_cades else Format.CMS,
-            Level.B if is_cades and claimed is not None else None,
+            Level.B if is_cades and moment is not None else None,
             certificate_der=read_as_it_stands(certificate),
-            claimed_at=None if claimed is None else claimed.native,
+            claimed_at=moment if moment is not None and moment.tzinfo is not None else None,
             evidence=read_evidence(self.data),
         )
 

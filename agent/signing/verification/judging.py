@@ -20,6 +20,8 @@ from agent.signing.words import Level
 from drivers.card.certificate import Certificate, parse_certificate
 from drivers.errors import CardUnknownError
 
+MAX_CARRIED: Final = 64
+"""Certificates of one signature that are held against those that are known."""
 OPEN: Final = frozenset(
     {
         Reason.CERTIFICATE_ABSENT,
@@ -58,6 +60,8 @@ class Court:
             certificate = parse_certificate(finding.certificate_der)
         except CardUnknownError as error:
             return _decide(finding, Reason.MALFORMED, hint=f"the signer's certificate: {error}")
+        if any(map(self._paths.refutes, _list_carried(finding))):
+            return _decide(finding, Reason.ALTERED, hint="a certificate in it is not what its issuer signed")
         proof = prove(finding.stamps, finding.evidence, self._paths, self._revocations)
         return self._judge_signer(_Case(finding, certificate, proof))
 
@@ -88,6 +92,13 @@ class Court:
             if above.status is not RevocationStatus.GOOD and is_fault:
                 verdict = above
         return verdict
+
+
+def _list_carried(finding: Finding) -> list[bytes]:
+    """The certificates that came with a signature, each once."""
+    stamping = (der for stamp in finding.stamps for der in (stamp.certificate_der, *stamp.certificates_der))
+    own = () if finding.certificate_der is None else (finding.certificate_der,)
+    return list(dict.fromkeys((*own, *finding.evidence.certificates_der, *stamping)))[:MAX_CARRIED]
 
 
 def _list_faults(case: _Case, verdict: Verdict) -> Iterator[tuple[Reason, str]]:

@@ -17,6 +17,7 @@ from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationChec
 from pyhanko_certvalidator.validate import async_validate_path
 
 from agent.certificates.chains import find_chain
+from agent.certificates.damage import is_damaged
 from agent.signing.synchronous import run
 from agent.signing.verification.messages import Trust
 from drivers.card.certificate import Certificate, parse_certificate
@@ -49,6 +50,10 @@ class Paths:
     def is_known(self, authority: Certificate) -> bool:
         """Whether it was given to this workstation, not brought by the signature."""
         return authority.der in self._known_der
+
+    def refutes(self, certificate_der: bytes) -> bool:
+        """Whether somebody who is known has not signed what says so: its bytes were altered."""
+        return is_damaged(certificate_der, self._known)
 
     def is_barren(self, chain: Chain) -> bool:
         """Whether nobody tells of revocations there: the test root of this data folder."""

@@ -162,3 +162,16 @@ def test_a_card_whose_name_is_not_sorted_is_judged_like_any(folder: Path, key: S
     court = Court(Trust(Authorities((root,), key.chain_der[:-1], (root,))), NOW)
     reasons = {court.judge(Finding(Format.CADES, certificate_der=der)).reason for der in made}
     assert reasons == {None, Reason.KEY_USAGE}
+
+
+@pytest.mark.parametrize("label", ["good", "issuing", "tsa"])
+def test_attack_a_certificate_that_came_along_and_was_altered(pki: Pki, tmp_path: Path, label: str) -> None:
+    """Whether it is needed or not: here all that is needed is known."""
+    changed = bytearray(pki.der(label))
+    changed[-9] ^= 1
+    altered, whole = bytes(changed), pki.der("issuing")
+    brought = Evidence((altered,)), (Stamp(NOW, pki.der("tsa"), (altered,)),), (Stamp(NOW, altered, (whole,)),)
+    for members in ({"evidence": brought[0]}, {"stamps": brought[1]}, {"stamps": brought[2]}):
+        judged = judge(pki, tmp_path, "good", **members)
+        assert (judged.status, judged.reason) == (Status.INVALID, Reason.ALTERED)
+    assert judge(pki, tmp_path, "good", evidence=Evidence((whole, pki.der("tsa")))).status is Status.VALID
