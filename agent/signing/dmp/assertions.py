@@ -33,13 +33,17 @@ XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 SUBJECT_NAME: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:X509SubjectName"
 METHOD: Final = C14n.EXCLUSIVE
 MEDIA_TYPE: Final = "application/samlassertion+xml"
-NAMESPACES: Final[Mapping[str | None, str]] = {"saml2": SAML, "xsi": XSI}
+BARE: Final[Mapping[str | None, str]] = {"saml2": SAML}
+TYPED: Final[Mapping[str | None, str]] = {**BARE, "xsi": XSI}
 
 
-def new_assertion(certificate_der: bytes, moment: str) -> Element:
-    """An assertion of the certificate's subject, with a new id."""
+def new_assertion(certificate_der: bytes, moment: str, namespaces: Mapping[str | None, str] = TYPED) -> Element:
+    """An assertion of the certificate's subject, with a new id.
+
+    Prefixes that nothing uses would be signed by nobody: an assertion that may have no typed value is BARE.
+    """
     assertion_id = f"_{uuid.uuid4()}"
-    root = new_root(f"{{{SAML}}}Assertion", NAMESPACES, ID=assertion_id, IssueInstant=moment, Version="2.0")
+    root = new_root(f"{{{SAML}}}Assertion", namespaces, ID=assertion_id, IssueInstant=moment, Version="2.0")
     subject = write_name(read_certificate(certificate_der).subject)
     add(root, f"{{{SAML}}}Issuer", subject, Format=SUBJECT_NAME)
     return root

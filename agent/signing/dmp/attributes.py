@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from agent.signing.dmp.assertions import SAML, XSI
@@ -12,6 +12,7 @@ from agent.signing.dmp.terms import Coded
 HL7: Final = "urn:hl7-org:v3"
 XS: Final = "http://www.w3.org/2001/XMLSchema"
 TYPE: Final = f"{{{XSI}}}type"
+TYPES: Final[Mapping[str | None, str]] = {"xs": XS, "xsi": XSI}
 
 
 class AttributeStatement:
@@ -19,12 +20,13 @@ class AttributeStatement:
 
     def __init__(self, assertion: Element) -> None:
         self._element = add(assertion, f"{{{SAML}}}AttributeStatement")
+        self._namespaces = {prefix: uri for prefix, uri in TYPES.items() if prefix not in assertion.nsmap}
 
     def add_text(self, name: str, value: str | None) -> None:
         """A string; nothing where there is none."""
         if value is not None:
             attribute = add(self._element, f"{{{SAML}}}Attribute", Name=name)
-            add_scoped(attribute, f"{{{SAML}}}AttributeValue", {"xs": XS}, value, **{TYPE: "xs:string"})
+            add_scoped(attribute, f"{{{SAML}}}AttributeValue", self._namespaces, value, **{TYPE: "xs:string"})
 
     def add_coded(self, name: str, tag: str, values: Iterable[Coded]) -> None:
         """One value for each code, within an element of HL7's of that name."""

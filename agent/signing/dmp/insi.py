@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from agent.signing.dmp.assertions import (
+    BARE,
     AssertionUnsigned,
     add_subject,
     new_assertion,
@@ -32,7 +33,7 @@ def prepare(
 ) -> Iterator[AssertionUnsigned]:
     """A single assertion; without attributes it has no statement of them, since that may not be empty."""
     check(documents, terms, outside)
-    assertion = new_assertion(signer.certificate_der, write_moment())
+    assertion = new_assertion(signer.certificate_der, write_moment(), BARE)
     add_subject(assertion, require(terms.name_id, "the holder's number"), NameQualifier=QUALIFIER)
     attributes = {
         "identifiantFacturation": terms.billing_id,
