@@ -14,6 +14,9 @@ PIECE: Final = 1024 * 1024
 MAX_UPLOAD: Final = 1000 * 1024 * 1024
 """Bytes of files in one call, a little less than the agent takes; of more it is sent the hashes."""
 
+MAX_DOCUMENTS: Final = 50
+"""Of one call; a batch takes more."""
+
 Json = dict[str, Any]
 
 

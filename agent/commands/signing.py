@@ -12,7 +12,7 @@ from agent.commands.exits import Exit
 from agent.commands.output import complain, report, say, say_json
 from agent.commands.signing_form import WrongCallError, find_packaging, guess_kind, name_result, read_form
 from agent.people.translations import translator
-from agent.sending import MAX_UPLOAD, FileChangedError, Sha256, SignOptions, ToSign
+from agent.sending import MAX_DOCUMENTS, MAX_UPLOAD, FileChangedError, Sha256, SignOptions, ToSign
 from agent.settings import load_settings
 from agent.signing.words import RULES, Format, Packaging
 
@@ -54,6 +54,9 @@ def plan_targets(arguments: Namespace, paths: Sequence[Path], *, apart: bool = F
     Raises WrongCallError for a place that is taken, or that two signatures would share.
     """
     _ = translator()
+    if len(paths) > MAX_DOCUMENTS:
+        words = _("sign takes {count} files at most; cps-agent batch takes up to 1,000")
+        raise WrongCallError(words.format(count=MAX_DOCUMENTS))
     signed = paths[:1] if RULES[Format(arguments.format)].joins and not apart else paths
     targets = _place(arguments, signed)
     kept = {path.resolve() for path in paths}

@@ -14,10 +14,11 @@ from support.openssl import openssl, verify_cms, write_chain
 from support.pdf import ORDONNANCE
 from support.processes import agent_program
 
+from agent.api import schemas
 from agent.client import Client
 from agent.commands.parser import make_parser
 from agent.commands.signing_form import name_result
-from agent.sending import MAX_UPLOAD
+from agent.sending import MAX_DOCUMENTS, MAX_UPLOAD
 
 TEXT = b"Ordonnance\r\n"
 
@@ -131,6 +132,12 @@ def test_several_files_into_a_folder(running: Client, tmp_path: Path, capsys: py
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "a.txt").write_text("another")
     assert sign(running, files[0], tmp_path / "c" / "a.txt", "--output", out, "--force") == 2
+
+
+def test_more_files_are_a_batch(running: Client, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert MAX_DOCUMENTS == schemas.MAX_DOCUMENTS
+    assert sign(running, *[document] * (MAX_DOCUMENTS + 1)) == 2
+    assert "cps-agent batch" in capsys.readouterr().err
 
 
 def test_a_large_file_is_sent_as_it_is_read(running: Client, tmp_path: Path) -> None:
