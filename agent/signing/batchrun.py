@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from itertools import islice
 from typing import Final
 
 from agent.access.errors import AccessError
@@ -66,7 +67,9 @@ class BatchRun:
         left = self._batch.left()
         async with self._desk.workshop.job(self._batch.owner) as job:
             for items in _cut(left, CHECK):
-                for item, failure in zip(items, await job.check_apart(_task(items)), strict=True):
+                with _blaming(items):
+                    failures = await job.check_apart(_task(items))
+                for item, failure in zip(items, failures, strict=True):
                     if failure is not None:
                         item.fail(failure)
 
@@ -146,30 +149,22 @@ class BatchRun:
                     self._prepared.append((item, outcome))
 
     def _has_room(self) -> bool:
-        held = sum(len(item.document.content or b"") for item, _ in self._prepared)
+        held = sum(item.held for item, _ in self._prepared)
         return len(self._prepared) < AHEAD and held < AHEAD_BYTES
 
     async def _prepare_slice(self, items: Sequence[Item]) -> list[Made | SigningError]:
         job, signer = self._tools()
-        try:
+        with _blaming(items):
             outcomes = await job.prepare_apart(_task(items), signer, go_on=self._begun)
-        except WorkshopError as error:
-            _blame(items, error)
-            raise
         self._begun = True
         return outcomes
 
     def _next_slice(self) -> list[Item]:
-        """The next documents of like terms, few enough; one that was there when a worker ended goes alone."""
-        items = [self._pending.popleft()]
-        size = len(items[0].document.content or b"")
-        while self._pending and len(items) < SLICE and not items[0].crashes:
-            item = self._pending[0]
-            size += len(item.document.content or b"")
-            if item.crashes or item.terms != items[0].terms or size > SLICE_BYTES:
-                break
-            items.append(self._pending.popleft())
-        return items
+        """The next documents that fit into one order to the worker."""
+        first, *_ = _cut(list(islice(self._pending, SLICE)), SLICE)
+        for _ in first:
+            self._pending.popleft()
+        return first
 
     async def _complete(self) -> None:
         """Make signatures of the values that the card has given."""
@@ -177,11 +172,8 @@ class BatchRun:
         if not signed:
             return
         job, signer = self._tools()
-        try:
+        with _blaming([item for item, _, _ in signed]):
             contents = await job.complete_apart([value for _, _, value in signed])
-        except WorkshopError as error:
-            _blame([item for item, _, _ in signed], error)
-            raise
         for (item, made, _), content in zip(signed, contents, strict=True):
             if isinstance(content, bytes):
                 item.finish(Signature(item.document.name, content, signer.certificate_der, made.media_type))
@@ -213,22 +205,32 @@ def _task(items: Sequence[Item]) -> Task:
 
 
 def _cut(items: Sequence[Item], most: int) -> list[list[Item]]:
-    """Slices of like terms."""
+    """Slices of like terms, few enough; what was there when a worker ended goes alone."""
     slices: list[list[Item]] = []
     size = 0
     for item in items:
-        size += len(item.document.content or b"")
-        if slices and len(slices[-1]) < most and size <= SLICE_BYTES and item.terms == slices[-1][0].terms:
-            slices[-1].append(item)
+        size += item.held
+        last = slices[-1] if slices else []
+        if last and len(last) < most and size <= SLICE_BYTES and _go_together(last[0], item):
+            last.append(item)
         else:
             slices.append([item])
-            size = len(item.document.content or b"")
+            size = item.held
     return slices
 
 
-def _blame(items: Sequence[Item], error: WorkshopError) -> None:
-    """A worker ended over these: next time each goes alone, and what alone ends another one is not tried again."""
-    for item in items:
-        item.crashes += 1
-        if item.crashes >= CRASHES and len(items) == 1:
-            item.fail(error)
+def _go_together(first: Item, other: Item) -> bool:
+    return first.terms == other.terms and not first.crashes and not other.crashes
+
+
+@contextmanager
+def _blaming(items: Sequence[Item]) -> Iterator[None]:
+    """A worker that ends over these: next time each goes alone, and what alone ends another one is not tried again."""
+    try:
+        yield
+    except WorkshopError as error:
+        for item in items:
+            item.crashes += 1
+            if item.crashes >= CRASHES and len(items) == 1:
+                item.fail(error)
+        raise

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ from support.openssl import verify_cms, write_chain
 from agent.access.errors import StoreError
 from agent.access.journal import Journal, JournalEntry
 from agent.people.prompt import PinRequest
-from agent.signing import batches
+from agent.signing import batches, workshop
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.trace import TracedCard
 
@@ -248,6 +249,8 @@ async def test_a_thousand_documents(batching: RunningAgent, person: Person) -> N
     (asked,) = person.asked
     assert isinstance(asked, PinRequest)
     assert len(asked.subjects) == COUNT
+    (entry,) = (await batching.program("GET", "/v1/journal?limit=1")).body["entries"]
+    assert entry["exchanges"] <= 3.1 * COUNT
     assert (await batching.page("GET", "/v1/batches")).body["batches"][0]["left"] == 0
 
 
@@ -297,3 +300,31 @@ async def test_a_question_is_taken_back_by_stop(batching: RunningAgent, person: 
     assert (answer.status, answer.body["state"], answer.body["problem"]["code"]) == (200, "paused", "batch-stopped")
     person.on_ask = None
     assert (await run(batching, path))["signed"] == 4
+
+
+DEADLY = """
+import os
+from agent.signing import worker
+describe = worker._describe
+def describe_or_die(unsigned):
+    if unsigned.name == "c.txt":
+        os._exit(139)
+    return describe(unsigned)
+worker._describe = describe_or_die
+worker.main()
+"""
+
+
+async def test_attack_a_document_that_ends_its_worker_fails_alone(
+    folder: Path, person: Person, readers: VirtualReaders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workshop, "child_command", lambda _: [sys.executable, "-c", DEADLY])
+    async with running_agent(folder, person, readers) as agent:
+        await agent.page("POST", "/v1/grants", {"abilities": ["batch"]})
+        path = await make(agent, FOUR)
+        for _ in range(2):  # all of them together, then each by itself
+            body = await run(agent, path)
+            assert (body["state"], body["problem"]["code"]) == ("paused", "signing-failed")
+        body = await run(agent, path)
+    assert (body["state"], body["signed"], body["failed"]) == ("done", 3, 1)
+    assert [each["state"] for each in body["documents"]] == ["signed", "signed", "failed", "signed"]
