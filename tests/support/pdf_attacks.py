@@ -103,7 +103,7 @@ def _write_table(places: dict[int, int]) -> bytes:
 
 def with_annotation(signed: bytes) -> bytes:
     """A picture over the page, as an annotation (EAA)."""
-    number, body = find_object(signed, b"/Type /Page\n")
+    number, body = find_object(signed, b"/Parent 2 0 R")
     note = b"<< /Type /Annot /Subtype /Stamp /Rect [0 0 600 800] /F 4 /AP << /N 91 0 R >> >>"
     page = re.sub(rb"/Annots (\[[^\]]*\])", rb"/Annots [90 0 R]", body)
     return add_update(signed, {number: page, 90: note, 91: PICTURE}, ROOT)

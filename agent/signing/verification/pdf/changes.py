@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.rw_common import PdfHandler
 from pyhanko.sign.diff_analysis import (
     CatalogModificationRule,
     DocInfoRule,
@@ -28,6 +29,7 @@ from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
+from agent.signing.pdf.files import entry
 from agent.signing.signeddata import SignatureFaultError
 from agent.signing.verification.findings import Reason
 
@@ -55,12 +57,21 @@ def require_unchanged(reader: PdfFileReader, signature: EmbeddedPdfSignature) ->
     if not signature.summarise_integrity_info()["docmdp_ok"]:
         raise SignatureFaultError(Reason.NOT_COVERED, "what was added after it is what it forbids (DocMDP)")
     if covers is not SignatureCoverageLevel.ENTIRE_FILE:
-        _require_filled(reader, signature.signed_revision)
+        signed = reader.get_historical_resolver(signature.signed_revision)
+        _require_filled(reader, signed)
+        if _draws_fields(reader) and not _draws_fields(signed):
+            raise SignatureFaultError(Reason.NOT_COVERED, "fields are drawn anew after it, maybe in other letters")
 
 
-def _require_filled(reader: PdfFileReader, revision: int) -> None:
+def _draws_fields(version: PdfHandler) -> bool:
+    """Whether programs are told to draw form fields themselves; pyHanko lets that and the form's fonts change."""
+    form = entry(version.root, "/AcroForm")
+    return form is not None and bool(entry(form, "/NeedAppearances"))
+
+
+def _require_filled(reader: PdfFileReader, signed: PdfHandler) -> None:
     """A new field that shows something without a signature is a picture over the page, and nobody answers for it."""
-    known = {name for name, *_ in enumerate_sig_fields(reader.get_historical_resolver(revision))}
+    known = {name for name, *_ in enumerate_sig_fields(signed)}
     for name, value, field in enumerate_sig_fields(reader):
         if name not in known and value is None and any(map(_is_seen, _list_widgets(field.get_object()))):
             raise SignatureFaultError(Reason.NOT_COVERED, f"the field {name} was added after it and shows something")

@@ -69,20 +69,24 @@ def _read(content: bytes) -> Iterator[Finding]:
     reader = read_file(content)
     if reader.encrypted or reader.xrefs.hybrid_xrefs_present:
         raise UnreadableError("it is encrypted, or has two cross-reference tables that may differ")
-    fields = [_Reading(content, reader).read(*each) for each in _list_filled(reader)]
+    filled = _list_filled(reader)
+    fields = [_Reading(content, reader).read(*each) for each in filled]
     fields.sort(key=lambda field: field.revision)
+    fields += _list_lost(reader, {name for name, _ in filled})
     for place, field in enumerate(fields):
         if field.finding is not None:
             yield _conclude(reader, field, fields[place + 1 :])
         elif field.fault is not None:
             yield Finding(Format.PADES, reason=field.fault.reason, hint=f"a time-stamp over the file: {field.fault}")
-    if not fields and _had_signatures(reader):
-        yield Finding(Format.PADES, reason=Reason.NOT_COVERED, hint="an earlier version of the file was signed")
 
 
-def _had_signatures(reader: PdfFileReader) -> bool:
+def _list_lost(reader: PdfFileReader, names: set[str]) -> Iterator[Field]:
+    """Signatures of earlier versions that the last one does not have any more."""
     versions = map(reader.get_historical_resolver, range(reader.xrefs.total_revisions - 1))
-    return any(list(enumerate_sig_fields(version, filled_status=True)) for version in versions)
+    before = {name for version in versions for name, *_ in enumerate_sig_fields(version, filled_status=True)}
+    for name in sorted(before - names):
+        fault = SignatureFaultError(Reason.NOT_COVERED, f"an earlier version of the file was signed in {name}")
+        yield Field(name, LAST, Finding(Format.PADES), fault=fault)
 
 
 def _list_filled(reader: PdfFileReader) -> list[tuple[str, Any]]:

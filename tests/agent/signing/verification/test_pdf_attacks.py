@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 from support.pdf import ORDONNANCE, add_update, pages, stream, write_pdf
 from support.pdf_attacks import (
@@ -33,16 +34,18 @@ from agent.signing.words import Format, Level, Packaging
 TERMS = SignatureTerms(Format.PADES, Level.B, Packaging.ENVELOPED)
 
 
-def sign(key: SigningKey, content: bytes) -> bytes:
-    (signed,) = key.complete_all(pades.prepare([Document.of("a.pdf", content)], TERMS, key.signer(), Outside()))
+def sign(key: SigningKey, content: bytes, terms: SignatureTerms = TERMS) -> bytes:
+    (signed,) = key.complete_all(pades.prepare([Document.of("a.pdf", content)], terms, key.signer(), Outside()))
     return signed
 
 
 @pytest.fixture(scope="module")
 def signed(key: SigningKey) -> bytes:
     """A form with a text field and two trees of pages, of which one is shown; signed."""
-    objects = pages(page=b"/Annots [20 0 R]")
-    objects[1] = b"<< /Type /Catalog /Pages 2 0 R /Hidden 30 0 R /AcroForm << /Fields [20 0 R] >> >>"
+    objects = pages(page=b"/Annots [20 0 R 22 0 R 23 0 R]")
+    objects[1] = b"<< /Type /Catalog /Pages 2 0 R /Hidden 30 0 R /AcroForm << /Fields [20 0 R 22 0 R 23 0 R] >> >>"
+    waiting = b"<< /Type /Annot /Subtype /Widget /F 4 /P 5 0 R /Rect [100 10 300 60] /FT /Sig /AP << /N 21 0 R >> %s >>"
+    objects |= {22: waiting % b"/T (Medecin)", 23: waiting % b"/T (Patient)"}
     objects[20] = (
         b"<< /Type /Annot /Subtype /Widget /F 4 /P 5 0 R /Rect [10 10 90 90] /FT /Tx /T (Dose) /V (10 mg) "
         b"/AP << /N 21 0 R >> >>"
@@ -51,7 +54,8 @@ def signed(key: SigningKey) -> bytes:
     objects[30] = b"<< /Type /Pages /Count 1 /Kids [31 0 R] /MediaBox [0 0 595 842] >>"
     objects[31] = b"<< /Type /Page /Parent 30 0 R /Contents 32 0 R >>"
     objects[32] = FORGED
-    return sign(key, write_pdf(objects))
+    terms = msgspec.structs.replace(TERMS, field="Medecin")
+    return sign(key, write_pdf(objects), terms)
 
 
 RANGE = rb"/ByteRange \[[^\]]*\]"
@@ -103,12 +107,18 @@ ATTACKS = {
     "a value in a form looks otherwise": update((21, PICTURE)),
     "the other tree of pages": change_object(b"/Catalog", b"/Pages 2 0 R", b"/Pages 30 0 R"),
     "one page more": change_object(b"/Kids [5 0 R]", b"/Count 1 /Kids [5 0 R]", b"/Count 2 /Kids [5 0 R 31 0 R]"),
-    "a turned page": change_object(b"/Type /Page\n", b"/Type /Page\n", b"/Type /Page /Rotate 180\n"),
+    "a turned page": change_object(b"/Parent 2 0 R", b"/Type /Page", b"/Rotate 180 /Type /Page"),
     "another catalogue": lambda signed: add_update(
         signed, {90: b"<< /Type /Catalog /Pages 30 0 R >>"}, b"/Root 90 0 R"
     ),
     "a script": change_object(b"/Catalog", b"/Type /Catalog", b"/Type /Catalog /OpenAction << /S /JavaScript /JS (x) >>"),
+    "fields drawn anew": change_object(b"/SigFlags", b"/SigFlags 3", b"/SigFlags 3 /NeedAppearances true /DR << >>"),
+    "the signature looks otherwise": change_object(b"/T (Medecin)", b"/N ", b"/N 91 0 R /X ", (91, PICTURE)),
+    "the signature has two looks": change_object(b"/T (Medecin)", b"/V", b"/AP << /N 91 0 R >> /V", (91, PICTURE)),
+    "the signature is hidden": change_object(b"/T (Medecin)", b"/F 4", b"/F 2"),
+    "the signature is gone": change_object(b"/T (Medecin)", b"/V ", b"/W "),
     # EAA, SSA
+    "a picture in a field that waits": change_object(b"/T (Patient)", b"/N 21 0 R", b"/N 91 0 R", (91, PICTURE)),
     "a picture as an annotation": with_annotation,
     "a picture as an empty field": with_field(b""),
     "a picture as a field signed by nobody": with_field(b"/V 92 0 R"),
@@ -135,6 +145,14 @@ def test_the_file_before_the_attacks_is_valid(signed: bytes) -> None:
 def test_attack_a_forged_signature_spoils_the_one_before(signed: bytes) -> None:
     first, second = read_signatures(with_field(b"/V 92 0 R")(signed), None)
     assert {first.reason, second.reason} <= {Reason.NOT_COVERED, Reason.MALFORMED}
+
+
+def test_attack_the_second_signature_is_taken_away(signed: bytes, key: SigningKey) -> None:
+    """The first is told to be whole no more, and the second is missed."""
+    twice = sign(key, signed, msgspec.structs.replace(TERMS, field="Patient"))
+    assert [each.reason for each in read_signatures(twice, None)] == [None, None]
+    found = read_signatures(change_object(b"/T (Patient)", b"/V ", b"/W ")(twice), None)
+    assert [each.reason for each in found] == [Reason.NOT_COVERED, Reason.NOT_COVERED]
 
 
 def test_attack_a_signature_of_another_file(signed: bytes, key: SigningKey) -> None:
