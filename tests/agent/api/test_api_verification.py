@@ -6,7 +6,6 @@ import base64
 import json
 from typing import Any
 
-import pytest
 from support.agent import PAGE, Answer, Person, RunningAgent
 
 ROUTE = "/v1/verifications"
@@ -49,13 +48,15 @@ async def test_any_grant_may_verify_and_a_program_of_this_user_too(agent: Runnin
     assert len(person.asked) == 1
 
 
-@pytest.mark.parametrize("first", [b"%PDF-1.7\n", b"PK\x03\x04", b"<", b"\x30\x82\xff\xff", b"{", b"eyJh.e.", b""])
-async def test_a_damaged_document_has_a_reason(granted: RunningAgent, first: bytes) -> None:
-    answer = await granted.page("POST", ROUTE, {"documents": [document(first + bytes(range(256)) * 8)]})
+async def test_damaged_documents_have_a_reason(granted: RunningAgent) -> None:
+    """In one call: none of them keeps the others from being told."""
+    starts = (b"%PDF-1.7\n", b"PK\x03\x04", b"<", b"\x30\x82\xff\xff", b"{", b"eyJh.e.", b"")
+    documents = [document(start + bytes(range(256)) * 8) for start in starts]
+    answer = await granted.page("POST", ROUTE, {"documents": documents})
     assert answer.status == 200
-    (told,) = answer.body["documents"]
-    assert not any(signature["valid"] for signature in told["signatures"])
-    assert told.get("reason") in (None, "no-signature", "unreadable")
+    for told in answer.body["documents"]:
+        assert not any(signature["valid"] for signature in told["signatures"])
+        assert told["signatures"] or told["reason"] in ("no-signature", "unreadable")
 
 
 BAD = {
@@ -67,10 +68,10 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("case", BAD)
-async def test_a_wrong_call_is_refused(granted: RunningAgent, case: str) -> None:
-    answer = await granted.page("POST", ROUTE, BAD[case])
-    assert (answer.status, answer.code) == (400, "bad-request")
+async def test_a_wrong_call_is_refused(granted: RunningAgent) -> None:
+    for case, body in BAD.items():
+        answer = await granted.page("POST", ROUTE, body)
+        assert (answer.status, answer.code) == (400, "bad-request"), case
 
 
 async def test_large_files_are_uploaded_with_what_they_sign(granted: RunningAgent) -> None:
@@ -95,7 +96,7 @@ BAD_FORMS = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_FORMS)
-async def test_a_wrong_upload_is_refused(granted: RunningAgent, case: str) -> None:
-    answer = await send(granted, BAD_FORMS[case])
-    assert (answer.status, answer.code) == (400, "bad-request")
+async def test_a_wrong_upload_is_refused(granted: RunningAgent) -> None:
+    for case, body in BAD_FORMS.items():
+        answer = await send(granted, body)
+        assert (answer.status, answer.code) == (400, "bad-request"), case

@@ -31,10 +31,8 @@ def run(folder: Path, *words: str | Path) -> int:
 
 CASES = [
     ("xmldsig", "enveloped"),
-    ("xades", "enveloping"),
     ("xades", "detached"),
     ("asic-e", "enveloping"),
-    ("jws", "enveloping"),
     ("jades", "detached"),
 ]
 
