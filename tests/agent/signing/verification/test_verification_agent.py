@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from support.agent import Answer, Person, RunningAgent, running_agent
 from support.certomancer import Pki
+from support.pdf import pages, write_pdf
 from support.signing_keys import SigningKey
 
 from agent.signing import xades
 from agent.signing.documents import Document
+from agent.signing.kinds import load_kind
 from agent.signing.preparation import Outside, SignatureTerms
-from agent.signing.words import Format, Level, Packaging
+from agent.signing.words import RULES, Format, Level, Packaging
 
 ROUTE = "/v1/verifications"
 XML = b"<a>texte</a>"
@@ -97,3 +99,44 @@ async def test_for_a_page_with_anchors_of_its_own_nobody_is_asked(
         await agent.program("POST", ROUTE, body(await sign(published_key, outside, Level.LT), pki.der("stranger")))
     )
     assert (stranger["reason"], stranger["signer"]["trusted"]) == ("issuer-unknown", False)
+
+
+SHAPES = [(kind, packaging) for kind, rules in RULES.items() if rules.levels for packaging in rules.packagings]
+
+
+async def test_every_format_in_every_packaging_in_one_call(folder: Path, person: Person) -> None:
+    """As the agent makes them with the card of this data folder, whole and altered."""
+    key = SigningKey.of_card(folder)
+    signed = [await asyncio.to_thread(_sign_as, key, kind, packaging) for kind, packaging in SHAPES]
+    altered = [
+        each[: len(each) // 2] + bytes([each[len(each) // 2] ^ 1]) + each[len(each) // 2 + 1 :] for each in signed
+    ]
+    documents = [
+        {"name": kind, "content": _text(content)}
+        | ({"detachedContent": _text(source_of(kind))} if packaging is Packaging.DETACHED else {})
+        for content, (kind, packaging) in zip([*signed, *altered], SHAPES * 2, strict=True)
+    ]
+    async with running_agent(folder, person) as running:
+        answer = await running.program("POST", ROUTE, {"documents": documents})
+    whole, damaged = answer.body["documents"][: len(SHAPES)], answer.body["documents"][len(SHAPES) :]
+    for (kind, packaging), told in zip(SHAPES, whole, strict=True):
+        (signature,) = told["signatures"]
+        assert signature["valid"], (kind, packaging, signature)
+        assert signature["format"] == ("cades" if kind is Format.CMS else kind)
+        assert signature["signer"]["kind"] == "CPS"
+        assert signature["signer"]["test"]
+    assert not any(signature["valid"] for told in damaged for signature in told["signatures"])
+
+
+def source_of(kind: Format) -> bytes:
+    return write_pdf(pages()) if kind is Format.PADES else XML
+
+
+def _sign_as(key: SigningKey, kind: Format, packaging: Packaging) -> bytes:
+    terms, document = SignatureTerms(kind, Level.B, packaging), Document.of("a.xml", source_of(kind))
+    (signature,) = key.complete_all(load_kind(str(kind)).prepare([document], terms, key.signer(), Outside()))
+    return signature
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
