@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import Final
 
-from asn1crypto import cms, crl, ocsp, x509
+from asn1crypto import cms, crl, ocsp
 from pyhanko.sign.general import SigningError as PyHankoSigningError
 from pyhanko.sign.signers import PdfTimeStamper
 from pyhanko.sign.validation.dss import DocumentSecurityStore
@@ -22,7 +22,7 @@ from agent.signing.mechanisms import HASH
 from agent.signing.pdf.files import LIMITS, QuietWriter
 from agent.signing.pdf.layout import HEX, LaidOut
 from agent.signing.preparation import Outside, Signer
-from agent.signing.signeddata import find_attribute
+from agent.signing.signeddata import WholeCertificate, find_attribute, read_as_it_stands
 from agent.signing.synchronous import run
 from agent.signing.timestamps import PyHankoTimeStamper, TimeStamps
 from agent.signing.words import Level
@@ -30,6 +30,22 @@ from agent.signing.words import Level
 TOKEN_BYTES: Final = 12 * 1024
 """Room for a time-stamp: with its authority's chain it has 3 to 8 kB, and nobody knows before it is there."""
 SECOND_BYTES: Final = 2048  # that much may the next one of the same authority be larger
+
+
+class WholeList(crl.CertificateList):  # type: ignore[misc]
+    """A CRL that is written as it was read: its issuer has signed those bytes."""
+
+    def dump(self, force: bool = False) -> bytes:  # noqa: ARG002, FBT001, FBT002 - asn1crypto's
+        """Give its bytes."""
+        return read_as_it_stands(self)
+
+
+class WholeResponse(ocsp.OCSPResponse):  # type: ignore[misc]
+    """An OCSP response that is written as it was read."""
+
+    def dump(self, force: bool = False) -> bytes:  # noqa: ARG002, FBT001, FBT002 - asn1crypto's
+        """Give its bytes."""
+        return read_as_it_stands(self)
 
 
 class Levels:
@@ -55,7 +71,7 @@ class Levels:
             token = find_attribute(signer["unsigned_attrs"], "signature_time_stamp_token")
             assert token is not None
             chain = self._signer.chain_der
-            token_der = token.dump()
+            token_der = read_as_it_stands(token)
             evidence = gather_evidence(self._signer.certificate_der, chain, self._outside, [token_der])
             self._archive(laid_out.file, evidence, len(token_der) + SECOND_BYTES)
         return laid_out.file.getvalue()
@@ -85,7 +101,7 @@ def _put_evidence(writer: QuietWriter, evidence: EvidenceSet) -> None:
     DocumentSecurityStore.supply_dss_in_writer(
         writer,
         None,
-        certs=map(x509.Certificate.load, evidence.certificates_der),
-        ocsps=map(ocsp.OCSPResponse.load, evidence.ocsps_der),
-        crls=map(crl.CertificateList.load, evidence.crls_der),
+        certs=map(WholeCertificate.load, evidence.certificates_der),
+        ocsps=map(WholeResponse.load, evidence.ocsps_der),
+        crls=map(WholeList.load, evidence.crls_der),
     )

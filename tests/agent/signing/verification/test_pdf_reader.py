@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import PdfSignatureMetadata, PdfSigner, SimpleSigner
 from pyhanko_certvalidator.registry import SimpleCertificateStore
+from support.certificates import unsort
 from support.pdf import ORDONNANCE, add_update, pdfsig, stream
 from support.pdf_damage import DAMAGED
 from support.signing_keys import SigningKey
@@ -27,6 +29,8 @@ from agent.signing.verification.findings import Finding, Reason, UnreadableError
 from agent.signing.verification.pdf import reader
 from agent.signing.verification.pdf.reader import read_signatures
 from agent.signing.words import Format, Level, Packaging, Scheme
+from drivers.virtual.authorities import load_key
+from drivers.virtual.store import pki_folder
 
 SEEN = Appearance(x=280, y=40, width=200, height=60)
 
@@ -56,6 +60,8 @@ def test_each_level_is_found(published_key: SigningKey, outside: Outside, level:
     assert found.claimed_at is not None
     assert abs(found.claimed_at - datetime.now(UTC)) < timedelta(minutes=1)
     assert len(found.stamps) == {Level.B: 0, Level.LTA: 2}.get(level, 1)
+    if level in {Level.LT, Level.LTA}:
+        assert {published_key.certificate_der, *published_key.chain_der} <= set(found.evidence.certificates_der)
     assert bool(found.evidence.crls_der) == bool(found.evidence.ocsps_der) == (level in {Level.LT, Level.LTA})
 
 
@@ -72,6 +78,16 @@ def test_a_later_time_stamp_over_the_file_stands_for_all_before_it(published_key
 def test_the_older_kind_has_no_level(key: SigningKey) -> None:
     (found,) = read_signatures(sign_as_others_do(key, ORDONNANCE), None)
     assert (found.format, found.level, found.reason) == (Format.PADES, None, None)
+
+
+def test_a_certificate_with_names_in_another_order(key: SigningKey, made_folder: Path, tmp_path: Path) -> None:
+    """Those of 2016: what is not DER is written as it stands."""
+    issuing_key = load_key(pki_folder(made_folder) / "issuing.key.pem")
+    unsorted = replace(key, certificate_der=unsort(key.certificate_der, issuing_key))
+    signed = sign(unsorted, ORDONNANCE, Level.B, Outside())
+    (found,) = read_signatures(signed, None)
+    assert (found.reason, found.certificate_der) == (None, unsorted.certificate_der)
+    assert pdfsig(tmp_path, signed)[0].is_valid
 
 
 def test_sha1_is_refused(key: SigningKey) -> None:
