@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from aiohttp import web
 
-from agent.access.callers import Ability
+from agent.access.callers import Ability, Caller
 from agent.access.errors import GrantRequiredError
 from agent.api.callers import is_page, name_caller
 from agent.api.context import call, services
@@ -19,21 +19,22 @@ from agent.signing.verification.verifier import Question
 
 async def verify(request: web.Request) -> web.Response:
     """POST /v1/verifications: verify the signatures of documents, offline where it can be done."""
-    page = await _require_any_grant(request)
+    caller = await _require_any_grant(request)
     with services(request).verifier.admit(), ExitStack() as stack:
         body, questions = await _read(request, stack)
         call(request).record.subject = ", ".join(question.name for question in questions)[:255]
         anchors = read_anchors(body.anchors)
-        judged = await services(request).verifier.verify(questions, anchors, may_ask=not (page and anchors))
+        may_ask = not (is_page(caller) and anchors)
+        judged = await services(request).verifier.verify(questions, anchors, may_ask=may_ask, caller=caller)
     return web.json_response({"documents": [document_view(document) for document in judged]})
 
 
-async def _require_any_grant(request: web.Request) -> bool:
-    """Whether it is a page, which has to be granted something, whatever it is; a program of this user may verify."""
+async def _require_any_grant(request: web.Request) -> Caller:
+    """A page has to be granted something, whatever it is; a program of this user may verify."""
     caller = await name_caller(request)
     if not services(request).grants.abilities(caller):
         raise GrantRequiredError(Ability.IDENTITY)
-    return is_page(caller)
+    return caller
 
 
 async def _read(request: web.Request, stack: ExitStack) -> tuple[VerificationBody, list[Question]]:

@@ -42,9 +42,12 @@ from agent.signing.messages import (
     write_message,
 )
 from agent.signing.preparation import Outside, Signer
+from agent.signing.turns import Turns
 
 NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
 MOST: Final = 4
+MOST_OF_ONE: Final = 2
+"""Of one caller: documents that take minutes are no way to keep others from signing."""
 REST_S: Final = 60.0
 ORDER_S: Final = 60.0
 EACH_S: Final = 10.0
@@ -210,6 +213,7 @@ class Workshop:
         self._outside = outside
         self._command = tuple(command or child_command("_signing"))
         self._places = asyncio.Semaphore(MOST)
+        self._turns = Turns(MOST_OF_ONE)
         self._resting: list[_Resting] = []
         self._ends: set[asyncio.Task[None]] = set()
 
@@ -219,7 +223,7 @@ class Workshop:
 
         One that owes an answer, or gave one that cannot be understood, is not used again.
         """
-        async with self._places:
+        async with self._turns.turn(owner), self._places:
             process = self._take(owner) or await self._start()
             job = Job(process, self._outside)
             try:

@@ -12,10 +12,12 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from agent.access.callers import Caller
 from agent.certificates.chains import Authorities, Chains
 from agent.children import NETWORK, child_command, clean_environment
 from agent.signing.messages import LENGTH, MessageError, read_header, read_length, write_header
 from agent.signing.preparation import Outside
+from agent.signing.turns import Turns
 from agent.signing.verification.messages import DocumentJudged, DocumentReason, Head, Trust, Verified, Verify
 
 NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
@@ -60,6 +62,7 @@ class Verifier:
         self._outside = outside
         self._command = tuple(command or child_command("_verification"))
         self._places = asyncio.Semaphore(MOST)
+        self._turns = Turns(MOST - 1)
         self.timeout_s = ANSWER_S
         self._admitted = 0
 
@@ -75,15 +78,20 @@ class Verifier:
             self._admitted -= 1
 
     async def verify(
-        self, questions: Sequence[Question], anchors_der: Sequence[bytes] = (), *, may_ask: bool = True
+        self,
+        questions: Sequence[Question],
+        anchors_der: Sequence[bytes] = (),
+        *,
+        may_ask: bool = True,
+        caller: Caller | None = None,
     ) -> list[DocumentJudged]:
-        """Judge every signature. `anchors_der`: count instead of the workstation's own roots.
+        """Judge every signature. `anchors_der`: count instead of the workstation's own roots; `caller`: who waits.
 
         `may_ask` False: nobody is asked about revocation. A document that stops the child is told as unreadable.
         """
         trust = await asyncio.to_thread(self._describe, anchors_der)
         trust = trust if may_ask else _ask_nobody(trust)
-        async with self._places:
+        async with self._turns.turn(caller), self._places:
             try:
                 return await self._run(questions, trust)
             except (TimeoutError, OSError, EOFError, MessageError):

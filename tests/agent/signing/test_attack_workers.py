@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -80,3 +81,16 @@ async def test_attack_many_callers_leave_many_workers(open_shop: OpenShop, monke
         async with shop.job(Caller(CallerKind.PAGE, f"https://{number}.example")):
             pass
     assert len(shop._resting) == workshop.MOST
+
+
+async def test_attack_one_caller_keeps_all_workers_busy(open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workshop, "END_S", 0.2)
+    shop = open_shop([sys.executable, "-c", "import sys; sys.stdin.read()"])
+    jobs = [shop.job(PAGE) for _ in range(workshop.MOST_OF_ONE)]
+    for job in jobs:
+        await job.__aenter__()
+    waiting = asyncio.create_task(shop.job(Caller(PAGE.kind, PAGE.name, "/usr/bin/other")).__aenter__())
+    async with asyncio.timeout(5), shop.job(PROGRAM):
+        assert not waiting.done()
+    await jobs[0].__aexit__(None, None, None)
+    await asyncio.wait_for(waiting, 5)

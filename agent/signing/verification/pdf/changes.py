@@ -6,10 +6,10 @@ although the standard allows them: a person who reads the page takes them for si
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader
 from pyhanko.pdf_utils.rw_common import PdfHandler
 from pyhanko.sign.diff_analysis import (
     CatalogModificationRule,
@@ -33,13 +33,33 @@ from agent.signing.pdf.files import entry
 from agent.signing.signeddata import SignatureFaultError
 from agent.signing.verification.findings import Reason
 
+WRITTEN_ANEW: Final = frozenset({"/ModDate", "/Producer"})
+"""What programs that add evidence or a time-stamp say of themselves."""
+
+
+class DocInfoKeptRule(DocInfoRule):
+    """Title, author and the like stay as they were signed: programs show them over the page (ISO 32000-1 §14.3.3)."""
+
+    def apply(self, old: HistoricalResolver, new: HistoricalResolver) -> Iterable[Any]:
+        """Raise SuspiciousModification for anything else than a newer date or another program."""
+        before, after = _read_info(old), _read_info(new)
+        changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+        if not changed <= WRITTEN_ANEW:
+            raise SuspiciousModification(f"the document information has another {min(changed - WRITTEN_ANEW)}")
+        yield from super().apply(old, new)
+
+
+def _read_info(version: HistoricalResolver) -> dict[str, Any]:
+    view = version.trailer_view
+    info = view["/Info"] if "/Info" in view else {}  # noqa: SIM401 - get() gives references
+    return {str(key): info.raw_get(key) for key in info}
+
+
+_RULES: Final = (DocInfoKeptRule(), XrefStreamRule(), ObjectStreamRule(), DSSCompareRule(), MetadataUpdateRule())
 POLICY: Final = StandardDiffPolicy(
     global_rules=[
         CatalogModificationRule(),
-        *(
-            rule.as_qualified(ModificationLevel.LTA_UPDATES)
-            for rule in (DocInfoRule(), XrefStreamRule(), ObjectStreamRule(), DSSCompareRule(), MetadataUpdateRule())
-        ),
+        *(rule.as_qualified(ModificationLevel.LTA_UPDATES) for rule in _RULES),
     ],
     form_rule=FormUpdatingRule(field_rules=[SigFieldCreationRule(), SigFieldModificationRule()]),
 )

@@ -117,6 +117,7 @@ ATTACKS = {
     "the signature has two looks": change_object(b"/T (Medecin)", b"/V", b"/AP << /N 91 0 R >> /V", (91, PICTURE)),
     "the signature is hidden": change_object(b"/T (Medecin)", b"/F 4", b"/F 2"),
     "the signature is gone": change_object(b"/T (Medecin)", b"/V ", b"/W "),
+    "another title": lambda signed: add_update(signed, {90: b"<< /Title (100 mg) >>"}, ROOT + b" /Info 90 0 R"),
     # EAA, SSA
     "a picture in a field that waits": change_object(b"/T (Patient)", b"/N 21 0 R", b"/N 91 0 R", (91, PICTURE)),
     "a picture as an annotation": with_annotation,
