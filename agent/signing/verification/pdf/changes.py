@@ -51,8 +51,8 @@ class DocInfoKeptRule(DocInfoRule):
 
 def _read_info(version: HistoricalResolver) -> dict[str, Any]:
     view = version.trailer_view
-    info = view["/Info"] if "/Info" in view else {}  # noqa: SIM401 - get() gives references
-    return {str(key): info.raw_get(key) for key in info}
+    info: Any = view["/Info"] if "/Info" in view else None
+    return {} if info is None else {str(key): info.raw_get(key) for key in info}
 
 
 _RULES: Final = (DocInfoKeptRule(), XrefStreamRule(), ObjectStreamRule(), DSSCompareRule(), MetadataUpdateRule())
