@@ -51,7 +51,7 @@ class DocInfoKeptRule(DocInfoRule):
 
 def _read_info(version: HistoricalResolver) -> dict[str, Any]:
     view = version.trailer_view
-    info: Any = view["/Info"] if "/Info" in view else None
+    info: Any = view["/Info"] if "/Info" in view else None  # noqa: SIM401 - get() gives references
     return {} if info is None else {str(key): info.raw_get(key) for key in info}
 
 
