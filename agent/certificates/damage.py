@@ -25,6 +25,16 @@ def is_damaged(certificate_der: bytes, authorities: Iterable[Certificate]) -> bo
     )
 
 
+def is_altered_copy(certificate: Certificate, others: Iterable[Certificate]) -> bool:
+    """Whether another has its number and its key, and other bytes: a name or a key identifier was exchanged in one."""
+    return any(
+        other.serial_number == certificate.serial_number
+        and other.public_key_der == certificate.public_key_der
+        and other.der != certificate.der
+        for other in others
+    )
+
+
 def _has_other_signature(certificate: Certificate, authority: Certificate) -> bool:
     """What cannot be checked, by its algorithm or its form, refutes nothing."""
     try:

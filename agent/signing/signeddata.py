@@ -82,11 +82,18 @@ def load_signed_data(content: bytes) -> cms.SignedData:
         data: cms.SignedData = info["content"]
         if len(data["signer_infos"]) > MAX_SIGNERS or len(list_certificates(data)) > MAX_CERTIFICATES:
             raise SignatureFaultError(Reason.MALFORMED, "more signers or certificates than are read")
-        named = {each["algorithm"].native for each in data["digest_algorithms"]}
-        used = {signer["digest_algorithm"]["algorithm"].native for signer in data["signer_infos"]}
-        if data["version"].native not in VERSIONS or not used <= named:
-            raise SignatureFaultError(Reason.MALFORMED, "a version that there is not, or a hash that it does not name")
+        _require_hashes(data)
         return data
+
+
+def _require_hashes(data: cms.SignedData) -> None:
+    """Whether it names the hashes of its signers beforehand (RFC 5652 §5.1), and has a version that there is."""
+    listed = list(data["digest_algorithms"])
+    named = {each["algorithm"].native for each in listed}
+    is_plain = all(each["parameters"].native is None for each in listed)
+    used = {signer["digest_algorithm"]["algorithm"].native for signer in data["signer_infos"]}
+    if data["version"].native not in VERSIONS or not is_plain or not used <= named:
+        raise SignatureFaultError(Reason.MALFORMED, "a version that there is not, or a hash that it does not name")
 
 
 def list_certificates(data: cms.SignedData) -> list[x509.Certificate]:

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from pyhanko_certvalidator.sig_validate import DefaultSignatureValidator
 
 from agent.certificates.anchors import igc_sante
-from agent.certificates.damage import is_damaged
+from agent.certificates.damage import is_altered_copy, is_damaged
 from agent.certificates.issuers import is_self_issued
 from agent.signing.signeddata import SignatureFaultError, any_bytes, read_as_it_stands
 from agent.signing.verification.findings import Evidence, Reason, Stamp
@@ -41,7 +41,7 @@ def require_undamaged(evidence: Evidence, signers_der: Iterable[bytes], stamps: 
     carried = _parse_all(carried_der)
     authorities = [*igc_sante().authorities, *carried]
     with any_bytes():
-        is_wrong = any(is_damaged(each.der, authorities) or _contradicts_itself(each) for each in carried)
+        is_wrong = any(_is_wrong(each, authorities) for each in carried)
     if is_wrong:
         raise _altered("a certificate")
     answering = [who for der in evidence.crls_der for who in _check_list(der, authorities)]
@@ -56,6 +56,14 @@ def _parse_all(listed_der: list[bytes]) -> list[Certificate]:
     if len(certificates) != len(listed_der):
         raise SignatureFaultError(Reason.MALFORMED, "a certificate in it cannot be read")
     return certificates
+
+
+def _is_wrong(certificate: Certificate, authorities: list[Certificate]) -> bool:
+    return (
+        is_damaged(certificate.der, authorities)
+        or is_altered_copy(certificate, authorities)
+        or _contradicts_itself(certificate)
+    )
 
 
 def _contradicts_itself(certificate: Certificate) -> bool:
@@ -119,15 +127,23 @@ def _check_response(der: bytes, authorities: list[Certificate]) -> list[Certific
     """Whose OCSP response it is, as far as they are at hand. Raises SignatureFaultError."""
     with any_bytes():
         response = ocsp.OCSPResponse.load(der, strict=True)
+        if response["response_status"].native != "successful":
+            raise _altered("an OCSP response")
         basic = response.basic_ocsp_response
-        own = parse_certificates(map(read_as_it_stands, basic["certs"] or ()))
-        if any(is_damaged(each.der, authorities) for each in own):
+        own = _parse_all([read_as_it_stands(each) for each in basic["certs"] or ()])
+        if any(_is_wrong(each, authorities) or _has_no_issuer(each, authorities) for each in own):
             raise _altered("the certificate of an OCSP responder")
         named = _list_responders(response.response_data["responder_id"], [*own, *authorities])
         responders = [each for each in named if _has_signed(each, basic, "tbs_response_data")]
-        if named and not responders:
+        if (named or own) and not responders:
             raise _altered("an OCSP response")
         return responders
+
+
+def _has_no_issuer(responder: Certificate, authorities: list[Certificate]) -> bool:
+    """Whether it says that it is of an authority that is at hand, and is not; or of one that nothing here names."""
+    named = _list_named(responder.issuer.der, authorities)
+    return bool(named) and not any(is_issued(responder, each) for each in named)
 
 
 def _list_responders(identifier: ocsp.ResponderId, known: list[Certificate]) -> list[Certificate]:

@@ -47,13 +47,15 @@ class Stamps:
 
 
 def read_evidence(data: cms.SignedData) -> Evidence:
-    """Certificates and revocation values in the fields of SignedData."""
+    """Certificates and revocation values in the fields of SignedData. Raises SignatureFaultError."""
     lists, responses = [], []
     for choice in data["crls"] or ():
         if choice.name == "crl":
             lists.append(read_as_it_stands(choice.chosen))
         elif choice.chosen["other_rev_info_format"].native == "ocsp_response":
             responses.append(read_as_it_stands(choice.chosen["other_rev_info"]))
+        else:
+            raise SignatureFaultError(Reason.MALFORMED, "revocation values of an unknown kind")
     return Evidence(tuple(map(read_as_it_stands, list_certificates(data))), tuple(lists), tuple(responses))
 
 

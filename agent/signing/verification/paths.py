@@ -17,7 +17,7 @@ from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationChec
 from pyhanko_certvalidator.validate import async_validate_path
 
 from agent.certificates.chains import find_chain
-from agent.certificates.damage import is_damaged
+from agent.certificates.damage import is_altered_copy, is_damaged
 from agent.signing.synchronous import run
 from agent.signing.verification.messages import Trust
 from drivers.card.certificate import Certificate, parse_certificate
@@ -52,8 +52,9 @@ class Paths:
         return authority.der in self._known_der
 
     def refutes(self, certificate_der: bytes) -> bool:
-        """Whether somebody who is known has not signed what says so: its bytes were altered."""
-        return is_damaged(certificate_der, self._known)
+        """Whether its bytes were altered: a known issuer has not signed it, or it is a known one but for some bytes."""
+        copies = _parse([certificate_der])
+        return is_damaged(certificate_der, self._known) or any(is_altered_copy(each, self._known) for each in copies)
 
     def is_barren(self, chain: Chain) -> bool:
         """Whether nobody tells of revocations there: the test root of this data folder."""
