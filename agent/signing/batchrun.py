@@ -104,7 +104,7 @@ class BatchRun:
         self._job = await stack.enter_async_context(self._desk.workshop.job(self._batch.owner))
 
     async def _sign_rounds(self, key: UnlockedKey) -> None:
-        await self._prepare()
+        await self._prepare(SLICE)  # the card begins with a few, and the others are prepared meanwhile
         if self._prepared and self._prepared[0][0].terms.level is not Level.B:
             await self._sign_first(key)
         while self._prepared and self._may_go_on():
@@ -138,9 +138,9 @@ class BatchRun:
         await self._complete()
         await self._prepare()
 
-    async def _prepare(self) -> None:
-        """Have as many ready as the card may take in its next transaction."""
-        while self._pending and self._has_room() and self._halt is None:
+    async def _prepare(self, most: int = AHEAD) -> None:
+        """Have so many ready for the card's next transaction."""
+        while self._pending and self._has_room(most) and self._halt is None:
             items = self._next_slice()
             for item, outcome in zip(items, await self._prepare_slice(items), strict=True):
                 if isinstance(outcome, SigningError):
@@ -148,9 +148,9 @@ class BatchRun:
                 else:
                     self._prepared.append((item, outcome))
 
-    def _has_room(self) -> bool:
+    def _has_room(self, most: int) -> bool:
         held = sum(item.held for item, _ in self._prepared)
-        return len(self._prepared) < AHEAD and held < AHEAD_BYTES
+        return len(self._prepared) < most and held < AHEAD_BYTES
 
     async def _prepare_slice(self, items: Sequence[Item]) -> list[Made | SigningError]:
         job, signer = self._tools()

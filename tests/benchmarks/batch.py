@@ -15,7 +15,7 @@ from agent.client import Client
 from agent.sending import Sha256, ToSign
 
 DELAY_MS, QUICK_DELAY_MS = 100, 5
-COUNT = 100
+COUNT = 150
 AIM = 0.10
 
 
