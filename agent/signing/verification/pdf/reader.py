@@ -159,18 +159,23 @@ def _conclude(reader: PdfFileReader, field: Field, later: Sequence[Field]) -> Fi
     """The finding, with what later time-stamps over the file prove, and unless something behind it does not hold."""
     finding = field.finding
     assert finding is not None
+    if finding.reason is not None:
+        return replace(finding, level=None)
     fault = field.fault or _find_later_fault(later)
-    if finding.reason is not None or fault is not None:
-        reason = finding.reason or (fault.reason if fault else None)
-        return replace(finding, level=None, reason=reason, hint=finding.hint or str(fault))
+    if fault is not None:
+        return _refuse(finding, fault)
     stamped = [each for each in later if each.stamp is not None and each.revision > field.revision]
     finding = replace(finding, evidence=join(finding.evidence, read_store(reader)))
     stamps = [each.stamp for each in stamped if each.stamp is not None]
     try:  # a store serves all signatures of a file, made here or elsewhere: each certificate has a part in it
         require_undamaged(finding.evidence, finding.evidence.certificates_der, stamps)
     except SignatureFaultError as error:
-        return replace(finding, level=None, reason=error.reason, hint=str(error))
+        return _refuse(finding, error)
     return _raise_level(finding, [_as_archive(reader, each) for each in stamped])
+
+
+def _refuse(finding: Finding, fault: SignatureFaultError) -> Finding:
+    return replace(finding, level=None, reason=fault.reason, hint=str(fault))
 
 
 def _find_later_fault(later: Iterable[Field]) -> SignatureFaultError | None:
