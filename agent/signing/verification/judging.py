@@ -32,6 +32,7 @@ OPEN: Final = frozenset(
     }
 )
 """What is lacking may turn up: another certificate, an answer, a time-stamp (EN 319 102-1 §5.1.3: indeterminate)."""
+YEARS: Final = range(1970, 9000)  # moments that every time zone has
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +143,17 @@ def _decide(
         reason=reason,
         hint=hint or finding.hint,
         certificate_der=finding.certificate_der,
-        claimed_at=finding.claimed_at,
+        claimed_at=_claimed(finding.claimed_at),
         revocation=revocation,
         names=finding.names,
         **known,
     )
+
+
+def _claimed(moment: datetime | None) -> datetime | None:
+    """What a signer says of the time, unless no clock says so: a year that no calendar has elsewhere, or no zone."""
+    is_moment = moment is not None and moment.tzinfo is not None and moment.year in YEARS
+    return moment if is_moment else None
 
 
 def _level(finding: Finding, *, proven: bool) -> Level | None:

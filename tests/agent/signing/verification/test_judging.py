@@ -11,6 +11,7 @@ from support.certificates import change_card, unsort
 from support.certomancer import Pki
 from support.signing_keys import SigningKey
 
+from agent.api.verification_views import signature_view
 from agent.certificates.chains import Authorities
 from agent.certificates.revocation.verdict import Reason as Unknown
 from agent.certificates.revocation.verdict import Status as Known
@@ -73,6 +74,13 @@ def test_offline_a_good_signature_is_indeterminate_until_an_answer_is_kept(pki: 
     assert judge(pki, tmp_path, "good", online=False).reason is Reason.REVOCATION_UNKNOWN
     assert judge(pki, tmp_path, "good").status is Status.VALID
     assert judge(pki, tmp_path, "good", online=False).status is Status.VALID
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2020-01-01T00:00:00"])
+def test_attack_a_time_that_no_clock_says(pki: Pki, tmp_path: Path, moment: str) -> None:
+    judged = judge(pki, tmp_path, "good", claimed_at=datetime.fromisoformat(moment))
+    assert (judged.status, judged.claimed_at) == (Status.VALID, None)
+    assert signature_view(judged)["claimedAt"] is None
 
 
 def test_evidence_in_the_signature_is_enough_offline(pki: Pki, tmp_path: Path) -> None:
