@@ -177,7 +177,7 @@ class Batches:
         if outcome == INTERNAL:
             log.error("a batch failed", exc_info=failure)
         try:
-            await self._around.journal.record(entry.write(outcome))
+            await asyncio.shield(self._around.journal.record(entry.write(outcome)))
         except StoreError as error:
             log.error("the journal cannot be written: %s", error)  # noqa: TRY400 - one line is what a reader needs
             entry.withdraw()

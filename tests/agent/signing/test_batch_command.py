@@ -93,3 +93,19 @@ async def test_what_cannot_be_signed_is_listed_and_the_rest_is_there(
     assert await run(batching, *words, "--force") == Exit.PERSON
     assert json.loads(capsys.readouterr().out)["left"] == 2
     assert (await batching.program("GET", "/v1/batches")).body == {"batches": []}
+
+
+async def test_ctrl_c_keeps_what_is_signed(
+    batching: RunningAgent, slowly: TracedCard, documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(state: dict[str, int]) -> None:
+        if state["signed"] >= 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "_show", interrupt)
+    monkeypatch.setattr(batch, "LOOK_S", 0.005)
+    output = tmp_path / "signed"
+    with pytest.raises(KeyboardInterrupt):
+        await run(batching, "--from-dir", documents, "--output", output)
+    assert len(list(output.iterdir())) >= 2
+    assert (await batching.program("GET", "/v1/batches")).body == {"batches": []}
