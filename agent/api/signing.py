@@ -23,7 +23,7 @@ from agent.people.prompt import Action
 from agent.signing.documents import Document, NamedDigest, Signature
 from agent.signing.raw import sign_raw
 from agent.signing.signing import PADDINGS
-from agent.signing.words import RULES, Format, Level
+from agent.signing.words import RULES, Format, Level, Packaging
 from agent.signing.workshop import Task
 from drivers.base import KeyRole
 
@@ -41,6 +41,7 @@ SHOWN = {
 """As people meet these names."""
 
 WITHOUT_LEVELS = frozenset({Format.RAW, Format.XMLDSIG, Format.JWS})
+NOT_RAW = ("level", "serialization", "policy", "claimed_role", "reason", "location", "field", "appearance")
 
 
 async def sign(request: web.Request) -> web.Response:
@@ -78,8 +79,7 @@ async def _sign(request: web.Request, body: SignatureBody, documents: list[Docum
 
 
 async def _sign_raw(request: web.Request, body: SignatureBody) -> list[Signature]:
-    if body.level is not None:
-        raise CallError("format raw has no level")
+    _refuse_options(body)
     digests = [
         NamedDigest(document.name, document_digest(document, PADDINGS[body.scheme])) for document in body.documents
     ]
@@ -92,6 +92,15 @@ async def _sign_raw(request: web.Request, body: SignatureBody) -> list[Signature
 
     use = replace(describe_use(request, caller, body), sample=digests[0].digest)
     return await services(request).uses.sign(use, KeyRole.SIGNATURE, make)
+
+
+def _refuse_options(body: SignatureBody) -> None:
+    """Raise CallError for what raw signatures have no place for: nothing that is asked for is passed over."""
+    if body.packaging not in (None, Packaging.DETACHED) or body.detached is False:
+        raise CallError("format raw is detached")
+    given = [name for name in NOT_RAW if getattr(body, name) is not None]
+    if given:
+        raise CallError(f"format raw takes no {', '.join(given)}")
 
 
 def describe_use(request: web.Request, caller: Caller, body: SignatureBody) -> UseRequest:

@@ -1,10 +1,17 @@
-"""Signatures of documents with the card's signature key: one file per format.
+"""Signatures of documents with the card's signature key: one module per format, and batches of documents.
 
-Which question is answered where: `words` formats, levels and what each takes; `preparation` the seam that a format
-fills; `kinds` which module makes what; `signing` the way from a call to finished signatures; `workshop` and `worker`
-the child process in which documents are read and written, on both sides; `messages` what passes between them; `raw`
-hashes that a program made; `cms` CMS and CAdES, `cades`, `archive` what its levels add; `pades` PDF, with what is
-particular to such files in `pdf`; `jws`, `jades` what their names say, `jose` what both share. `timestamps` asks for
-them, `authorities` says who vouches for them, `evidence` proves that nobody is revoked; `signeddata`, `tokens` read
-CMS and time-stamps, for whoever signs or verifies.
+What passes from a call to finished signatures: `words` formats, levels and what each takes; `documents`, `errors`;
+`preparation` the seam that a format fills, `kinds` which module fills it for what; `signing` the way itself; `workshop`
+and `worker` the process in which documents are read and written, on both sides, `messages` what passes between them,
+`turns` how many of it one caller takes; `opening` sets it up. `batch` how far many documents are, `batches` all of
+them, `batchrun` one run with one code.
+
+Formats: `raw` hashes that a program made; `cms` CMS and CAdES, `cades` and `archive` what its levels add; `pades` and
+`pdf`; `xmldsig`, `xades` (`xades_properties`), `asic` (`containers`), over `xml_signature` what they share,
+`xml_packaging` where the document stands, `xml_companions` signatures beside it, and `xml`, the safe way to read and
+hash XML; `jws`, `jades`, over `jose`; `dmp` what the DMP and INSi ask.
+
+What they are made of: `timestamps` asks for them, `authorities` who vouches for those, `evidence` proves that nobody
+is revoked; `signeddata`, `tokens` read CMS and time-stamps, for whoever signs or verifies; `mechanisms` names in CMS,
+`synchronous` pyHanko without an event loop. `verification` judges signatures, one reader per family.
 """

@@ -66,11 +66,7 @@ def read(content: bytes, detached: bytes | None) -> list[Finding]:
     family = find_family(content)
     if family is None:
         return []
-    try:
-        reader = load_reader(family)
-    except ModuleNotFoundError as error:
-        raise UnreadableError(f"signatures of the family {family} are not read yet") from error
-    findings = reader.read_signatures(unwrap(content), detached)
+    findings = load_reader(family).read_signatures(unwrap(content), detached)
     if len(findings) > MAX_SIGNATURES:
         raise UnreadableError(f"more than {MAX_SIGNATURES} signatures")
     return findings

@@ -22,7 +22,7 @@ from agent.signing.verification.xml.profiles import OLD, Profile, find_profile
 from agent.signing.verification.xml.properties import DMP, Properties, find_qualifying, is_of_xades, read_properties
 from agent.signing.verification.xml.references import Resolver, Source, require_holds
 from agent.signing.verification.xml.shape import Signature, ds, read_signature
-from agent.signing.words import Format, Level
+from agent.signing.words import Format
 from agent.signing.xml import Element, parse_xml
 
 MAX_SIGNATURES: Final = 50
@@ -53,7 +53,7 @@ def _is_held(element: Element) -> bool:
 
 def _read_one(check: _Check) -> Finding:
     is_xades = any(map(is_of_xades, check.element.iterfind(f"{ds('Object')}/*")))
-    finding = Finding(Format.XADES if is_xades else Format.XMLDSIG, None if is_xades else Level.B)
+    finding = Finding(Format.XADES if is_xades else Format.XMLDSIG)
     try:
         with _faults():
             check.run()
