@@ -56,6 +56,8 @@ def _read_info(version: HistoricalResolver) -> dict[str, Any]:
 
 
 _RULES: Final = (DocInfoKeptRule(), XrefStreamRule(), ObjectStreamRule(), DSSCompareRule(), MetadataUpdateRule())
+STAMP: Final = "/ETSI.RFC3161"
+"""The /SubFilter of a time-stamp over the file."""
 POLICY: Final = StandardDiffPolicy(
     global_rules=[
         CatalogModificationRule(),
@@ -90,11 +92,19 @@ def _draws_fields(version: PdfHandler) -> bool:
 
 
 def _require_filled(reader: PdfFileReader, signed: PdfHandler) -> None:
-    """A new field that shows something without a signature is a picture over the page, and nobody answers for it."""
-    known = {name for name, *_ in enumerate_sig_fields(signed)}
+    """A field that came to show something, without a signature, is a picture over the page: nobody answers for it.
+
+    So is one with a time-stamp, which anybody can have. What waited already, pyHanko sees that it stays as it was.
+    """
+    before = {name: value is not None for name, value, _ in enumerate_sig_fields(signed)}
     for name, value, field in enumerate_sig_fields(reader):
-        if name not in known and value is None and any(map(_is_seen, _list_widgets(field.get_object()))):
-            raise SignatureFaultError(Reason.NOT_COVERED, f"the field {name} was added after it and shows something")
+        is_picture = name not in before if value is None else not before.get(name) and _is_stamp(value)
+        if is_picture and any(map(_is_seen, _list_widgets(field.get_object()))):
+            raise SignatureFaultError(Reason.NOT_COVERED, f"the field {name} came to show something after it")
+
+
+def _is_stamp(value: Any) -> bool:
+    return bool(entry(value.get_object(), "/SubFilter") == STAMP)
 
 
 def _list_widgets(field: Any) -> Iterator[Any]:

@@ -23,13 +23,13 @@ from agent.signing.verification.carried import require_undamaged
 from agent.signing.verification.cms import read_signers
 from agent.signing.verification.cms_levels import Stamps, find_level
 from agent.signing.verification.findings import Evidence, Finding, Reason, Stamp, UnreadableError
-from agent.signing.verification.pdf.changes import require_unchanged
+from agent.signing.verification.pdf.changes import STAMP, require_unchanged
 from agent.signing.verification.pdf.ranges import Covered, digest_covered, ends_with_table, read_range
 from agent.signing.verification.pdf.store import join, read_store
 from agent.signing.words import Format, Level
 
 MAX_SIGNATURES: Final = 64
-PADES, OLDER, STAMP = "/ETSI.CAdES.detached", "/adbe.pkcs7.detached", "/ETSI.RFC3161"
+PADES, OLDER = "/ETSI.CAdES.detached", "/adbe.pkcs7.detached"
 LAST: Final = 1 << 31
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 
 import msgspec
 import pytest
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign.signers import PdfTimeStamper
 from support.pdf import ORDONNANCE, add_update, pages, stream, write_pdf
 from support.pdf_attacks import (
     FORGED,
@@ -27,6 +30,8 @@ from support.signing_keys import SigningKey
 from agent.signing import pades
 from agent.signing.documents import Document
 from agent.signing.preparation import Outside, SignatureTerms
+from agent.signing.synchronous import run
+from agent.signing.timestamps import PyHankoTimeStamper, TimeStamps
 from agent.signing.verification.findings import Reason, UnreadableError
 from agent.signing.verification.pdf.reader import read_signatures
 from agent.signing.words import Format, Level, Packaging
@@ -146,6 +151,17 @@ def test_the_file_before_the_attacks_is_valid(signed: bytes) -> None:
 def test_attack_a_forged_signature_spoils_the_one_before(signed: bytes) -> None:
     first, second = read_signatures(with_field(b"/V 92 0 R")(signed), None)
     assert {first.reason, second.reason} <= {Reason.NOT_COVERED, Reason.MALFORMED}
+
+
+@pytest.mark.parametrize("name", ["New", "Patient"])
+def test_attack_a_picture_as_a_time_stamp(signed: bytes, outside: Outside, name: str) -> None:
+    """Anybody can have one: the picture is shown, and no second signer is told."""
+    file = BytesIO(with_field(b"")(signed) if name == "New" else signed)
+    writer, stamper = IncrementalPdfFileWriter(file), PyHankoTimeStamper(TimeStamps(outside))
+    run(PdfTimeStamper(stamper, name).async_timestamp_pdf(writer, "sha256", bytes_reserved=16384, in_place=True))
+    (finding,) = read_signatures(file.getvalue(), None)
+    assert finding.reason is Reason.NOT_COVERED
+    assert "came to show something" in finding.hint
 
 
 def test_attack_the_second_signature_is_taken_away(signed: bytes, key: SigningKey) -> None:
