@@ -108,7 +108,7 @@ class BatchRun:
         if self._prepared and self._prepared[0][0].terms.level is not Level.B:
             await self._sign_first(key)
         while self._prepared and self._may_go_on():
-            offered, self._prepared = list(self._prepared), deque()
+            offered = self._offer()
             digests = [_digest(made, self._batch) for _, made in offered]
             values, bench = await asyncio.gather(key.sign_some(digests), self._work_bench(), return_exceptions=True)
             if isinstance(bench, BaseException):
@@ -117,6 +117,11 @@ class BatchRun:
                 raise values
             self._signed = [(*each, value) for each, value in zip(offered, values, strict=False)]
             self._prepared.extendleft(reversed(offered[len(values) :]))  # first in the next round, as in the worker
+
+    def _offer(self) -> list[tuple[Item, Made]]:
+        """What the card is given next; few where each waits for an answer from outside, and the code with it."""
+        most = AHEAD if self._prepared[0][0].terms.level is Level.B else SLICE
+        return [self._prepared.popleft() for _ in range(min(most, len(self._prepared)))]
 
     async def _sign_first(self, key: UnlockedKey) -> None:
         """Where somebody else is asked afterwards: one alone, so that no more than that is lost if nobody answers."""

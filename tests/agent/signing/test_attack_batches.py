@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +15,8 @@ import aiohttp
 import pytest
 from batch_calls import FOUR, Interruption, encode, make, manifest, put, run, signature, start
 from support.agent import PAGE, DeskPresence, Person, RunningAgent, running_agent
+from support.certomancer import Pki
+from support.cms_files import SIGNATURE_STAMP, Parts, verify_stamp
 from support.jose import run_verifier
 from support.openssl import verify_cms, write_chain
 
@@ -254,20 +255,24 @@ async def test_a_thousand_documents(batching: RunningAgent, person: Person) -> N
     assert (await batching.page("GET", "/v1/batches")).body["batches"][0]["left"] == 0
 
 
-async def test_an_authority_that_is_out_of_reach_costs_one_signature(
-    folder: Path, person: Person, readers: VirtualReaders, card: TracedCard
+async def test_an_authority_that_fails_costs_one_signature_and_delays_the_others(
+    folder: Path, person: Person, readers: VirtualReaders, card: TracedCard, pki: Pki, tmp_path: Path
 ) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
-        async with running_agent(folder, person, readers, timestamp_url=url) as agent:
-            await agent.page("POST", "/v1/grants", {"abilities": ["batch"]})
-            path, counted = await make(agent, TWENTY, level="T"), Interruption(card)
+    stamps = {"timestamp_url": pki.url("tsa/tsa"), "timestamp_authorities": (pki.root,), "timestamp_hosts": (pki.host,)}
+    async with running_agent(folder, person, readers, **stamps) as agent:
+        await agent.page("POST", "/v1/grants", {"abilities": ["batch"]})
+        path, counted = await make(agent, TWENTY, level="T"), Interruption(card)
+        with pki.mood("tsa/tsa", "nonsense"):
             body = await run(agent, path)
-    assert (body["state"], body["problem"]["code"]) == ("paused", "timestamp-failed")
-    assert (body["signed"], body["failed"], body["left"]) == (0, 0, 20)
-    assert body["documents"][0]["problem"]["code"] == "timestamp-failed"
-    assert counted.signatures == 1
+        assert (body["state"], body["problem"]["code"]) == ("paused", "timestamp-failed")
+        assert (body["signed"], body["failed"], body["left"]) == (0, 0, 20)
+        assert body["documents"][0]["problem"]["code"] == "timestamp-failed"
+        assert counted.signatures == 1
+        assert (await run(agent, path))["signed"] == 20
+        assert counted.signatures == 21
+        for place in (0, 19):
+            parts = Parts(await signature(agent, path, place))
+            verify_stamp(pki, tmp_path, parts.token(SIGNATURE_STAMP), parts.value)
 
 
 async def test_attack_what_the_journal_cannot_keep_is_not_handed_out(
