@@ -6,10 +6,11 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from asn1crypto import tsp
+from asn1crypto import tsp, x509
 from msgspec.structs import replace
+from pyhanko.sign.general import as_signing_certificate_v2
 from support.openssl import openssl
-from support.stamping import serving, stamper, stamping
+from support.stamping import attribute, forge, serving, stamper, stamping
 
 from agent.signing import timestamps
 from agent.signing.errors import TimeStampError, TimeStampUnsetError
@@ -148,6 +149,42 @@ def test_a_refusal_is_told(outside, status, why):
     answer = b"\x30" + bytes([len(status)]) + status
     with serving(lambda _: answer) as url, pytest.raises(TimeStampError, match=why):
         TimeStamps(replace(outside, timestamp_url=url)).stamp(CONTENT)
+
+
+def critical(parts):
+    parts["info"]["extensions"] = [{"extn_id": "1.2.3", "critical": True, "extn_value": b"0"}]
+
+
+def of_another_certificate(pki):
+    other = as_signing_certificate_v2(x509.Certificate.load(pki.der("busy-tsa")))
+    return attribute("signing_certificate_v2", other)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda parts: parts["info"].update(version="v2"), "another version"),
+        (critical, "critical extension"),
+        (lambda parts: parts.update(attributes=[]), "does not name its certificate"),
+        (lambda parts: parts.update(attributes=parts["attributes"] * 2), "more than once"),
+        (lambda parts: parts.update(content_type="data"), "no time-stamp"),
+        (lambda parts: parts.update(signers=2), "more signers"),
+        (lambda parts: parts.update(signers=0), "more signers than one, or none"),
+        (lambda parts: parts.update(certificates=[]), "certificate is not in it"),
+        (lambda parts: parts["info"]["message_imprint"].update(hashed_message=bytes(31)), "something else"),
+    ],
+)
+def test_attack_a_time_stamp_that_is_put_together_oddly(pki, change, why):
+    assert read_stamp(forge(pki, CONTENT, lambda _: None), CONTENT).certificate_der == pki.der("tsa")
+    with pytest.raises(SignatureFaultError, match=why):
+        read_stamp(forge(pki, CONTENT, change), CONTENT)
+
+
+def test_attack_a_time_stamp_that_names_another_certificate(pki):
+    """Of the same key: who stamps with it where it may, does not where it may not."""
+    exchanged = [of_another_certificate(pki)]
+    with pytest.raises(SignatureFaultError, match="names another certificate"):
+        read_stamp(forge(pki, CONTENT, lambda parts: parts.update(attributes=exchanged)), CONTENT)
 
 
 def test_attack_a_time_stamp_changed_anywhere_is_none(pki):
