@@ -78,7 +78,19 @@ class _Signed:
     def read_signers(self) -> list[Finding]:
         """Raises SignatureFaultError."""
         with any_bytes():
-            return [self._read(signer) for signer in self.data["signer_infos"]]
+            findings = [self._read(signer) for signer in self.data["signer_infos"]]
+            return self._look_beside(findings)
+
+    def _look_beside(self, findings: list[Finding]) -> list[Finding]:
+        """What stands beside the signers is everybody's: damaged, it leaves none of them valid."""
+        held = [finding for finding in findings if finding.reason is None]
+        try:
+            if held:
+                stamps = [stamp for finding in held for stamp in finding.stamps]
+                require_undamaged(held[0].evidence, list_signers_der(self.data), stamps)
+        except SignatureFaultError as error:
+            return [each if each.reason is not None else _refuse(each, error) for each in findings]
+        return findings
 
     def _read(self, signer: cms.SignerInfo) -> Finding:
         finding = Finding(Format.CMS)
@@ -88,7 +100,7 @@ class _Signed:
                 finding = self._describe(signer, certificate)
                 return self._check(finding, signer, certificate)
         except SignatureFaultError as error:
-            return replace(finding, level=None, reason=error.reason, hint=str(error))
+            return _refuse(finding, error)
 
     def _describe(self, signer: cms.SignerInfo, certificate: x509.Certificate) -> Finding:
         """Who signed and when, as the signer says, and what it brings; nothing of it is checked yet."""
@@ -109,6 +121,9 @@ class _Signed:
             raise self.fault
         check_signer(signer, certificate, CONTENT_TYPE, self.imprint)
         stamps = read_stamps(self.data, signer, self.imprint)
-        require_undamaged(finding.evidence, list_signers_der(self.data), stamps.all)
         level = None if finding.level is None else find_level(finding, stamps)
         return replace(finding, level=level, stamps=stamps.all)
+
+
+def _refuse(finding: Finding, fault: SignatureFaultError) -> Finding:
+    return replace(finding, level=None, reason=fault.reason, hint=str(fault))

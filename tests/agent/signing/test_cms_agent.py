@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +15,10 @@ from support.cms_files import SIGNATURE_STAMP, Parts, verify_stamp
 from support.openssl import verify_cms
 from support.signing_keys import SigningKey
 
+from agent.signing import cms
+from agent.signing.documents import Document
+from agent.signing.preparation import Outside, SignatureTerms
+from agent.signing.words import Format, Level, Packaging
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.store import open_card
 
@@ -81,3 +86,18 @@ async def test_an_authority_that_fails(desk: RunningAgent, pki: Pki) -> None:
         answer = await desk.page("POST", "/v1/signatures", {"format": "cades", "level": "T", "documents": [document]})
     assert (answer.status, answer.code) == (502, "timestamp-failed")
     assert "cannot be read" in answer.body["hint"]
+
+
+@pytest.mark.parametrize("level", ["T", "LT", "LTA"])
+async def test_what_another_workstation_signed_is_judged_here(
+    folder: Path, pki: Pki, published_key: SigningKey, outside: Outside, level: str
+) -> None:
+    terms = SignatureTerms(Format.CADES, Level(level), Packaging.DETACHED)
+    made = cms.prepare([Document.of("certificat.txt", CONTENT)], terms, published_key.signer(), outside)
+    (signature,) = await asyncio.to_thread(published_key.complete_all, made)
+    trust = {"test_authorities": pki.authorities, "timestamp_authorities": (pki.root,)}
+    async with running_agent(folder, Person(), revocation_hosts=(pki.host,), **trust) as agent:
+        await agent.page("POST", "/v1/grants", {"abilities": ["identity"]})
+        found = await verify(agent, signature, CONTENT)
+    assert (found["valid"], found["level"], found.get("reason")) == (True, level, None), found
+    assert found["provenAt"]

@@ -28,7 +28,7 @@ from drivers.virtual.pki import dump_key
 
 CONTENT = b"Compte rendu d'hospitalisation\r\n" * 8
 DOCUMENT = Document.of("compte-rendu.txt", CONTENT)
-FLIPS = 150
+FLIPS = 100
 
 
 def sign(key: SigningKey, outside: Outside, level=Level.B, packaging=Packaging.DETACHED, scheme=Scheme.RS256) -> bytes:
