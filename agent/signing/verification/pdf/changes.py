@@ -99,12 +99,17 @@ def _require_filled(reader: PdfFileReader, signed: PdfHandler) -> None:
     before = {name: value is not None for name, value, _ in enumerate_sig_fields(signed)}
     for name, value, field in enumerate_sig_fields(reader):
         is_picture = name not in before if value is None else not before.get(name) and _is_stamp(value)
-        if is_picture and any(map(_is_seen, _list_widgets(field.get_object()))):
+        if is_picture and is_seen(field.get_object()):
             raise SignatureFaultError(Reason.NOT_COVERED, f"the field {name} came to show something after it")
 
 
 def _is_stamp(value: Any) -> bool:
     return bool(entry(value.get_object(), "/SubFilter") == STAMP)
+
+
+def is_seen(field: Any) -> bool:
+    """Whether a field shows something on a page."""
+    return any(map(_has_box, _list_widgets(field)))
 
 
 def _list_widgets(field: Any) -> Iterator[Any]:
@@ -113,7 +118,7 @@ def _list_widgets(field: Any) -> Iterator[Any]:
         yield from (kid.get_object() for kid in field["/Kids"])
 
 
-def _is_seen(widget: Any) -> bool:
+def _has_box(widget: Any) -> bool:
     if "/Rect" not in widget:
         return False
     x1, y1, x2, y2 = map(float, widget["/Rect"])

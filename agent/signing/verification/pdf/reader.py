@@ -23,7 +23,7 @@ from agent.signing.verification.carried import require_undamaged
 from agent.signing.verification.cms import read_signers
 from agent.signing.verification.cms_levels import Stamps, find_level
 from agent.signing.verification.findings import Evidence, Finding, Reason, Stamp, UnreadableError
-from agent.signing.verification.pdf.changes import STAMP, require_unchanged
+from agent.signing.verification.pdf.changes import STAMP, is_seen, require_unchanged
 from agent.signing.verification.pdf.ranges import Covered, digest_covered, ends_with_table, read_range
 from agent.signing.verification.pdf.store import join, read_store
 from agent.signing.words import Format, Level
@@ -37,7 +37,7 @@ LAST: Final = 1 << 31
 class Field:
     """A filled field: a signature's finding, or a time-stamp over the file, or what is wrong with either.
 
-    `revision`: of the file, in which it was added; after all others where that is not known.
+    `revision`: of the file, in which it was added; after all others where that is not known. `is_seen`: on a page.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Field:
     finding: Finding | None = None
     stamp: Stamp | None = None
     fault: SignatureFaultError | None = None
+    is_seen: bool = False
 
     @property
     def holds(self) -> bool:
@@ -109,7 +110,7 @@ class _Reading:
         try:
             with any_bytes():
                 signature = EmbeddedPdfSignature(self._reader, field, name)
-                found = replace(found, revision=signature.signed_revision)
+                found = replace(found, revision=signature.signed_revision, is_seen=is_seen(field))
                 if signature.sig_object["/SubFilter"] == STAMP:
                     found = replace(found, finding=None)
                 covered = read_range(self._content, signature.byte_range, signature.pkcs7_content)
@@ -171,7 +172,14 @@ def _conclude(reader: PdfFileReader, field: Field, later: Sequence[Field]) -> Fi
         require_undamaged(finding.evidence, finding.evidence.certificates_der, stamps)
     except SignatureFaultError as error:
         return _refuse(finding, error)
+    finding = replace(finding, hint=_describe_seen(later))
     return _raise_level(finding, [_as_archive(reader, each) for each in stamped])
+
+
+def _describe_seen(later: Iterable[Field]) -> str:
+    """What of a page is not the signer's: a later signature, whoever made it, may be drawn over anything."""
+    names = [each.name for each in later if each.is_seen]
+    return f"on its pages, signatures that were added after it are shown: {', '.join(names)[:200]}" if names else ""
 
 
 def _refuse(finding: Finding, fault: SignatureFaultError) -> Finding:

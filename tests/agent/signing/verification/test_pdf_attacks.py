@@ -29,7 +29,7 @@ from support.signing_keys import SigningKey
 
 from agent.signing import pades
 from agent.signing.documents import Document
-from agent.signing.preparation import Outside, SignatureTerms
+from agent.signing.preparation import Appearance, Outside, SignatureTerms
 from agent.signing.synchronous import run
 from agent.signing.timestamps import PyHankoTimeStamper, TimeStamps
 from agent.signing.verification.findings import Reason, UnreadableError
@@ -181,3 +181,14 @@ def test_attack_a_signature_of_another_file(signed: bytes, key: SigningKey) -> N
     moved = other[: room.start()] + value[0] + other[room.end() :]
     (finding,) = read_signatures(moved, None)
     assert finding.reason is Reason.ALTERED
+
+
+def test_attack_a_signature_is_drawn_over_the_page_of_another(signed: bytes, key: SigningKey) -> None:
+    """Whoever it is by, the first signer has not seen it: the finding says so."""
+    large = Appearance(width=500.0, height=700.0)
+    (unsigned,) = pades.prepare(
+        [Document.of("a.pdf", signed)], msgspec.structs.replace(TERMS, appearance=large), key.signer(), Outside()
+    )
+    *first, last = read_signatures(key.complete(unsigned), None)
+    assert all(finding.reason is None and "added after it are shown" in finding.hint for finding in first)
+    assert (last.reason, last.hint) == (None, "")
