@@ -69,7 +69,7 @@ def _wrappings(pki: Pki) -> Making:
         "wrap-hidden.xml", own.replace("</d>", hidden).encode(), f"{HIDDEN}|malformed", "a dose in a second signature"
     )
     key_info = own.replace("</ds:KeyInfo>", '<dose xmlns="">99</dose></ds:KeyInfo>')
-    yield Made("wrap-keyinfo.xml", key_info.encode(), HIDDEN, "a dose in KeyInfo, which nothing signs")
+    yield Made("wrap-keyinfo.xml", key_info.encode(), f"{HIDDEN}|malformed", "a dose in KeyInfo, which nothing signs")
     comment = own.replace("<dose>10", "<dose>1<!-- -->0")
     yield Made("comment.xml", comment.encode(), HIDDEN, "a comment that cuts the dose in two")
     style = '<?xml-stylesheet href="evil.xsl"?>' + signed

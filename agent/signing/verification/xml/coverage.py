@@ -46,6 +46,8 @@ def _find_held(signature: Signature, targets: list[Element], profile: Profile | 
     """Names of the Objects with content; each of them is signed, or all that is in it."""
     names = []
     for each in signature.objects:
+        if each not in targets and any(not isinstance(child.tag, str) for child in each):
+            raise _not_covered("a comment or instruction in an Object that is not signed")
         parts = [child for child in each if not is_of_xades(child)]
         text = "".join(filter(None, [each.text, *(child.tail for child in each)])).strip()
         if not parts and not text:
@@ -80,6 +82,8 @@ def _require_whole(signature: Signature, source: Source, targets: list[tuple[Ref
         for each in others:
             refuse_foreign(each, [])
     refuse_cut_text(source.root)
+    if any((each.tail or "").strip() for each in source.root.iter(ds("Signature"))):
+        raise _not_covered("a signature, which is left out, cuts a text in two")
 
 
 def _find_assertion(signature: Signature, source: Source, targets: list[tuple[Reference, Element]]) -> str:

@@ -15,7 +15,7 @@ from agent.signing.verification.findings import Evidence, Reason, Stamp
 from agent.signing.verification.xml.algorithms import digest
 from agent.signing.verification.xml.faults import XmlFaultError, malformed
 from agent.signing.verification.xml.references import Source
-from agent.signing.verification.xml.shape import Signature, children_of, ds, read_base64, text_of
+from agent.signing.verification.xml.shape import Signature, children_of, ds, read_base64, require_attributes, text_of
 from agent.signing.words import Level
 from agent.signing.xml import C14n, Element, canonicalise
 
@@ -72,6 +72,7 @@ def read_properties(qualifying: Element, signature: Signature, signer_der: bytes
     namespace = str(etree.QName(qualifying).namespace)
     if any(not isinstance(each.tag, str) for each in qualifying.iter()):
         raise malformed("a comment or instruction in QualifyingProperties")
+    require_attributes(qualifying, ("Id", "Target"))
     if signature.id is None or qualifying.get("Target") != f"#{signature.id}":
         raise malformed("QualifyingProperties of another signature")
     signed, unsigned = _split(qualifying, namespace)

@@ -25,6 +25,7 @@ ENVELOPED: Final = DS + "enveloped-signature"
 BASE64: Final = DS + "base64"
 MAX_REFERENCES: Final = 64
 _FORMS: Final = {each.value: each for each in C14n}
+_KEYS: Final = ("KeyName", "KeyValue", "RetrievalMethod", "X509Data")
 _SPACE: Final = " \t\r\n"
 _WITHOUT_SPACE: Final = str.maketrans("", "", _SPACE)
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z")
@@ -77,7 +78,7 @@ def ds(name: str) -> str:
 def read_signature(element: Element) -> Signature:
     """Read a ds:Signature. Raises XmlFaultError."""
     children = children_of(element)
-    _require_attributes(element, ("Id",))
+    require_attributes(element, ("Id",))
     if [child.tag for child in children[:2]] != [ds("SignedInfo"), ds("SignatureValue")]:
         raise malformed("a Signature begins with SignedInfo and SignatureValue")
     signed_info, value = children[:2]
@@ -85,6 +86,9 @@ def read_signature(element: Element) -> Signature:
     key_info = rest.pop(0) if rest and rest[0].tag == ds("KeyInfo") else None
     if any(child.tag != ds("Object") for child in rest):
         raise malformed("a Signature ends with KeyInfo and Objects")
+    require_attributes(value, ("Id",))
+    for each in rest:
+        require_attributes(each, ("Id", "MimeType", "Encoding"))
     for part in (signed_info, value, key_info):
         _refuse_remarks(part)
     form, method, references = _read_signed_info(signed_info)
@@ -128,7 +132,8 @@ def read_base64(element: Element) -> bytes:
     return content
 
 
-def _require_attributes(element: Element, names: Iterable[str]) -> None:
+def require_attributes(element: Element, names: Iterable[str]) -> None:
+    """Raise XmlFaultError for any other."""
     unknown = set(element.attrib) - set(names)
     if unknown:
         raise malformed(f"{etree.QName(element).localname} has the attribute {min(unknown)[:100]}")
@@ -141,7 +146,7 @@ def _refuse_remarks(part: Element | None) -> None:
 
 
 def _read_signed_info(element: Element) -> tuple[Form, str, tuple[Reference, ...]]:
-    _require_attributes(element, ("Id",))
+    require_attributes(element, ("Id",))
     children = children_of(element)
     names = [child.tag for child in children]
     if names[:2] != [ds("CanonicalizationMethod"), ds("SignatureMethod")] or set(names[2:]) != {ds("Reference")}:
@@ -151,7 +156,7 @@ def _read_signed_info(element: Element) -> tuple[Form, str, tuple[Reference, ...
     form, method = _read_form(children[0]), children[1]
     if form is None:
         raise XmlFaultError(Reason.ALGORITHM_REFUSED, f"canonical form {children[0].get('Algorithm', '')[:100]}")
-    _require_attributes(method, ("Algorithm",))
+    require_attributes(method, ("Algorithm",))
     if children_of(method):
         raise XmlFaultError(Reason.ALGORITHM_REFUSED, "a signature method with parameters")
     return form, method.get("Algorithm", ""), tuple(map(read_reference, children[2:]))
@@ -162,7 +167,7 @@ def _read_form(element: Element) -> Form | None:
     method = _FORMS.get(element.get("Algorithm", ""))
     if method is None:
         return None
-    _require_attributes(element, ("Algorithm",))
+    require_attributes(element, ("Algorithm",))
     children = children_of(element)
     if not children:
         return Form(method)
@@ -174,7 +179,7 @@ def _read_form(element: Element) -> Form | None:
 
 def read_reference(element: Element) -> Reference:
     """A ds:Reference, of SignedInfo or of a Manifest. Raises XmlFaultError."""
-    _require_attributes(element, ("Id", "URI", "Type"))
+    require_attributes(element, ("Id", "URI", "Type"))
     children = children_of(element)
     transforms = children.pop(0) if children and children[0].tag == ds("Transforms") else None
     if [child.tag for child in children] != [ds("DigestMethod"), ds("DigestValue")]:
@@ -228,5 +233,14 @@ def _is_no_signatures(step: Element) -> bool:
 
 def _read_certificates(key_info: Element) -> tuple[bytes, ...]:
     """Certificates of X509Data; keys by themselves, names of keys and addresses say nothing about who signed."""
-    found = key_info.iterfind(f"{ds('X509Data')}/{ds('X509Certificate')}")
-    return tuple(map(read_base64, found))
+    require_attributes(key_info, ("Id",))
+    children = children_of(key_info)
+    if any(child.tag not in map(ds, _KEYS) for child in children):
+        raise malformed("KeyInfo with something else in it")
+    data = [child for child in children if child.tag == ds("X509Data")]
+    found = [part for each in data for part in children_of(each)]
+    for part in (*data, *found):
+        require_attributes(part, ())
+    if any(not etree.QName(part).localname.startswith("X509") for part in found):
+        raise malformed("X509Data with something else in it")
+    return tuple(read_base64(part) for part in found if part.tag == ds("X509Certificate"))

@@ -198,6 +198,15 @@ def cut_a_text_with_a_comment(key: SigningKey) -> str:
     return enveloped(key).replace("<amount>10<", "<amount>1<!-- -->0<")
 
 
+def cut_a_text_with_the_signature(key: SigningKey) -> str:
+    signature = Forge(key).sign([Ref("", exclusive(DATA), WHOLE)])
+    return DATA.replace(">10<", f">1{signature}0<")
+
+
+def add_an_instruction_to_an_object(key: SigningKey) -> str:
+    return enveloped(key, objects="<Object><?evil?></Object>")
+
+
 def hide_a_text_behind_a_comment(key: SigningKey) -> str:
     return enveloped(key).replace("<amount>10<", "<amount><!-- -->10<")
 
@@ -218,6 +227,8 @@ WRAPPINGS: list[Callable[[SigningKey], str]] = [
     sign_nothing_but_a_certificate,
     cut_a_text_with_a_comment,
     hide_a_text_behind_a_comment,
+    cut_a_text_with_the_signature,
+    add_an_instruction_to_an_object,
 ]
 
 
