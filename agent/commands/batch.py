@@ -22,6 +22,8 @@ from agent.settings import load_settings
 
 MOST: Final = 1000
 LOOK_S: Final = 0.2
+GONE_S: Final = 1.0
+"""At least so long between two tries without the card: another one may be in the reader."""
 FRUITLESS: Final = 3
 """So many runs that signed nothing end it, whatever is at fault."""
 CARD_GONE: Final = frozenset({"card-removed", "card-absent", "reader-removed", "reader-absent", "service-stopped"})
@@ -126,12 +128,13 @@ def _sign(client: Client, batch_id: str) -> Json:
         code = (batch["problem"] or {}).get("code")
         if batch["state"] == "done" or code not in AGAIN:
             return batch
-        fruitless, left = (fruitless + 1 if batch["left"] == left else 0), batch["left"]
-        if fruitless >= FRUITLESS:
-            return batch
         complain(f"{in_language(batch['problem'])} [{code}]")
         if code in CARD_GONE:
             _wait_for_card(client)
+            continue
+        fruitless, left = (fruitless + 1 if batch["left"] == left else 0), batch["left"]
+        if fruitless >= FRUITLESS:
+            return batch
 
 
 def _watch(client: Client, batch_id: str) -> Json:
@@ -155,6 +158,7 @@ def _show(batch: Json) -> None:
 def _wait_for_card(client: Client) -> None:
     _ = translator()
     complain(_("The batch goes on when the card is back; Ctrl-C ends it, and what is signed is kept."))
+    time.sleep(GONE_S)
     while all(reader["state"] != "ready" for reader in client.status().get("readers", [])):
         time.sleep(LOOK_S)
 

@@ -65,6 +65,13 @@ async def run(agent: RunningAgent, path: str) -> dict[str, Any]:
     return await wait_over(agent, path)
 
 
+async def wait_for_reader(agent: RunningAgent, state: str) -> None:
+    """Until the agent has noticed what was done to the only reader."""
+    async with asyncio.timeout(20):
+        while [each["state"] for each in (await agent.page("GET", "/v1/readers")).body["readers"]] != [state]:
+            await asyncio.sleep(0.02)
+
+
 async def signature(agent: RunningAgent, path: str, place: int) -> bytes:
     answer = await agent.page("GET", f"{path}/documents/{place}")
     assert answer.status == 200, answer.body

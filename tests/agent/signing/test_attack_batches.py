@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from batch_calls import FOUR, Interruption, encode, make, manifest, put, run, signature, start
+from batch_calls import FOUR, Interruption, encode, make, manifest, put, run, signature, start, wait_for_reader
 from support.agent import PAGE, DeskPresence, Person, RunningAgent, running_agent
 from support.certomancer import Pki
 from support.cms_files import SIGNATURE_STAMP, Parts, verify_stamp
@@ -45,8 +45,10 @@ async def test_a_pulled_card_pauses_and_the_same_card_goes_on(
     assert 4 <= body["signed"] < 20
     assert [each["state"] for each in body["documents"]] == ["signed"] * body["signed"] + ["ready"] * body["left"]
     first = await signature(batching, path, 0)
+    await wait_for_reader(batching, "empty")
     assert (await run(batching, path))["problem"]["code"] == "card-absent"
     readers.insert(slowly)
+    await wait_for_reader(batching, "ready")
     before = interruption.signatures
     assert (await run(batching, path))["state"] == "done"
     assert interruption.signatures - before == body["left"]

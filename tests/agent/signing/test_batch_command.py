@@ -52,10 +52,12 @@ async def test_a_folder_is_signed_although_the_card_is_pulled(
     wait = batch._wait_for_card
 
     def put_back(client: batch.Client) -> None:
-        readers.insert(slowly)
+        if not any(state.atr for state in readers.list_states()):
+            readers.insert(slowly)
         wait(client)
 
     monkeypatch.setattr(batch, "_wait_for_card", put_back)
+    monkeypatch.setattr(batch, "GONE_S", 0.1)
     output = tmp_path / "signed"
     assert await run(batching, "--from-dir", documents, "--output", output) == 0
     assert sorted(path.name for path in output.iterdir()) == [f"{number:02}.txt.p7s" for number in range(12)]
