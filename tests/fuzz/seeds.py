@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from support.certificates import unsort
 
-from agent.signing import jades, jws
+from agent.signing import cms, jades, jws
 from agent.signing.documents import Document
 from agent.signing.preparation import Outside, SignatureTerms, Signer
 from agent.signing.words import Format, Level, Packaging, Serialization
@@ -105,3 +105,13 @@ def signatures_in_json() -> Iterator[bytes]:
             header = unsigned.to_sign.partition(b".")[0]
             yield base64.urlsafe_b64decode(header + b"=" * (-len(header) % 4))
             yield unsigned.complete(key.sign(unsigned.to_sign, padding.PKCS1v15(), hashes.SHA256()))
+
+
+def signatures_in_cms() -> Iterator[bytes]:
+    """CAdES at level B; what the corpus keeps has time-stamps and evidence besides."""
+    key = rsa.generate_private_key(65537, 2048)
+    signer = Signer(_leaf(DEFAULT, KeyRole.SIGNATURE, key), name="x")
+    for packaging in (Packaging.ENVELOPING, Packaging.DETACHED):
+        terms = SignatureTerms(Format.CADES, Level.B, packaging, claimed_role="x")
+        (unsigned,) = cms.prepare([Document.of("a", b"x")], terms, signer, Outside())
+        yield unsigned.complete(key.sign(unsigned.to_sign, padding.PKCS1v15(), hashes.SHA256()))

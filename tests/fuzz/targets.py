@@ -16,6 +16,9 @@ from datetime import timedelta, timezone
 from agent.certificates.damage import is_damaged
 from agent.certificates.holder import read_holder
 from agent.certificates.issuers import is_self_issued, may_have_issued, may_issue
+from agent.signing.signeddata import SignatureFaultError
+from agent.signing.tokens import read_stamp
+from agent.signing.verification import cms
 from agent.signing.verification.findings import UnreadableError
 from agent.signing.verification.jose import read_signatures
 from drivers.card import activity, atr, pkcs15
@@ -153,6 +156,17 @@ def run_jose(data: bytes) -> None:
                 "".join(finding.names).encode()
 
 
+def run_cms(data: bytes) -> None:
+    """A CMS signature, around a document or beside one, and a time-stamp token."""
+    for detached in (None, b"x"):
+        with contextlib.suppress(UnreadableError):
+            for finding in cms.read_signatures(data, detached):
+                assert finding.reason is not None or finding.certificate_der
+                assert finding.reason is None or (finding.level is None and finding.hint.encode())
+    with contextlib.suppress(SignatureFaultError):
+        read_stamp(data, b"x")
+
+
 TARGETS = {
     "atr": Target(run_atr, seeds.atrs, nested=False),
     "tlv": Target(run_tlv, seeds.files),
@@ -160,6 +174,7 @@ TARGETS = {
     "certificate": Target(run_certificate, seeds.certificates),
     "activity": Target(run_activity, seeds.activities),
     "door": Target(run_door, door, nested=False),
+    "cms": Target(run_cms, seeds.signatures_in_cms, nested=False, at_most=48),
     "jose": Target(run_jose, seeds.signatures_in_json, nested=False, at_most=48),
     "key-file": Target(run_key_file, seeds.key_files, at_most=48),
 }
