@@ -121,8 +121,11 @@ async def test_attack_the_id_is_worth_nothing_to_another_caller(batching: Runnin
         assert (theirs.status, theirs.body) == (404, nobodys.body)
     assert (await put(batching, f"{path}/documents/0", b"a" * 9, origin=OTHER)).code == "not-found"
     assert (await batching.page("GET", "/v1/batches", origin=OTHER)).body == {"batches": []}
-    assert (await batching.program("GET", path)).code in ("grant-required", "not-found")
     assert person.asked == []
+    assert (await batching.program("GET", path)).code == "grant-required"
+    assert (await batching.program("POST", "/v1/grants", {"abilities": ["batch"]})).status == 201
+    for method, end, body in calls:
+        assert (await batching.program(method, path + end, body)).code == "not-found"
     (mine,) = (await batching.page("GET", "/v1/batches")).body["batches"]
     assert (mine["state"], mine["left"]) == ("waiting", 4)
 

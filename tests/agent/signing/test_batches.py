@@ -23,6 +23,10 @@ async def last_entry(batching: RunningAgent, action: str) -> dict[str, Any]:
 
 async def test_hashes_are_signed_with_one_code(batching: RunningAgent, person: Person, tmp_path: Path) -> None:
     await chain(batching, tmp_path)
+    person.session = True
+    assert (await batching.page("POST", "/v1/pin/verify", {})).status == 200
+    assert (await batching.page("GET", "/v1/cards")).body["cards"][0]["pin"]["state"] == "session"  # a code is kept
+    person.asked.clear()
     path = await make(batching, FOUR)
     body = await run(batching, path)
     assert (body["state"], body["signed"], body["failed"], body["left"]) == ("done", 4, 0, 0)
