@@ -48,6 +48,8 @@ def report(command: Callable[[], int], *, as_json: bool) -> int:
         if as_json:
             say_json(error.problem)
         complain(_sentence(error))
+        for structure in error.problem.get("structures", ()):
+            complain("  " + ", ".join(filter(None, (structure["id"], structure["sector"], structure["name"]))))
         return BY_LAYER.get(str(error.problem.get("layer")), Exit.FAILED)
     except AgentUnreachableError as error:
         complain(_("No agent answers for this data folder. Start it first: cps-agent serve") + f" ({error})")

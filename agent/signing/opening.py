@@ -21,7 +21,7 @@ def open_workshop(settings: Settings, stack: AsyncExitStack) -> Workshop:
 def describe_outside(settings: Settings) -> Outside:
     """Whom workers may ask."""
     hosts = (*settings.revocation_hosts, *settings.timestamp_hosts) if settings.revocation else ()
-    paths = (*settings.timestamp_authorities, *settings.test_authorities) if settings.timestamp_url else ()
+    paths = (*settings.timestamp_authorities, *settings.test_authorities)
     return Outside(
         timestamp_url=settings.timestamp_url,
         timestamp_authorities_der=tuple(authority.der for authority in read_authorities(paths)),

@@ -43,6 +43,13 @@ def test_what_workers_are_told(files: Path, made_folder: Path) -> None:
     assert describe_outside(load_settings({"revocation": False}, {})).hosts == ()
 
 
+def test_time_stamps_of_others_are_believed_without_an_authority_of_ones_own(files: Path, made_folder: Path) -> None:
+    key = SigningKey.of_card(made_folder)
+    write_pem(files / "tsa.pem", *key.chain_der)
+    outside = describe_outside(load_settings({"timestamp_authorities": [str(files / "tsa.pem")]}, {}))
+    assert (outside.timestamp_url, outside.timestamp_authorities_der) == (None, key.chain_der)
+
+
 @pytest.mark.parametrize(
     "url",
     ["tsa.example", "ftp://tsa.example", "http://u:p@tsa.example", "http://tsa.example/?a", "http://é", 1, ["a"], {}],

@@ -18,6 +18,7 @@ from pyhanko_certvalidator.validate import async_validate_path
 
 from agent.certificates.chains import find_chain
 from agent.certificates.damage import is_altered_copy, is_damaged
+from agent.certificates.issuers import is_self_issued
 from agent.signing.synchronous import run
 from agent.signing.verification.messages import Trust
 from drivers.card.certificate import Certificate, parse_certificate
@@ -44,8 +45,7 @@ class Paths:
 
     def find_stampers(self, certificate: Certificate, lent_der: Iterable[bytes], at: datetime) -> Chain | None:
         """The same for a time-stamp authority, which may have a root of its own."""
-        roots = (*self.trust.authorities.roots_der, *self.trust.stamping_der)
-        return self._find(certificate, roots, lent_der, at)
+        return self._find(certificate, self._stampers_roots_der, lent_der, at)
 
     def is_known(self, authority: Certificate) -> bool:
         """Whether it was given to this workstation, not brought by the signature."""
@@ -68,6 +68,12 @@ class Paths:
     @cached_property
     def _known_der(self) -> frozenset[bytes]:
         return frozenset(each.der for each in self._known)
+
+    @cached_property
+    def _stampers_roots_der(self) -> tuple[bytes, ...]:
+        """Of those named for them the self-issued ones; the others are links."""
+        named = filter(is_self_issued, _parse(self.trust.stamping_der))
+        return (*self.trust.authorities.roots_der, *(each.der for each in named))
 
     def _find(
         self, certificate: Certificate, roots: tuple[bytes, ...], lent_der: Iterable[bytes], at: datetime

@@ -66,7 +66,9 @@ def test_a_vihf(folder: Path, chain: Path, capsys: pytest.CaptureFixture[str]) -
     for text in (b">1990000010<", b">LPS<", b">4.0<", b">essai<", b">DIRECTE<", b">207058575627097^^^"):
         assert made.count(text) == 1
     assert dmp(folder, "vihf", "--structure", "1750000001") == 4
-    assert "structure-refused" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "structure-refused" in told
+    assert "499700002712005, SA07, CABINET DU DR VIRTUEL" in told
     (chain / "members.json").write_text("[]")
     assert dmp(folder, "vihf", "--members", chain / "members.json") == 2
 

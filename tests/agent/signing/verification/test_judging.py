@@ -76,6 +76,17 @@ def test_offline_a_good_signature_is_indeterminate_until_an_answer_is_kept(pki: 
     assert judge(pki, tmp_path, "good", online=False).status is Status.VALID
 
 
+def test_of_the_time_stamp_authorities_that_are_named_only_roots_are_roots(pki: Pki, tmp_path: Path) -> None:
+    """A link among them neither ends a chain nor is believed by itself."""
+    known, folder = Authorities((pki.der("root"),), (pki.der("issuing"),)), str(tmp_path)
+    stamped = finding(pki, "good", stamps=(stamp(pki, NOW),))
+    for named, authorities in (("root", Authorities((), ())), ("issuing", known)):
+        both = (pki.der(named), pki.der("issuing"))
+        assert Court(Trust(authorities, both, (pki.host,), folder), NOW).judge(stamped).proven_at is not None
+    lonely = Trust(Authorities((), ()), (pki.der("issuing"),), (pki.host,), folder)
+    assert Court(lonely, NOW).judge(stamped).proven_at is None
+
+
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2020-01-01T00:00:00"])
 def test_attack_a_time_that_no_clock_says(pki: Pki, tmp_path: Path, moment: str) -> None:
     judged = judge(pki, tmp_path, "good", claimed_at=datetime.fromisoformat(moment))
