@@ -94,8 +94,9 @@ class UseRequest:
 
     @property
     def may_use_session(self) -> bool:
-        """A program that speaks for a site is asked afresh each time."""
-        return self.action in SESSION_ACTIONS and self.on_behalf_of is None
+        """A program that speaks for a site is asked afresh each time; so is who has the person sign as something."""
+        binds = self.statement is not None and (self.statement.role or self.statement.policy)
+        return self.action in SESSION_ACTIONS and self.on_behalf_of is None and not binds
 
 
 class UnlockedKey:

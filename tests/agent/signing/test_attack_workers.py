@@ -42,6 +42,17 @@ def hashed(name: str, digest: str) -> dict[str, str]:
     return {"name": "a", "media_type": "x/y", "hash_name": name, "digest": digest}
 
 
+ANSWERING = """
+import sys
+read = sys.stdin.buffer.read
+while size := read(4):
+    read(int.from_bytes(size, "big"))
+    read(4)
+    sys.stdout.buffer.write(len({answer}).to_bytes(4, "big") + {answer})
+    sys.stdout.flush()
+"""
+"""A worker that gives the same answer again and again; an order here has one document, of four bytes."""
+
 LIES = {
     "a weak hash": [hashed("sha1", "A" * 27 + "=")],
     "any value": [hashed("none", "AAAA")],
@@ -65,7 +76,8 @@ async def test_attack_a_worker_has_other_hashes_signed(
 
 
 async def test_attack_a_worker_that_a_page_took_over_waits_for_another_callers_documents(open_shop: OpenShop) -> None:
-    shop, pids = open_shop(), []
+    answer = b'{"type":"Checked"}'
+    shop, pids = open_shop([sys.executable, "-c", ANSWERING.format(answer=answer)]), []
     for caller in (PAGE, PROGRAM, None, Caller(CallerKind.PROGRAM, ""), Caller(CallerKind.PROGRAM, ""), PAGE):
         async with shop.job(caller) as job:
             await job.check(TASK)

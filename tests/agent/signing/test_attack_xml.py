@@ -83,7 +83,7 @@ def test_attack_something_hides_in_the_signature_itself(key: SigningKey, kind: F
     altered, count = re.subn(place, rb"\g<0>" + EVIL.encode(), sign(key, kind=kind))
     assert count == 1
     (finding,) = read_signatures(altered, None)
-    assert finding.reason is Reason.ALTERED
+    assert finding.reason in (Reason.ALTERED, Reason.MALFORMED)
 
 
 def test_attack_a_style_sheet_is_put_before_a_signed_document(key: SigningKey) -> None:
