@@ -12,7 +12,7 @@ import pytest
 from support.agent import PAGE, DeskPresence, Person, RunningAgent, running_agent
 from support.openssl import verify_cms, write_chain
 
-from agent.people.prompt import Action, PinRequest, StatementSummary
+from agent.people.prompt import PinRequest, StatementSummary
 from agent.signing.workshop import Job
 from drivers.base import KeyRole
 from drivers.virtual.link import VirtualReaders
