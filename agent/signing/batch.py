@@ -87,17 +87,15 @@ class Item:
         self.document = replace(self.document, size=size, content=content)
 
     def finish(self, signature: Signature) -> None:
-        """Keep its signature."""
+        """Keep its signature, and its content no longer: both of all documents would be too much."""
         self.signature, self.failure = signature, None
+        self.document = replace(self.document, content=None)
 
-    def settle(self) -> None:
-        """Let go of the content of what is signed."""
-        if self.signature is not None:
-            self.document = replace(self.document, content=None)
-
-    def withdraw(self) -> None:
-        """Forget its signature: it can be signed again."""
+    def withdraw(self, why: Exception) -> None:
+        """Forget its signature: it can be signed again where its hash is enough."""
         self.signature = None
+        if self.needs_content:
+            self.fail(why)
 
     def fail(self, failure: Exception) -> None:
         """It is not tried again."""

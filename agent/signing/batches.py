@@ -160,8 +160,6 @@ class Batches:
         except Exception as error:  # noqa: BLE001 - the edge of a task: whatever stops a batch is told by its state
             failure = error
         failure = await self._note(entry, failure)
-        for item in batch.items:
-            item.settle()
         kept.run = None
         batch.state = BatchState.DONE if failure is None else BatchState.PAUSED
         batch.pause = failure
@@ -180,7 +178,7 @@ class Batches:
             await asyncio.shield(self._around.journal.record(entry.write(outcome)))
         except StoreError as error:
             log.error("the journal cannot be written: %s", error)  # noqa: TRY400 - one line is what a reader needs
-            entry.withdraw()
+            entry.withdraw(error)
             return error
         return failure
 
@@ -281,8 +279,8 @@ class _Entry:
             by_person=record.code_given,
         )
 
-    def withdraw(self) -> None:
+    def withdraw(self, why: StoreError) -> None:
         """Forget what this run has signed."""
         for item in self._batch.items:
             if item.signature is not None and id(item) not in self._before:
-                item.withdraw()
+                item.withdraw(why)

@@ -283,10 +283,12 @@ async def test_an_authority_that_fails_costs_one_signature_and_delays_the_others
 async def test_attack_what_the_journal_cannot_keep_is_not_handed_out(
     batching: RunningAgent, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = await make(batching, FOUR)
+    path, other = await make(batching, FOUR), await make(batching, {"a": b"a"}, packaging="enveloping")
+    await put(batching, f"{other}/documents/0", b"a")
     with monkeypatch.context() as full:
         full.setattr(Journal, "record", refuse)
         body = await run(batching, path)
+        assert (await run(batching, other))["failed"] == 1  # its content is not kept for a second time
     assert (body["state"], body["problem"]["code"], body["signed"]) == ("paused", "storage-failed", 0)
     assert (await batching.page("GET", f"{path}/documents/0")).code == "batch-unsigned"
     assert (await run(batching, path))["signed"] == 4
