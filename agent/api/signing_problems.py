@@ -44,6 +44,13 @@ ROWS: Final[dict[type[Exception], Row]] = {
         "Ce niveau demande la preuve qu'aucun certificat n'est révoqué, et elle ne peut être obtenue maintenant. "
         "Réessayez plus tard, ou signez au niveau T.",
     ),
+    errors.RevokedError: _row(
+        422, "certificate-revoked", "certificate", "Certificate of the signature revoked",
+        "A certificate that this signature rests on is revoked: the signer's, that of an authority, or that of the "
+        "time-stamp authority. `hint` says which; nothing was signed.",
+        "Un certificat sur lequel repose cette signature est révoqué : celui du signataire, d'une autorité, ou de "
+        "l'autorité d'horodatage. « hint » dit lequel ; rien n'a été signé.",
+    ),
     errors.StructureRefusedError: _row(
         422, "structure-refused", "card", "Structure not on the card",
         "The card does not tell this structure, or tells several: `structures` has them for who may read the identity. "

@@ -35,6 +35,10 @@ class EvidenceError(SigningError):
     """A level needs evidence that no certificate of the chain is revoked, and some of it cannot be had."""
 
 
+class RevokedError(EvidenceError):
+    """The evidence is there, and says that a certificate is revoked: the signer's, an authority's, or who stamps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A structure that a card names: IdNat_Struct, name, sector (R02)."""
@@ -62,5 +66,12 @@ class WorkshopError(SigningError):
 
 BY_NAME: Final = {
     kind.__name__: kind
-    for kind in (TermsRefusedError, DocumentRefusedError, TimeStampUnsetError, TimeStampError, EvidenceError)
+    for kind in (
+        TermsRefusedError,
+        DocumentRefusedError,
+        TimeStampUnsetError,
+        TimeStampError,
+        EvidenceError,
+        RevokedError,
+    )
 }

@@ -20,7 +20,7 @@ from agent.certificates.revocation.validation import AnswerError, Subject
 from agent.certificates.revocation.verdict import Reason, Status
 from agent.fetching import Fetcher
 from agent.signing.authorities import find_authority_chain
-from agent.signing.errors import EvidenceError
+from agent.signing.errors import EvidenceError, RevokedError
 from agent.signing.preparation import Outside
 from agent.signing.signeddata import SignatureFaultError
 from agent.signing.tokens import read_own_token
@@ -52,7 +52,7 @@ class EvidenceSet:
 def gather_evidence(
     certificate_der: bytes, chain_der: Sequence[bytes], outside: Outside, extra_tokens: Iterable[bytes] = ()
 ) -> EvidenceSet:
-    """Evidence for a signer and for those who stamped. Raises EvidenceError.
+    """Evidence for a signer and for those who stamped. Raises EvidenceError, RevokedError among them.
 
     `chain_der`: the signer's issuers up to the root. `extra_tokens`: DER of time-stamp tokens that were checked.
     """
@@ -117,7 +117,7 @@ def _ask(subject_der: bytes, issuers_der: tuple[bytes, ...], desk: Desk) -> Answ
         why = SENTENCES.get(error.reason, f"no answer could be believed ({error.reason})")
         raise EvidenceError(f"nothing proves that the certificate of {name} is not revoked: {why}") from error
     if answer.verdict.status is not Status.GOOD:
-        raise EvidenceError(f"the certificate of {name} is revoked since {answer.verdict.revoked_at}")
+        raise RevokedError(f"the certificate of {name} is revoked since {answer.verdict.revoked_at}")
     return answer
 
 

@@ -7,7 +7,7 @@ from asn1crypto import crl, ocsp
 from msgspec.structs import replace
 
 from agent.signing import evidence
-from agent.signing.errors import EvidenceError
+from agent.signing.errors import EvidenceError, RevokedError
 from agent.signing.evidence import gather_evidence
 from agent.signing.timestamps import TimeStamps
 
@@ -47,13 +47,13 @@ def test_answers_are_kept_between_processes_and_within_one(pki, outside, monkeyp
 
 @pytest.mark.parametrize("label", ["revoked", "revoked-list"])
 def test_a_revoked_signer(pki, outside, label):
-    with pytest.raises(EvidenceError, match="is revoked since 2025-01-02"):
+    with pytest.raises(RevokedError, match="is revoked since 2025-01-02"):
         gather_evidence(pki.der(label), chain(pki), outside)
 
 
 def test_a_revoked_time_stamp_authority(pki, outside):
     token = TimeStamps(replace(outside, timestamp_url=pki.url("tsa/revoked"))).stamp(b"anything")
-    with pytest.raises(EvidenceError, match=r"HORODATAGE.*is revoked since 2025-01-02"):
+    with pytest.raises(RevokedError, match=r"HORODATAGE.*is revoked since 2025-01-02"):
         gather_evidence(pki.der("good"), chain(pki), outside, [token])
 
 
