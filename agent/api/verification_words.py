@@ -126,6 +126,8 @@ def _who(judged: Judged, holder: Holder | None) -> tuple[str, str]:
     if holder is None:
         return "somebody without a name", "quelqu'un sans nom"
     profession = holder.profession.label if holder.profession else None
+    if profession == holder.title:
+        profession = None  # the name begins with it
     structure = holder.structure.display_name if holder.structure else None
     named = ", ".join(
         plain_text(part, LIMIT) for part in dict.fromkeys((holder.display_name, profession, structure)) if part

@@ -44,7 +44,7 @@ def read_form(arguments: Namespace) -> SignOptions:
         reason=arguments.reason,
         location=arguments.location,
         field=arguments.field,
-        appearance=None if arguments.visible is None else _read_appearance(arguments.visible),
+        appearance=_read_appearance(arguments.place or "") if arguments.visible or arguments.place else None,
     )
 
 
@@ -81,7 +81,7 @@ def _read_appearance(text: str) -> Json:
     except ValueError:
         values = []
     if len(values) != len(parts):
-        raise WrongCallError(_("--visible takes PAGE,X,Y,W,H: numbers, such as 1,36,36,220,70, or last,36,36"))
+        raise WrongCallError(_("--place takes PAGE,X,Y,W,H: numbers, such as 1,36,36,220,70, or last,36,36"))
     return dict(zip(names, values, strict=False))
 
 

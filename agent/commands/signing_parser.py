@@ -12,7 +12,7 @@ from agent.signing.words import Format, Level, Packaging, Scheme, Serialization
 EXAMPLES = (
     "cps-agent sign ordonnance.pdf                                  # ordonnance.pdf.p7s",
     "cps-agent sign ordonnance.pdf --format pades --visible         # ordonnance-signed.pdf",
-    "cps-agent sign lettre.pdf --format pades --visible 1,350,40,200,70 --reason 'Compte rendu validé' --location Lyon",
+    "cps-agent sign lettre.pdf --format pades --place 1,350,40,200,70 --reason 'Compte rendu validé' --location Lyon",
     "cps-agent sign cda.xml --format xades --role Médecin --level T # cda-signed.xml",
     "cps-agent sign a.pdf b.pdf --format asic-e --output dossier.asice",
     "cps-agent sign ordonnance.json --format jws --serialization json",
@@ -107,10 +107,9 @@ def _add_appearance(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--field", metavar=_("NAME"), help=_("empty signature field of the PDF to fill, or name of a new one")
     )
+    parser.add_argument("--visible", action="store_true", help=_("show the signature in the PDF, on its last page"))
     parser.add_argument(
-        "--visible",
-        nargs="?",
-        const="",
+        "--place",
         metavar="PAGE,X,Y,W,H",
-        help=_("show the signature in the PDF: page (or last), lower left corner and size in points"),
+        help=_("show it there: page (or last), lower left corner and size in points"),
     )

@@ -68,12 +68,13 @@ def test_jws_and_jades_by_another_program(running: Client, document: Path) -> No
 
 XML = b"<ordonnance><ligne>1</ligne></ordonnance>"
 IN_PLACE = {
-    "--format pades --visible last,36,36 --reason Valide --location Lyon": (
+    "--format pades --place last,36,36 --reason Valide --location Lyon": (
         "a.pdf",
         ORDONNANCE,
         "a-signed.pdf",
         b"%PDF",
     ),
+    "--format pades --visible": ("a.pdf", ORDONNANCE, "a-signed.pdf", b"%PDF"),
     "--format xades --role Médecin": ("a.xml", XML, "a-signed.xml", b"<ordonnance"),
     "--format xmldsig --packaging detached": ("a.txt", b"text", "a.txt.xml", b"<"),
 }
@@ -173,9 +174,9 @@ WRONG = [
     ["--format", "jws", "--packaging", "enveloped"],
     ["--format", "pades", "--packaging", "detached"],
     ["--format", "jws", "--digest-only"],
-    ["--format", "pades", "--visible", "one"],
-    ["--format", "pades", "--visible", "1,2,x"],
-    ["--format", "pades", "--visible", "1,2,3,4,5,6"],
+    ["--format", "pades", "--place", "one"],
+    ["--format", "pades", "--place", "1,2,x"],
+    ["--format", "pades", "--place", "1,2,3,4,5,6"],
     ["--policy-uri", "https://example.org"],
     ["--policy", "1.2.3", "/nonexistent"],
     ["--format", "jws", "--level", "T"],
