@@ -160,7 +160,7 @@ def _has_signed(issuer: Certificate, answer: Any, part: str) -> bool:
     signed, value = read_as_it_stands(answer[part]), answer["signature"].native
     try:
         DefaultSignatureValidator().validate_signature(value, signed, key, answer["signature_algorithm"])
-    except InvalidSignature:
+    except (InvalidSignature, AssertionError):  # asserted: a key of the kind that signs like that
         return False
     return True
 
