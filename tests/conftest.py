@@ -1,4 +1,4 @@
-"""For the whole suite: on CI, nothing that CI installs may be missing; one pcscd, and one made card, for all."""
+"""For the whole suite: on CI, nothing that CI installs may be missing; one pcscd, one made card and one served PKI, for all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.certomancer import Pki, served_pki
 from support.organisations import OrganisationKey, certify
 from support.pcsc_reader import process_wide_pcscd
 from support.pcscd import PcscdHandle
@@ -75,3 +76,10 @@ def organisation_keys(made_organisations: Path) -> dict[str, OrganisationKey]:
 def folder(made_folder: Path, tmp_path: Path) -> Path:
     """A data folder of the test's own."""
     return Path(shutil.copytree(made_folder, tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pki]:
+    """A PKI that publishes what it revokes, and stamps; starting it takes a while."""
+    with served_pki(tmp_path_factory.mktemp("pki")) as served:
+        yield served

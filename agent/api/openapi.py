@@ -27,6 +27,7 @@ from agent.api.schemas import (
     StopBody,
     VerificationBody,
 )
+from agent.api.verification_uploads import DETACHED
 
 BODIES: dict[str, type[Body]] = {
     "grant": GrantBody,
@@ -48,6 +49,10 @@ BODIES: dict[str, type[Body]] = {
     "order-certificate": OrderBody,
     "deliver-certificate": DeliveryBody,
 }
+
+
+PARTS = {"sign": ("file",), "verify": ("file", DETACHED)}
+"""What the files of an upload are called, by the names of the routes."""
 
 
 async def serve_openapi(request: web.Request) -> web.Response:
@@ -119,7 +124,8 @@ def _media(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     media: dict[str, Any] = {"application/json": {"schema": schema}}
     if name in uploads.ROUTES:
         files = {"type": "array", "items": {"type": "string", "format": "binary"}}
-        media[uploads.MULTIPART] = {"schema": {"type": "object", "properties": {"request": schema, "file": files}}}
+        parts = dict.fromkeys(PARTS[name], files)
+        media[uploads.MULTIPART] = {"schema": {"type": "object", "properties": {"request": schema, **parts}}}
     return media
 
 

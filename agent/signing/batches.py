@@ -238,7 +238,8 @@ def _describe(batch: Batch, caller: Caller, record: UseRecord) -> UseRequest:
     unseen = sum(not document.is_seen for document in documents)
     if unseen:
         record.action = DIGESTS
-    record.subject = f"{batch.label}: " + ", ".join(document.name for document in documents[:10])
+    names = ", ".join(document.name for document in documents[:10])
+    record.subject = f"{batch.label}: {names}" if names else batch.label
     return UseRequest(
         asker_of(caller),
         Action.SIGN_BATCH,

@@ -33,6 +33,8 @@ async def test_bodies_refuse_unknown_members(agent: RunningAgent) -> None:
     media = document["paths"]["/v1/signatures"]["post"]["requestBody"]["content"]
     assert media["application/json"]["schema"] == {"$ref": "#/components/schemas/SignatureBody"}
     assert media.keys() == {"application/json", "multipart/form-data"}
+    verified = document["paths"]["/v1/verifications"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    assert verified["schema"]["properties"].keys() == {"request", "file", "detachedContent"}
 
 
 def list_operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:

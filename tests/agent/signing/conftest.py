@@ -1,4 +1,4 @@
-"""Signature keys for formats, a served PKI with time-stamps, and workshops that end with their test."""
+"""Signature keys for formats, and workshops that end with their test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.agent import DeskPresence, Person, RunningAgent, running_agent
-from support.certomancer import Pki, served_pki
+from support.certomancer import Pki
 from support.signing_keys import SigningKey
 
 from agent.signing.preparation import Outside
@@ -22,13 +22,6 @@ from drivers.virtual.trace import TracedCard
 def key(made_folder: Path) -> SigningKey:
     """The signature key of a virtual CPS, outside of it."""
     return SigningKey.of_card(made_folder)
-
-
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pki]:
-    """A PKI that publishes what it revokes, and stamps."""
-    with served_pki(tmp_path_factory.mktemp("pki")) as served:
-        yield served
 
 
 @pytest.fixture(scope="session")
