@@ -29,7 +29,7 @@ from drivers.errors import CardUnknownError
 
 KEEP_S: Final = 60.0
 """How long one process takes an answer as judged: a batch asks about the same certificates each time."""
-MAX_KEPT: Final = 64
+MAX_KEPT: Final = 16
 SENTENCES: Final = {
     Reason.NOT_PUBLISHED: "its authority publishes nothing about revocation",
     Reason.HOST_NOT_ALLOWED: "the settings (revocation_hosts) allow none of its hosts, or it is a test card",
