@@ -31,6 +31,8 @@ from agent.signing.words import Format, Level
 MAX_SIGNATURES: Final = 64
 PADES, OLDER = "/ETSI.CAdES.detached", "/adbe.pkcs7.detached"
 LAST: Final = 1 << 31
+ZIP_END: Final = b"PK\5\6\0\0\0\0"
+"""Programs look for this from the end of a file, whatever it begins with (APPNOTE 6.3 §4.3.16)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ class _Reading:
     def _check_changes(self, signature: EmbeddedPdfSignature, covered: Covered) -> None:
         if covered.total == len(self._content):
             return
+        if self._content.find(ZIP_END, covered.total) >= 0:
+            raise SignatureFaultError(Reason.NOT_COVERED, "behind it stands what makes the file a ZIP file as well")
         require_unchanged(self._reader, signature)
         is_last = signature.signed_revision == self._reader.xrefs.total_revisions - 1
         startxref = self._reader.last_startxref

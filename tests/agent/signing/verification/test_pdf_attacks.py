@@ -28,6 +28,7 @@ from support.pdf_attacks import (
 from support.signing_keys import SigningKey
 
 from agent.signing import pades
+from agent.signing.containers import write_container
 from agent.signing.documents import Document
 from agent.signing.preparation import Appearance, Outside, SignatureTerms
 from agent.signing.synchronous import run
@@ -123,6 +124,7 @@ ATTACKS = {
     "the signature is hidden": change_object(b"/T (Medecin)", b"/F 4", b"/F 2"),
     "the signature is gone": change_object(b"/T (Medecin)", b"/V ", b"/W "),
     "another title": lambda signed: add_update(signed, {90: b"<< /Title (100 mg) >>"}, ROOT + b" /Info 90 0 R"),
+    "a ZIP in an object of its own": update((90, stream(write_container({"a.exe": b"evil"})))),
     # EAA, SSA
     "a picture in a field that waits": change_object(b"/T (Patient)", b"/N 21 0 R", b"/N 91 0 R", (91, PICTURE)),
     "a picture as an annotation": with_annotation,
