@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from batch_calls import FOUR, make, manifest, put, run, signature, start
-from support.agent import Person, RunningAgent
+from support.agent import Person, RunningAgent, running_agent
 from support.openssl import verify_cms, write_chain
 
 from agent.people.prompt import Action, PinRequest, PromptRefusedError
+from drivers.virtual.link import VirtualReaders
+from drivers.virtual.pad import VirtualPad
+from drivers.virtual.trace import TracedCard
 
 
 async def chain(batching: RunningAgent, folder: Path) -> None:
@@ -102,3 +105,18 @@ async def test_a_wrong_code_or_a_no_pauses_and_the_right_code_goes_on(batching: 
     assert (await run(batching, path))["state"] == "done"
     answer = await start(batching, path)
     assert (answer.status, answer.code) == (409, "batch-state")
+
+
+async def test_on_a_reader_with_keys_the_code_is_typed_there(folder: Path, person: Person, card: TracedCard) -> None:
+    pad = VirtualPad()
+    async with running_agent(folder, person, VirtualReaders([card], pad=pad)) as agent:
+        await agent.page("POST", "/v1/grants", {"abilities": ["batch"]})
+        path = await make(agent, FOUR)
+        pad.type("9999")
+        assert (await run(agent, path))["problem"]["code"] == "pin-wrong"
+        pad.type("1234")
+        assert (await run(agent, path))["signed"] == 4
+        cancelled = await make(agent, FOUR)
+        pad.cancel()
+        body = await run(agent, cancelled)
+    assert (body["state"], body["problem"]["code"], body["left"]) == ("paused", "pin-refused", 4)
