@@ -22,6 +22,7 @@ from support.schemas import list_misfits
 
 from agent.client import AgentProblemError
 from agent.people.prompt import Action, Deed, DeedRequest, PinRequest, PromptRefusedError
+from agent.sending import Sha256, ToSign
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.personalisation import DEFAULT
 
@@ -176,3 +177,17 @@ async def test_a_certificate_of_no_known_root_is_told_as_such_before_it_is_kept(
         await take_in(agent, keys["SIGN"])
     (told,) = person.asked[-1].certificates
     assert told.is_rootless == (not trusted)
+
+
+async def test_a_batch_is_signed_with_the_certificate_that_is_named(agent, person, keys):
+    number = (await take_in(agent, keys["SIGN"]))["cardNumber"]
+    digest = Sha256(hashlib.sha256(b"value").digest())
+    batch = await agent.ask(lambda client: client.make_batch([ToSign(name, digest) for name in "abc"], None, number))
+    await agent.ask(lambda client: client.start_batch(batch["id"]))
+    async with asyncio.timeout(20):
+        while (ended := await agent.ask(lambda client: client.batch(batch["id"])))["state"] != "done":
+            await asyncio.sleep(0.02)
+    assert ended["signed"] == 3
+    signed = await agent.ask(lambda client: client.batch_signature(batch["id"], 2))
+    assert signed.certificate_der == keys["SIGN"].certificate_der
+    assert (person.asked[-1].action, person.asked[-1].passphrase) == (Action.SIGN_BATCH, True)
