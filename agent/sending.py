@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -115,7 +117,7 @@ class Upload:
         """`names`: those of the parts, `file` otherwise. Raises OSError for a file that cannot be looked at."""
         self._boundary = secrets.token_hex(16)
         self._request = json.dumps(request).encode()
-        self._files = [(path, path.stat().st_size) for path in files]
+        self._files = [(path, _measure(path)) for path in files]
         self._names = names or ["file"] * len(files)
         heads = sum(len(self._head(name)) for name in ["request", *self._names])
         ends = 2 * (1 + len(files))
@@ -149,11 +151,18 @@ class FileUpload:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.length = path.stat().st_size
+        self.length = _measure(path)
 
     def __iter__(self) -> Iterator[bytes]:
         """Give all of it. Raises FileChangedError."""
         return _read_pieces(self._path, self.length)
+
+
+def _measure(path: Path) -> int:
+    """Its size in bytes. Raises OSError for what is not there, and for a folder."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    return path.stat().st_size
 
 
 def _read_pieces(path: Path, size: int) -> Iterator[bytes]:

@@ -13,11 +13,12 @@ from typing import Final
 
 from agent.client import Client, Json
 from agent.commands.exits import BY_LAYER, Exit
+from agent.commands.files import WrongCallError, with_files
 from agent.commands.output import complain, in_language, report, say, say_json
 from agent.commands.signing import hash_file, plan_targets, write_result
-from agent.commands.signing_form import WrongCallError, guess_kind, read_form
+from agent.commands.signing_form import guess_kind, read_form
 from agent.people.translations import translator
-from agent.sending import FileChangedError, Sha256, ToSign
+from agent.sending import Sha256, ToSign
 from agent.settings import load_settings
 
 MOST: Final = 1000
@@ -46,17 +47,12 @@ class BatchFiles:
 
 def run_batch(arguments: Namespace) -> int:
     """`cps-agent batch FILE…`."""
-    _ = translator()
-    try:
+
+    def run() -> int:
         files, options = _read_files(arguments), read_form(arguments).to_json()
         return report(lambda: _run(arguments, files, options), as_json=arguments.json)
-    except WrongCallError as error:
-        complain(str(error))
-    except FileChangedError as error:
-        complain(_("{path} changed while it was read").format(path=error.path))
-    except OSError as error:
-        complain(f"{error.filename}: {error.strerror}")
-    return Exit.USAGE
+
+    return with_files(run)
 
 
 def _read_files(arguments: Namespace) -> BatchFiles:

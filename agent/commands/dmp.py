@@ -12,8 +12,8 @@ from pathlib import Path
 
 from agent.client import Client
 from agent.commands.exits import Exit
-from agent.commands.output import complain, report, say, say_json
-from agent.commands.signing_form import WrongCallError
+from agent.commands.files import WrongCallError, with_files
+from agent.commands.output import report, say, say_json
 from agent.people.translations import translator
 from agent.sending import Json, given, to_base64
 from agent.settings import load_settings
@@ -47,15 +47,12 @@ def run_insi(arguments: Namespace) -> int:
 
 
 def _run(arguments: Namespace, path: str, read_body: Callable[[], Json]) -> int:
-    try:
+    def run() -> int:
         body = read_body() | given(hash=arguments.hash, cardNumber=arguments.card)
         _require_free(arguments.output)
         return report(lambda: _ask(arguments, path, body), as_json=arguments.json)
-    except WrongCallError as error:
-        complain(str(error))
-    except OSError as error:
-        complain(f"{error.filename}: {error.strerror}")
-    return Exit.USAGE
+
+    return with_files(run)
 
 
 def _require_free(output: str | None) -> None:

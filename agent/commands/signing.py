@@ -9,29 +9,25 @@ from pathlib import Path
 
 from agent.client import Client
 from agent.commands.exits import Exit
-from agent.commands.output import complain, report, say, say_json
-from agent.commands.signing_form import WrongCallError, find_packaging, guess_kind, name_result, read_form
+from agent.commands.files import WrongCallError, with_files
+from agent.commands.output import report, say, say_json
+from agent.commands.signing_form import find_packaging, guess_kind, name_result, read_form
 from agent.people.translations import translator
-from agent.sending import MAX_DOCUMENTS, MAX_UPLOAD, FileChangedError, Sha256, SignOptions, ToSign
+from agent.sending import MAX_DOCUMENTS, MAX_UPLOAD, Sha256, SignOptions, ToSign
 from agent.settings import load_settings
 from agent.signing.words import RULES, Format, Packaging
 
 
 def run_sign(arguments: Namespace) -> int:
     """`cps-agent sign FILE…`."""
-    _ = translator()
-    try:
+
+    def run() -> int:
         paths = [Path(name) for name in arguments.files]
         targets = plan_targets(arguments, paths)
         options, documents = read_form(arguments), read_documents(arguments, paths)
         return report(lambda: _sign(arguments, documents, options, targets), as_json=arguments.json)
-    except WrongCallError as error:
-        complain(str(error))
-    except FileChangedError as error:
-        complain(_("{path} changed while it was read").format(path=error.path))
-    except OSError as error:
-        complain(f"{error.filename}: {error.strerror}")
-    return Exit.USAGE
+
+    return with_files(run)
 
 
 def _sign(arguments: Namespace, documents: Sequence[ToSign], options: SignOptions, targets: Sequence[Path]) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from agent.commands.files import WrongCallError
 from agent.people.translations import translator
 from agent.sending import Json, SignOptions, given, to_base64
 from agent.signing.words import RULES, Format, Packaging, Serialization
@@ -25,10 +26,6 @@ _BESIDE: Final[Mapping[tuple[Format, Packaging], str]] = {
     (Format.ASIC_E, Packaging.ENVELOPING): ".asice",
 }
 _SERIALIZED: Final = {None: ".jws", str(Serialization.COMPACT): ".jws", str(Serialization.JSON): ".json"}
-
-
-class WrongCallError(Exception):
-    """The flags do not fit together, or not these files; the message is for the person."""
 
 
 def read_form(arguments: Namespace) -> SignOptions:

@@ -7,28 +7,31 @@ from pathlib import Path
 
 from agent.client import Client
 from agent.commands.exits import Exit
-from agent.commands.output import complain, report, say, say_json
+from agent.commands.files import WrongCallError, with_files
+from agent.commands.output import report, say, say_json
 from agent.people.translations import choose_language, translator
-from agent.sending import FileChangedError, Json, ToVerify
+from agent.sending import Json, ToVerify
 from agent.settings import load_settings
 
 
 def run_verify(arguments: Namespace) -> int:
     """`cps-agent verify FILE… [--content FILE] [--anchor FILE]…`: 0 when every file has signatures, and all hold."""
-    _ = translator()
-    if arguments.content is not None and len(arguments.files) > 1:
-        complain(_("--content goes with a single file"))
-        return Exit.USAGE
-    content = None if arguments.content is None else Path(arguments.content)
-    documents = [ToVerify(Path(name).name or name, Path(name), content) for name in arguments.files]
-    try:
+
+    def run() -> int:
+        documents = _list_documents(arguments)
         anchors = [Path(name).read_bytes() for name in arguments.anchors]
         return report(lambda: _verify(arguments, documents, anchors), as_json=arguments.json)
-    except FileChangedError as error:
-        complain(_("{path} changed while it was read").format(path=error.path))
-    except OSError as error:
-        complain(f"{error.filename}: {error.strerror}")
-    return Exit.USAGE
+
+    return with_files(run)
+
+
+def _list_documents(arguments: Namespace) -> list[ToVerify]:
+    """Raises WrongCallError."""
+    _ = translator()
+    if arguments.content is not None and len(arguments.files) > 1:
+        raise WrongCallError(_("--content goes with a single file"))
+    content = None if arguments.content is None else Path(arguments.content)
+    return [ToVerify(Path(name).name or name, Path(name), content) for name in arguments.files]
 
 
 def _verify(arguments: Namespace, documents: list[ToVerify], anchors: list[bytes]) -> int:

@@ -12,7 +12,7 @@ import pytest
 from support.agent import running_agent
 
 from agent.client import AgentProblemError, Client
-from agent.sending import PIECE, FileChangedError, Sha256, SignOptions, ToSign, Upload
+from agent.sending import PIECE, FileChangedError, FileUpload, Sha256, SignOptions, ToSign, Upload
 
 
 def test_an_upload_is_as_long_as_it_says_and_reads_back(tmp_path: Path) -> None:
@@ -41,6 +41,13 @@ def test_a_file_that_changes_on_the_way_is_not_sent_as_another(tmp_path: Path, l
     file.unlink()
     with pytest.raises(FileChangedError):
         list(upload)
+
+
+def test_a_folder_is_called_one(tmp_path: Path) -> None:
+    for start in (lambda: Upload({}, [tmp_path]), lambda: FileUpload(tmp_path)):
+        with pytest.raises(IsADirectoryError) as refused:
+            start()
+        assert refused.value.filename == str(tmp_path)
 
 
 def test_members_that_are_not_given_are_not_sent() -> None:
