@@ -44,9 +44,9 @@ def outcomes(entry: Entry) -> set[str]:
 
 @pytest.mark.parametrize("entry", of_kind("document", "recipe"), ids=lambda entry: entry.name)
 def test_a_document_is_what_the_index_says(entry: Entry) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     found = outcomes(entry)
-    assert time.monotonic() - started < SLOW_S
+    assert time.process_time() - started < SLOW_S
     if entry.expected == "refused":
         assert "valid" not in found
     else:

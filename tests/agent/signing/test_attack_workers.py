@@ -102,7 +102,7 @@ async def test_attack_one_caller_keeps_all_workers_busy(open_shop: OpenShop, mon
     for job in jobs:
         await job.__aenter__()
     waiting = asyncio.create_task(shop.job(Caller(PAGE.kind, PAGE.name, "/usr/bin/other")).__aenter__())
-    async with asyncio.timeout(5), shop.job(PROGRAM):
+    async with asyncio.timeout(30), shop.job(PROGRAM):
         assert not waiting.done()
     await jobs[0].__aexit__(None, None, None)
     await asyncio.wait_for(waiting, 5)
