@@ -1,1 +1,3 @@
-"""Signatures in PDF files: `ranges` what one covers by its bytes, `changes` what came after it, `store` evidence."""
+"""Signatures in PDF files: `reader` finds them; `ranges` what one covers by its bytes, `changes` what came after it,
+`store` evidence.
+"""
