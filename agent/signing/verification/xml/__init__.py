@@ -1,8 +1,9 @@
 """Signatures in XML: XML-DSig (W3C, 1.1), XAdES (ETSI EN 319 132-1, and 1.1.1 as the DMP has it), SAML assertions.
 
 `reading` finds signatures and checks each: `shape` what a ds:Signature looks like, strictly; `algorithms` which are
-taken; `references` what is hashed, `manifests` lists of it; `keys` who signed; `coverage` whether what is signed is what
-a person takes for the document; `properties` what XAdES adds; `profiles` which French profile it is; `faults` why not.
+taken; `references` what is hashed, `manifests` lists of it; `keys` who signed; `coverage` whether what is signed is
+what a person takes for the document; `properties` what XAdES adds; `profiles` which French profile it is; `faults`
+why not.
 Nothing but these shapes is read: transforms that compute (XPath, XSLT), addresses and keys to be fetched, and
 algorithms of no list are refused.
 """
