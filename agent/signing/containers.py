@@ -8,10 +8,11 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from agent.signing.errors import DocumentRefusedError
+from agent.signing.zip_layout import check_layout
 
 MIMETYPE: Final = "mimetype"
 MEDIA_TYPE: Final = "application/vnd.etsi.asic-e+zip"
@@ -26,17 +27,7 @@ MAX_CONTENT: Final = 64 * 1024 * 1024
 _START: Final = b"PK\3\4"
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f\\\\:\ud800-\udfff\ufffe\uffff]")
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the first moment that ZIP knows: when files were packed is nobody's business
-_ENCRYPTED: Final = 0x1  # general purpose bits, and sizes: APPNOTE 6.3 §4.3.7, §4.3.9, §4.3.16, §4.4.4
-_DESCRIBED_AFTER: Final = 0x8
-_HEADER: Final = 30
-_LENGTHS_AT: Final = 26
-_LENGTHS: Final = struct.Struct("<HH")  # of name and extra field
-_LOCAL_AT: Final = 6
-_LOCAL: Final = struct.Struct("<HH4xIII")  # flags, method, CRC, packed and unpacked size
-_OTHER_NAMES: Final = frozenset({0x7075, 0x6375})  # extra fields by which some programs exchange name and comment
-_DESCRIPTION: Final = b"PK\7\x08"
-_END: Final = b"PK\5\6"
-_END_SIZE: Final = 22
+_COMMENTS: Final = (b"", f"mimetype={MEDIA_TYPE}".encode())  # §A.1 allows the latter
 
 
 def is_container(content: bytes) -> bool:
@@ -89,7 +80,8 @@ def read_container(content: bytes, name: str | None = None) -> dict[str, bytes]:
         raise DocumentRefusedError("no ASiC-E container: it has to begin with its media type, unpacked", name)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            _check_layout(archive, content)
+            _check_size(archive)
+            check_layout(archive, content, _COMMENTS)
             files = _read_all(archive)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError, struct.error) as error:
         raise DocumentRefusedError(f"no ZIP file that can be read: {str(error)[:100]}", name) from error
@@ -100,61 +92,17 @@ def read_container(content: bytes, name: str | None = None) -> dict[str, bytes]:
     return files
 
 
-def _check_layout(archive: zipfile.ZipFile, content: bytes) -> None:
-    """Refuse bytes that no entry of the directory accounts for: a program that reads from the start would see them."""
-    end = 0
-    for entry in sorted(archive.infolist(), key=lambda entry: entry.header_offset):
-        if entry.header_offset != end:
-            raise DocumentRefusedError("bytes between files", entry.filename)
-        _check_local(entry, content)
-        end += _HEADER + sum(_LENGTHS.unpack_from(content, end + _LENGTHS_AT)) + entry.compress_size
-        if entry.flag_bits & _DESCRIBED_AFTER:
-            end += 16 if content.startswith(_DESCRIPTION, end) else 12
-    if end != archive.start_dir or not content.startswith(_END, len(content) - _END_SIZE - len(archive.comment)):
-        raise DocumentRefusedError("bytes beside the files", MIMETYPE)
-    if archive.comment not in (b"", f"mimetype={MEDIA_TYPE}".encode()):  # EN 319 162-1 §A.1 allows the latter
-        raise DocumentRefusedError("a comment of the whole", MIMETYPE)
-
-
-def _check_local(entry: zipfile.ZipInfo, content: bytes) -> None:
-    """Refuse an entry that says something else to programs that read from the start than to those from the end."""
-    flags, method, *sizes = _LOCAL.unpack_from(content, entry.header_offset + _LOCAL_AT)
-    known = [entry.CRC, entry.compress_size, entry.file_size]
-    is_later = flags & _DESCRIBED_AFTER and not any(sizes)
-    if (flags, method) != (entry.flag_bits, entry.compress_type) or not (is_later or sizes == known):
-        raise DocumentRefusedError("a file that is described in two ways", entry.filename)
-    name_length, extra_length = _LENGTHS.unpack_from(content, entry.header_offset + _LENGTHS_AT)
-    extra_at = entry.header_offset + _HEADER + name_length
-    if _OTHER_NAMES & {*_extra_kinds(entry.extra), *_extra_kinds(content[extra_at : extra_at + extra_length])}:
-        raise DocumentRefusedError("a file with two names", entry.filename)
-
-
-def _extra_kinds(extra: bytes) -> Iterator[int]:
-    """APPNOTE 6.3 §4.5.1."""
-    at = 0
-    while at + _LENGTHS.size <= len(extra):
-        kind, length = _LENGTHS.unpack_from(extra, at)
-        yield kind
-        at += _LENGTHS.size + length
-
-
-def _read_all(archive: zipfile.ZipFile) -> dict[str, bytes]:
+def _check_size(archive: zipfile.ZipFile) -> None:
     entries = archive.infolist()
     if len(entries) > MAX_FILES or sum(entry.file_size for entry in entries) > MAX_CONTENT:
         raise DocumentRefusedError("too many files, or too much of them")
-    for entry in entries:
-        _check_entry(entry)
-    wanted = [entry for entry in entries if not entry.is_dir()]
+
+
+def _read_all(archive: zipfile.ZipFile) -> dict[str, bytes]:
+    wanted = [entry for entry in archive.infolist() if not entry.is_dir()]
     names = [entry.filename for entry in wanted]
     check_names(name.removeprefix(META_INF) for name in names if name.startswith(META_INF))
     check_names(name for name in names if name != MIMETYPE and not name.startswith(META_INF))
     if names.count(MIMETYPE) != 1:
         raise DocumentRefusedError("a container has one media type")
     return {entry.filename: archive.read(entry) for entry in wanted}
-
-
-def _check_entry(entry: zipfile.ZipInfo) -> None:
-    if entry.flag_bits & _ENCRYPTED or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DocumentRefusedError("a file that is encrypted, or packed in a rare way", entry.filename)
-    if entry.orig_filename != entry.filename or (entry.is_dir() and entry.file_size):
-        raise DocumentRefusedError("a file with another name than it seems", entry.filename)
