@@ -16,15 +16,15 @@ def _row(*values: Any) -> Row:
 ROWS: Final[dict[type[Exception], Row]] = {
     errors.TermsRefusedError: _row(
         400, "bad-request", "call", "Not in this format",
-        "The call asks for something that this format does not have; `hint` says what.",
-        "L'appel demande quelque chose que ce format n'a pas ; « hint » dit quoi.",
+        "The call asks for something that this format does not have.",
+        "L'appel demande quelque chose que ce format n'a pas.",
     ),
     errors.DocumentRefusedError: _row(
         422, "document-refused", "document", "Document refused",
         "This document cannot be signed like that: it is damaged, protected, or not of the kind that the format signs. "
-        "`hint` says what is wrong; nothing was signed.",
+        "Nothing was signed.",
         "Ce document ne peut pas être signé ainsi : il est abîmé, protégé, ou n'est pas du type que ce format signe. "
-        "« hint » précise le défaut ; rien n'a été signé.",
+        "Rien n'a été signé.",
     ),
     errors.TimeStampUnsetError: _row(
         422, "timestamp-unset", "time-stamp", "No time-stamp authority",
@@ -47,9 +47,9 @@ ROWS: Final[dict[type[Exception], Row]] = {
     errors.RevokedError: _row(
         422, "certificate-revoked", "certificate", "Certificate of the signature revoked",
         "A certificate that this signature rests on is revoked: the signer's, that of an authority, or that of the "
-        "time-stamp authority. `hint` says which; nothing was signed.",
+        "time-stamp authority. Nothing was signed.",
         "Un certificat sur lequel repose cette signature est révoqué : celui du signataire, d'une autorité, ou de "
-        "l'autorité d'horodatage. « hint » dit lequel ; rien n'a été signé.",
+        "l'autorité d'horodatage. Rien n'a été signé.",
     ),
     errors.StructureRefusedError: _row(
         422, "structure-refused", "card", "Structure not on the card",

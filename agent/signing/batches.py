@@ -171,7 +171,8 @@ class Batches:
 
     async def _note(self, entry: _Entry, failure: Exception | None) -> Exception | None:
         """Write the entry; what cannot be noted has not happened. Gives why the batch stands still, if it does."""
-        outcome = OK if failure is None else self._around.name_failure(failure)
+        told = failure or entry.find_refusal()
+        outcome = OK if told is None else self._around.name_failure(told)
         if outcome == INTERNAL:
             log.error("a batch failed", exc_info=failure)
         try:
@@ -279,6 +280,12 @@ class _Entry:
             duration_ms=round((time.monotonic() - self._began) * 1000),
             by_person=record.code_given,
         )
+
+    def find_refusal(self) -> Exception | None:
+        """What a document was refused for, where this run has signed none."""
+        if self._batch.progress.signed > len(self._before):
+            return None
+        return next((item.failure for item in self._batch.items if item.failed), None)
 
     def withdraw(self, why: StoreError) -> None:
         """Forget what this run has signed."""

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 
 from agent.access.callers import Caller
-from agent.cards.card import load_certificate
+from agent.cards.card import Card, load_certificate
 from agent.cards.uses import CardUses, UnlockedKey, UseRequest
 from agent.certificates.chains import Chains
 from agent.people.prompt import StatementSummary
 from agent.signing.documents import Signature
+from agent.signing.errors import EvidenceError
 from agent.signing.messages import Made
 from agent.signing.preparation import SignatureTerms, Signer
-from agent.signing.words import Scheme
+from agent.signing.words import Level, Scheme
 from agent.signing.workshop import Job, Task, Workshop
 from drivers.base import HASH_LENGTHS, Digest, KeyRole, Padding
 
 HASH = "sha256"
 PADDINGS = {Scheme.RS256: Padding.PKCS1, Scheme.PS256: Padding.PSS}
+WITH_EVIDENCE = frozenset({Level.LT, Level.LTA})
 Settle = Callable[[UnlockedKey], Awaitable[Task]]
 
 
@@ -68,7 +71,8 @@ class SigningDesk:
             async with self.workshop.job(use.caller) as look:
                 await look.check(task)
             sample = Digest(task.hash_name, bytes(HASH_LENGTHS[task.hash_name]), PADDINGS[scheme])
-            use = replace(use, sample=sample, statement=describe_statement(task.terms))
+            admits = partial(self._admit, task, use.admits)
+            use = replace(use, sample=sample, admits=admits, statement=describe_statement(task.terms))
             signed = await self.uses.sign(use, KeyRole.SIGNATURE, make)
             contents = await signed.job.complete(signed.values)  # the code is wiped by now
         return [
@@ -81,6 +85,23 @@ class SigningDesk:
         async with self.workshop.job(caller) as job:
             for task in tasks:
                 await job.check(task)
+
+    def _admit(self, task: Task, admits: Callable[[Card], None] | None, card: Card) -> None:
+        """Refuse before a code is asked a card that the task cannot be done with. Raises EvidenceError."""
+        if admits is not None:
+            admits(card)
+        if getattr(task.terms, "level", None) in WITH_EVIDENCE:
+            self._require_evidence(card)
+
+    def _require_evidence(self, card: Card) -> None:
+        certificate = load_certificate(card.key(KeyRole.SIGNATURE).certificate_der)
+        chain = self.chains.find(certificate, card.token.authorities_der)
+        if chain is None:
+            raise EvidenceError("no root is known for the signer's certificate")
+        if self.chains.is_of_test_root(chain):
+            raise EvidenceError(
+                "nothing proves that a test card of this data folder is not revoked: its root says nothing"
+            )
 
     def describe(self, key: UnlockedKey, scheme: Scheme) -> Signer:
         """Say who signs, and how."""

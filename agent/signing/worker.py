@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from agent.signing.documents import Document
-from agent.signing.errors import SigningError
+from agent.signing.errors import SigningError, WorkshopError
 from agent.signing.kinds import load_kind
 from agent.signing.messages import (
     Answer,
@@ -125,6 +125,8 @@ def _explain(error: Exception) -> tuple[str, str]:
     """The name of a SigningError and its message, for whatever went wrong."""
     if isinstance(error, SigningError):
         return type(error).__name__, str(error)
+    if isinstance(error, ImportError | NameError):  # no document is to blame
+        return WorkshopError.__name__, f"a part of the agent is missing: {error}"
     log.warning("a signature failed: %s", type(error).__name__)
     return "DocumentRefusedError", f"it cannot be read ({type(error).__name__})"
 

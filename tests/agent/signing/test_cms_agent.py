@@ -15,6 +15,7 @@ from support.cms_files import SIGNATURE_STAMP, Parts, verify_stamp
 from support.openssl import verify_cms
 from support.signing_keys import SigningKey
 
+from agent.people.prompt import PinRequest
 from agent.signing import cms
 from agent.signing.documents import Document
 from agent.signing.preparation import Outside, SignatureTerms
@@ -78,6 +79,7 @@ async def test_a_test_card_has_no_evidence(desk: RunningAgent, person: Person) -
     answer = await desk.page("POST", "/v1/signatures", {"format": "cades", "level": "LTA", "documents": [document]})
     assert (answer.status, answer.code) == (502, "evidence-missing")
     assert "not revoked" in answer.body["hint"]
+    assert not any(isinstance(asked, PinRequest) for asked in person.asked)
 
 
 async def test_an_authority_that_fails(desk: RunningAgent, pki: Pki) -> None:
