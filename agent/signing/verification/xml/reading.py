@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from agent.signing.words import Format
 from agent.signing.xml import Element, parse_xml
 
 MAX_SIGNATURES: Final = 50
+_ENCODING: Final = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s[^>]{0,200}?\sencoding\s*=\s*[\"']([^\"'>]+)")
 
 
 def read_document(
@@ -36,6 +38,9 @@ def read_document(
     `is_given`: the caller gave a document besides; a signature that names none is not valid then. Raises
     UnreadableError.
     """
+    declared = _ENCODING.match(content)
+    if declared and not (declared[1].isupper() or declared[1].islower()):
+        raise UnreadableError("an encoding in mixed letters: nothing signs how its name is written")
     try:
         root = parse_xml(content)
     except DocumentRefusedError as error:
