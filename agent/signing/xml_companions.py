@@ -9,10 +9,7 @@ from lxml import etree
 
 from agent.signing.errors import DocumentRefusedError
 from agent.signing.xml import DS, Element
-
-NO_SIGNATURES_XPATH: Final = "not(ancestor-or-self::ds:Signature)"
-XPATH: Final = "http://www.w3.org/TR/1999/REC-xpath-19991116"
-XPATH_FILTER: Final = "http://www.w3.org/2002/06/xmldsig-filter2"
+from agent.signing.xml_algorithms import XPATH, XPATH_FILTER
 
 _LEAVES_OUT = {
     XPATH: re.compile(r"not\(ancestor-or-self::(\w+):Signature\)\Z"),

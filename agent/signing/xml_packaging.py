@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from lxml import etree
 
+from agent.signing import xml_algorithms
 from agent.signing.documents import Document
 from agent.signing.errors import DocumentRefusedError, TermsRefusedError
 from agent.signing.words import Packaging
@@ -46,9 +47,9 @@ _URI = re.compile(r"[A-Za-z0-9._~:/?@!$&'()*+,;=\[\]%-]+\Z")
 class Transform(StrEnum):
     """What a verifier does to the document before it is hashed (XMLDSig 1.1 §6.6)."""
 
-    BASE64 = "http://www.w3.org/2000/09/xmldsig#base64"
-    ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
-    NO_SIGNATURES = "http://www.w3.org/TR/1999/REC-xpath-19991116"
+    BASE64 = xml_algorithms.BASE64
+    ENVELOPED = xml_algorithms.ENVELOPED
+    NO_SIGNATURES = xml_algorithms.XPATH
     EXCLUSIVE = C14n.EXCLUSIVE.value
 
 

@@ -12,14 +12,11 @@ from agent.signing.errors import TermsRefusedError
 from agent.signing.preparation import Signer, Unsigned
 from agent.signing.words import Scheme
 from agent.signing.xml import DS, C14n, Element, canonicalise, new_id
-from agent.signing.xml_companions import NO_SIGNATURES_XPATH, tag
+from agent.signing.xml_algorithms import NO_SIGNATURES, PSS_SHA256, RSA_SHA256, SHA256
+from agent.signing.xml_companions import tag
 from agent.signing.xml_packaging import Packed, Place, Transform
 
-SHA256: Final = "http://www.w3.org/2001/04/xmlenc#sha256"
-METHODS: Final = {
-    Scheme.RS256: "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
-    Scheme.PS256: "http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1",  # RFC 9231 §2.3.10: salt of 32 bytes
-}
+METHODS: Final = {Scheme.RS256: RSA_SHA256, Scheme.PS256: PSS_SHA256}
 MEDIA_TYPE: Final = "application/xml"
 
 
@@ -77,7 +74,7 @@ class SignatureDraft:
             for transform in transforms:
                 node = add(parent, tag("Transform"), Algorithm=transform.value)
                 if transform is Transform.NO_SIGNATURES:
-                    add(node, tag("XPath"), NO_SIGNATURES_XPATH)
+                    add(node, tag("XPath"), NO_SIGNATURES)
         add_digest(reference, digest)
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from agent.signing.dmp.dsig import (
-    ENVELOPED,
     Reference,
     add_certificate,
     hash_of,
@@ -27,6 +26,7 @@ from agent.signing.errors import TermsRefusedError
 from agent.signing.preparation import Signer, Unsigned
 from agent.signing.words import Scheme
 from agent.signing.xml import C14n, canonicalise
+from agent.signing.xml_algorithms import ENVELOPED
 
 SAML: Final = "urn:oasis:names:tc:SAML:2.0:assertion"
 XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"

@@ -10,13 +10,10 @@ from typing import Final
 from agent.signing.dmp.elements import Element, add, base64_text, new_root
 from agent.signing.dmp.words import Hash
 from agent.signing.xml import DS, C14n
+from agent.signing.xml_algorithms import RSA_SHA1, RSA_SHA256, SHA1, SHA256
 
-ENVELOPED: Final = DS + "enveloped-signature"
-DIGESTS: Final[Mapping[Hash, str]] = {Hash.SHA1: DS + "sha1", Hash.SHA256: "http://www.w3.org/2001/04/xmlenc#sha256"}
-METHODS: Final[Mapping[Hash, str]] = {
-    Hash.SHA1: DS + "rsa-sha1",
-    Hash.SHA256: "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
-}
+DIGESTS: Final[Mapping[Hash, str]] = {Hash.SHA1: SHA1, Hash.SHA256: SHA256}
+METHODS: Final[Mapping[Hash, str]] = {Hash.SHA1: RSA_SHA1, Hash.SHA256: RSA_SHA256}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,28 +11,22 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from agent.signing import xml_algorithms as uris
 from agent.signing.verification.findings import Reason
 from agent.signing.verification.xml.faults import XmlFaultError
-from agent.signing.xml import DS
-
-MORE: Final = "http://www.w3.org/2001/04/xmldsig-more#"
-PSS: Final = "http://www.w3.org/2007/05/xmldsig-more#"
-ENC: Final = "http://www.w3.org/2001/04/xmlenc#"
 
 DIGESTS: Final[Mapping[str, str]] = {
-    f"{ENC}sha256": "sha256",
-    f"{MORE}sha384": "sha384",
-    f"{ENC}sha512": "sha512",
+    uris.SHA256: "sha256",
+    uris.SHA384: "sha384",
+    uris.SHA512: "sha512",
 }
-SHA1: Final = f"{DS}sha1"
-RSA_SHA1: Final = f"{DS}rsa-sha1"
 
 Check = Callable[[Any, bytes, bytes], None]
 
 
 def digest(algorithm: str, content: bytes, *, old: bool = False) -> bytes:
     """Hash as the URI says. Raises XmlFaultError; `old`: SHA-1 is taken too."""
-    name = "sha1" if old and algorithm == SHA1 else DIGESTS.get(algorithm)
+    name = "sha1" if old and algorithm == uris.SHA1 else DIGESTS.get(algorithm)
     if name is None:
         raise XmlFaultError(Reason.ALGORITHM_REFUSED, f"digest {algorithm[:100]}")
     return hashlib.new(name, content).digest()
@@ -40,7 +34,7 @@ def digest(algorithm: str, content: bytes, *, old: bool = False) -> bytes:
 
 def require_method(algorithm: str, *, old: bool = False) -> None:
     """Raise XmlFaultError for a method of no list."""
-    if algorithm not in _METHODS and not (old and algorithm == RSA_SHA1):
+    if algorithm not in _METHODS and not (old and algorithm == uris.RSA_SHA1):
         raise XmlFaultError(Reason.ALGORITHM_REFUSED, f"signature method {algorithm[:100]}")
 
 
@@ -92,13 +86,13 @@ def _require(key: Any, kind: Any) -> Any:
 
 
 _METHODS: Final[Mapping[str, Check]] = {
-    f"{MORE}rsa-sha256": _rsa(hashes.SHA256()),
-    f"{MORE}rsa-sha384": _rsa(hashes.SHA384()),
-    f"{MORE}rsa-sha512": _rsa(hashes.SHA512()),
-    f"{PSS}sha256-rsa-MGF1": _pss(hashes.SHA256()),
-    f"{PSS}sha384-rsa-MGF1": _pss(hashes.SHA384()),
-    f"{PSS}sha512-rsa-MGF1": _pss(hashes.SHA512()),
-    f"{MORE}ecdsa-sha256": _ecdsa(hashes.SHA256()),
-    f"{MORE}ecdsa-sha384": _ecdsa(hashes.SHA384()),
-    f"{MORE}ecdsa-sha512": _ecdsa(hashes.SHA512()),
+    uris.RSA_SHA256: _rsa(hashes.SHA256()),
+    uris.RSA_SHA384: _rsa(hashes.SHA384()),
+    uris.RSA_SHA512: _rsa(hashes.SHA512()),
+    uris.PSS_SHA256: _pss(hashes.SHA256()),
+    uris.PSS_SHA384: _pss(hashes.SHA384()),
+    uris.PSS_SHA512: _pss(hashes.SHA512()),
+    uris.ECDSA_SHA256: _ecdsa(hashes.SHA256()),
+    uris.ECDSA_SHA384: _ecdsa(hashes.SHA384()),
+    uris.ECDSA_SHA512: _ecdsa(hashes.SHA512()),
 }

@@ -14,7 +14,7 @@ from agent.signing.errors import DocumentRefusedError
 from agent.signing.signeddata import SignatureFaultError
 from agent.signing.verification.carried import require_undamaged
 from agent.signing.verification.findings import Evidence, Finding, Reason, UnreadableError
-from agent.signing.verification.xml.algorithms import RSA_SHA1, SHA1, require_method
+from agent.signing.verification.xml.algorithms import require_method
 from agent.signing.verification.xml.coverage import find_covered
 from agent.signing.verification.xml.faults import XmlFaultError
 from agent.signing.verification.xml.keys import find_signer
@@ -25,6 +25,7 @@ from agent.signing.verification.xml.references import Resolver, Source, require_
 from agent.signing.verification.xml.shape import Signature, ds, read_signature
 from agent.signing.words import Format
 from agent.signing.xml import Element, parse_xml
+from agent.signing.xml_algorithms import RSA_SHA1, SHA1
 
 MAX_SIGNATURES: Final = 50
 _ENCODING: Final = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s[^>]{0,200}?\sencoding\s*=\s*[\"']([^\"'>]+)")

@@ -17,12 +17,9 @@ from lxml import etree
 from agent.signing.verification.findings import Reason
 from agent.signing.verification.xml.faults import XmlFaultError, malformed
 from agent.signing.xml import DS, C14n, Element
+from agent.signing.xml_algorithms import BASE64, ENVELOPED, NO_SIGNATURES, XPATH
 
 EXCLUSIVE_NS: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
-XPATH: Final = "http://www.w3.org/TR/1999/REC-xpath-19991116"
-NO_SIGNATURES: Final = "not(ancestor-or-self::ds:Signature)"
-ENVELOPED: Final = DS + "enveloped-signature"
-BASE64: Final = DS + "base64"
 MAX_REFERENCES: Final = 64
 _FORMS: Final = {each.value: each for each in C14n}
 _KEYS: Final = ("KeyName", "KeyValue", "RetrievalMethod", "X509Data")
