@@ -26,8 +26,8 @@ from agent.signing.preparation import Outside, SignatureTerms, Signer, Unsigned
 from agent.signing.words import Packaging
 from agent.signing.xades import Making, XadesUnsigned, check_terms
 from agent.signing.xml import parse_xml
+from agent.signing.xml_elements import add
 from agent.signing.xml_packaging import BYTES, Place, pack
-from agent.signing.xml_signature import add
 
 TERMS = SignatureTerms
 ODF: Final = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"

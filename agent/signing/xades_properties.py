@@ -8,14 +8,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from lxml import etree
-
 from agent.signing.errors import TermsRefusedError
 from agent.signing.evidence import EvidenceSet
 from agent.signing.preparation import Policy, SignatureTerms
 from agent.signing.xml import DS, C14n, Element, new_id
 from agent.signing.xml_companions import tag
-from agent.signing.xml_signature import add, add_digest, encode
+from agent.signing.xml_elements import add, add_scoped, base64_text
+from agent.signing.xml_signature import add_digest
 
 XADES: Final = "http://uri.etsi.org/01903/v1.3.2#"
 SIGNED_PROPERTIES: Final = "http://uri.etsi.org/01903#SignedProperties"
@@ -38,10 +37,9 @@ def add_signed_properties(
     Raises TermsRefusedError.
     """
     signature.set("Id", new_id())
-    target = {"Target": f"#{signature.get('Id')}"}
-    qualifying = etree.SubElement(
-        add(signature, tag("Object")), xades("QualifyingProperties"), target, nsmap={"xades": XADES, "ds": DS}
-    )
+    scope: dict[str | None, str] = {"xades": XADES, "ds": DS}
+    holder = add(signature, tag("Object"))
+    qualifying = add_scoped(holder, xades("QualifyingProperties"), scope, Target=f"#{signature.get('Id')}")
     signed = add(qualifying, xades("SignedProperties"), Id=new_id())
     _add_signature_properties(signed, terms, certificate_der)
     objects = add(signed, xades("SignedDataObjectProperties"))
@@ -93,14 +91,14 @@ def add_time_stamp(unsigned: Element, token_der: bytes) -> None:
     """SignatureTimeStamp (§5.3), over the canonical form of ds:SignatureValue."""
     stamp = add(unsigned, xades("SignatureTimeStamp"))
     add(stamp, tag("CanonicalizationMethod"), Algorithm=C14n.EXCLUSIVE.value)
-    add(stamp, xades("EncapsulatedTimeStamp"), encode(token_der))
+    add(stamp, xades("EncapsulatedTimeStamp"), base64_text(token_der))
 
 
 def add_evidence(unsigned: Element, evidence: EvidenceSet) -> None:
     """CertificateValues and RevocationValues (§5.4), of the signer and of who stamped."""
     certificates = add(unsigned, xades("CertificateValues"))
     for der in evidence.certificates_der:
-        add(certificates, xades("EncapsulatedX509Certificate"), encode(der))
+        add(certificates, xades("EncapsulatedX509Certificate"), base64_text(der))
     values = add(unsigned, xades("RevocationValues"))
     for kind, item, contents in (
         ("CRLValues", "EncapsulatedCRLValue", evidence.crls_der),
@@ -109,7 +107,7 @@ def add_evidence(unsigned: Element, evidence: EvidenceSet) -> None:
         if contents:
             parent = add(values, xades(kind))
             for der in contents:
-                add(parent, xades(item), encode(der))
+                add(parent, xades(item), base64_text(der))
 
 
 def add_unsigned_properties(signed_properties: Element) -> Element:

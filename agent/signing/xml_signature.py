@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from typing import Final
 
 from lxml import etree
 
-from agent.signing.errors import TermsRefusedError
 from agent.signing.preparation import Signer, Unsigned
 from agent.signing.words import Scheme
 from agent.signing.xml import DS, C14n, Element, canonicalise, new_id
 from agent.signing.xml_algorithms import NO_SIGNATURES, PSS_SHA256, RSA_SHA256, SHA256
 from agent.signing.xml_companions import tag
+from agent.signing.xml_elements import add, base64_text
 from agent.signing.xml_packaging import Packed, Place, Transform
 
 METHODS: Final = {Scheme.RS256: RSA_SHA256, Scheme.PS256: PSS_SHA256}
 MEDIA_TYPE: Final = "application/xml"
-
-
-def add(parent: Element, name: str, text: str | None = None, **attributes: str) -> Element:
-    """Add an element, named as lxml does. Raises TermsRefusedError for text that XML cannot hold."""
-    try:
-        child = etree.SubElement(parent, name, attributes)
-        child.text = text
-    except ValueError as error:
-        raise TermsRefusedError("characters that XML cannot hold") from error
-    return child
-
-
-def encode(content: bytes) -> str:
-    """Base64, on one line."""
-    return base64.b64encode(content).decode()
 
 
 class SignatureDraft:
@@ -50,7 +34,7 @@ class SignatureDraft:
         self._key_info = add(self.root, tag("KeyInfo"), Id=new_id())
         x509 = add(self._key_info, tag("X509Data"))
         for der in (signer.certificate_der, *signer.chain_der[:-1]):
-            add(x509, tag("X509Certificate"), encode(der))
+            add(x509, tag("X509Certificate"), base64_text(der))
 
     def refer(self, packed: Packed) -> str:
         """Sign a document. Gives the id of the reference."""
@@ -81,7 +65,7 @@ class SignatureDraft:
 def add_digest(parent: Element, sha256: bytes) -> None:
     """ds:DigestMethod and ds:DigestValue."""
     add(parent, tag("DigestMethod"), Algorithm=SHA256)
-    add(parent, tag("DigestValue"), encode(sha256))
+    add(parent, tag("DigestValue"), base64_text(sha256))
 
 
 class XmlUnsigned(Unsigned):
@@ -101,7 +85,7 @@ class XmlUnsigned(Unsigned):
 
     def complete(self, value: bytes) -> bytes:
         """Put the value in, then the signature to its place."""
-        self._draft.value.text = encode(value)
+        self._draft.value.text = base64_text(value)
         self._extend()
         return self._place.head + self._write() + self._place.tail
 

@@ -15,7 +15,6 @@ from agent.signing.dmp.dsig import (
     put_value,
     signed_info,
 )
-from agent.signing.dmp.elements import Element, add, new_root, write
 from agent.signing.dmp.names import read_certificate, write_name
 from agent.signing.dmp.soap import MEDIA_TYPE as SOAP
 from agent.signing.dmp.soap import wrap
@@ -25,8 +24,9 @@ from agent.signing.documents import Document
 from agent.signing.errors import TermsRefusedError
 from agent.signing.preparation import Signer, Unsigned
 from agent.signing.words import Scheme
-from agent.signing.xml import C14n, canonicalise
+from agent.signing.xml import C14n, Element, canonicalise
 from agent.signing.xml_algorithms import ENVELOPED
+from agent.signing.xml_elements import add, new_root, write
 
 SAML: Final = "urn:oasis:names:tc:SAML:2.0:assertion"
 XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from agent.signing.dmp.assertions import SAML, XSI
-from agent.signing.dmp.elements import Element, add, add_scoped
 from agent.signing.dmp.terms import Coded
+from agent.signing.xml import Element
+from agent.signing.xml_elements import add, add_scoped
 
 HL7: Final = "urn:hl7-org:v3"
 XS: Final = "http://www.w3.org/2001/XMLSchema"

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agent.signing.dmp.elements import Element, add, base64_text, new_root
 from agent.signing.dmp.words import Hash
-from agent.signing.xml import DS, C14n
+from agent.signing.xml import DS, C14n, Element
 from agent.signing.xml_algorithms import RSA_SHA1, RSA_SHA256, SHA1, SHA256
+from agent.signing.xml_elements import add, base64_text, new_root
 
 DIGESTS: Final[Mapping[Hash, str]] = {Hash.SHA1: SHA1, Hash.SHA256: SHA256}
 METHODS: Final[Mapping[Hash, str]] = {Hash.SHA1: RSA_SHA1, Hash.SHA256: RSA_SHA256}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.signing.dmp.elements import is_xml_text
+from agent.signing.xml_elements import is_xml_text
 from drivers.card.certificate import Certificate, parse_certificate
 from drivers.card.names import Name
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import Final
 
-from agent.signing.dmp.elements import Element, add, add_scoped, new_root
 from agent.signing.dmp.terms import Envelope
+from agent.signing.xml import Element
+from agent.signing.xml_elements import add, add_scoped, new_root
 
 SOAP: Final = "http://www.w3.org/2003/05/soap-envelope"
 ADDRESSING: Final = "http://www.w3.org/2005/08/addressing"

@@ -21,7 +21,6 @@ from agent.signing.dmp.dsig import (
     put_value,
     signed_info,
 )
-from agent.signing.dmp.elements import Element, add, add_scoped, base64_text, new_root, write
 from agent.signing.dmp.names import read_certificate, write_name
 from agent.signing.dmp.terms import SubmissionTerms
 from agent.signing.dmp.words import Hash
@@ -29,7 +28,8 @@ from agent.signing.documents import Document
 from agent.signing.errors import TermsRefusedError
 from agent.signing.preparation import Outside, Signer, Unsigned
 from agent.signing.words import Scheme
-from agent.signing.xml import DS, C14n, canonicalise, canonicalise_document, parse_xml
+from agent.signing.xml import DS, C14n, Element, canonicalise, canonicalise_document, parse_xml
+from agent.signing.xml_elements import add, add_scoped, base64_text, new_root, write
 
 TERMS = SubmissionTerms
 MEDIA_TYPE: Final = "text/xml"

@@ -14,12 +14,13 @@ from agent.signing.dmp.assertions import (
     write_moment,
 )
 from agent.signing.dmp.attributes import AttributeStatement
-from agent.signing.dmp.elements import Element, add
 from agent.signing.dmp.terms import Context, Professional, Structure, VihfTerms
 from agent.signing.dmp.words import Mode
 from agent.signing.documents import Document
 from agent.signing.errors import TermsRefusedError
 from agent.signing.preparation import Outside, Signer
+from agent.signing.xml import Element
+from agent.signing.xml_elements import add
 
 TERMS = VihfTerms
 MODES: Final[Mapping[Mode, str]] = {

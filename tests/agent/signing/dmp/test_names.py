@@ -10,9 +10,9 @@ from support.certificates import sign_again, unsort, unsorted_subject
 from support.signing_keys import SigningKey
 
 from agent.signing.dmp.assertions import new_assertion
-from agent.signing.dmp.elements import write
 from agent.signing.dmp.names import read_certificate, write_name
 from agent.signing.errors import TermsRefusedError
+from agent.signing.xml_elements import write
 from drivers.card import encoding as der
 from drivers.card.certificate import parse_certificate
 from drivers.card.der import TAG_SEQUENCE, Elements

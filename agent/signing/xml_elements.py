@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from lxml import etree
 
 from agent.signing.errors import TermsRefusedError
-
-Element: TypeAlias = Any  # lxml says nothing about its types
+from agent.signing.xml import Element
 
 _NO_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
