@@ -1,10 +1,10 @@
 """Signatures of documents with the card's signature key: one module per format, and batches of documents.
 
 What passes from a call to finished signatures: `words` formats, levels and what each takes; `documents`, `errors`;
-`preparation` the seam that a format fills, `kinds` which module fills it for what; `signing` the way itself; `workshop`
-and `worker` the process in which documents are read and written, on both sides, `messages` what passes between them,
-`turns` how many of it one caller takes; `opening` sets it up. `batch` how far many documents are, `batches` all of
-them, `batchrun` one run with one code, `batch_errors` why not.
+`preparation` the seam that a format fills, `kinds` which module fills it for what, `policies` how they are named;
+`signing` the way itself; `workshop` and `worker` the process in which documents are read and written, on both sides,
+`messages` what passes between them, `turns` how many of it one caller takes; `opening` sets it up. `batch` how far many
+documents are, `batches` all of them, `batchrun` one run with one code, `batch_errors` why not.
 
 Formats: `raw` hashes that a program made; `cms` CMS and CAdES, `cades` and `archive` what its levels add; `pades` and
 `pdf`; `xmldsig`, `xades` (`xades_properties`), `asic` (`containers`), over `xml_signature` what they share,

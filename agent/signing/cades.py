@@ -6,7 +6,6 @@ SignedData, OCSP responses as RFC 5940 has them; an archive time-stamp v3 covers
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from asn1crypto import cms, core, ocsp
@@ -18,25 +17,16 @@ from pyhanko.sign.ades.cades_asn1 import (
 )
 
 from agent.signing.archive import ARCHIVE, put_index, write_imprint_input, write_index
-from agent.signing.errors import TermsRefusedError
 from agent.signing.evidence import EvidenceSet, gather_evidence
 from agent.signing.mechanisms import HASH
+from agent.signing.policies import read_oid
 from agent.signing.preparation import Outside, Policy, SignatureTerms, Signer
 from agent.signing.signeddata import SIGNATURE_STAMP, WholeCertificate
 from agent.signing.timestamps import TimeStamps
 from agent.signing.words import Level
 
-OID: Final = re.compile(r"(urn:oid:)?([0-2](\.(0|[1-9][0-9]{0,38})){1,31})")
 TITLE: Final = "2.5.4.12"  # X.520: the position or function of somebody, as text
 VERSION_WITH_OTHERS: Final = "v5"  # of SignedData that holds OCSP responses (RFC 5652 §5.1)
-
-
-def read_policy_oid(policy: Policy) -> str:
-    """The OID that CMS names a policy by (§5.2.9.1). Raises TermsRefusedError for a URI of another kind."""
-    found = OID.fullmatch(policy.identifier)
-    if found is None:
-        raise TermsRefusedError("a policy is named by its OID here, as 1.2.3 or urn:oid:1.2.3")
-    return found[2]
 
 
 def describe_attributes(terms: SignatureTerms) -> CAdESSignedAttrSpec | None:
@@ -50,9 +40,9 @@ def describe_attributes(terms: SignatureTerms) -> CAdESSignedAttrSpec | None:
 
 
 def _write_policy(policy: Policy) -> SignaturePolicyIdentifier:
-    """Signature-policy-identifier (§5.2.9.1), with where the policy stands (§5.2.9.2)."""
+    """Signature-policy-identifier (§5.2.9.1), by an OID, with where the policy stands (§5.2.9.2)."""
     content = {
-        "sig_policy_id": read_policy_oid(policy),
+        "sig_policy_id": read_oid(policy),
         "sig_policy_hash": {"digest_algorithm": {"algorithm": HASH}, "digest": policy.sha256},
     }
     if policy.uri is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -11,12 +10,12 @@ from urllib.parse import quote
 from agent.signing.documents import Document
 from agent.signing.jose import BY_URI_HASH, encode, shorten
 from agent.signing.jws import Header, JwsUnsigned, describe_signer, describe_type, require_level_b
+from agent.signing.policies import read_uri
 from agent.signing.preparation import Outside, Policy, SignatureTerms, Signer, refuse_options
 from agent.signing.words import Packaging
 
 TERMS = SignatureTerms
 UNKNOWN_KIND: Final = "application/octet-stream"
-_OID: Final = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+\Z")
 
 
 def check(documents: Sequence[Document], terms: SignatureTerms, outside: Outside) -> None:
@@ -24,6 +23,7 @@ def check(documents: Sequence[Document], terms: SignatureTerms, outside: Outside
     del outside
     refuse_options(terms, "reason", "location", "field", "appearance")
     require_level_b(terms)
+    _claims(terms)
     if terms.packaging is not Packaging.DETACHED:
         for document in documents:
             document.read()
@@ -53,9 +53,8 @@ def _claims(terms: SignatureTerms) -> Header:
 
 
 def _describe_policy(policy: Policy) -> dict[str, Any]:
-    """An object identifier stands as a URN (§5.4.1, RFC 3061)."""
-    identifier = f"urn:oid:{policy.identifier}" if _OID.match(policy.identifier) else policy.identifier
-    described = {"id": {"id": identifier}, "digAlg": "S256", "digVal": encode(policy.sha256).decode()}
+    """An object identifier stands as a URN (§5.4.1, RFC 3061). Raises TermsRefusedError."""
+    described = {"id": {"id": read_uri(policy)}, "digAlg": "S256", "digVal": encode(policy.sha256).decode()}
     return described if policy.uri is None else described | {"sigPQuals": [{"spURI": policy.uri}]}
 
 

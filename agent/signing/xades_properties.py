@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from agent.signing.errors import TermsRefusedError
 from agent.signing.evidence import EvidenceSet
+from agent.signing.policies import URN_OID, read_uri
 from agent.signing.preparation import Policy, SignatureTerms
 from agent.signing.xml import DS, C14n, Element, new_id
 from agent.signing.xml_companions import tag
@@ -18,10 +17,6 @@ from agent.signing.xml_signature import add_digest
 
 XADES: Final = "http://uri.etsi.org/01903/v1.3.2#"
 SIGNED_PROPERTIES: Final = "http://uri.etsi.org/01903#SignedProperties"
-URN_OID: Final = "urn:oid:"
-
-_OID = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,38})){1,32}\Z")
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\"<>\\^`{|}]+\Z")
 
 
 def xades(name: str) -> str:
@@ -67,24 +62,15 @@ def _add_certificate(parent: Element, certificate_der: bytes) -> None:
 
 
 def _add_policy(parent: Element, policy: Policy) -> None:
-    """SignaturePolicyIdentifier (§5.2.9)."""
+    """SignaturePolicyIdentifier (§5.2.9). Raises TermsRefusedError."""
     policy_id = add(add(parent, xades("SignaturePolicyIdentifier")), xades("SignaturePolicyId"))
-    identifier, qualifier = _read_policy_identifier(policy)
+    identifier = read_uri(policy)
+    qualifier = {"Qualifier": "OIDAsURN"} if identifier.startswith(URN_OID) else {}  # §5.1.2
     add(add(policy_id, xades("SigPolicyId")), xades("Identifier"), identifier, **qualifier)
     add_digest(add(policy_id, xades("SigPolicyHash")), policy.sha256)
     if policy.uri is not None:
         qualifiers = add(policy_id, xades("SigPolicyQualifiers"))
         add(add(qualifiers, xades("SigPolicyQualifier")), xades("SPURI"), policy.uri)
-
-
-def _read_policy_identifier(policy: Policy) -> tuple[str, dict[str, str]]:
-    """The identifier as a URI, and the attribute that an OID has (§5.1.2). Raises TermsRefusedError."""
-    oid = policy.identifier.removeprefix(URN_OID)
-    if _OID.match(oid):
-        return f"{URN_OID}{oid}", {"Qualifier": "OIDAsURN"}
-    if _URI.match(policy.identifier):
-        return policy.identifier, {}
-    raise TermsRefusedError("a policy is identified by an OID or a URI")
 
 
 def add_time_stamp(unsigned: Element, token_der: bytes) -> None:
