@@ -57,8 +57,8 @@ def _write_role(role: str) -> SignerAttrSpec:
     return SignerAttrSpec(claimed_attrs=[title], certified_attrs=[])
 
 
-class Levels:
-    """Bring signatures from level B to another; whom it asks, it asks for one after another."""
+class CadesLevels:
+    """Bring CMS signatures from level B to another; whom it asks, it asks for one after another."""
 
     def __init__(self, level: Level, signer: Signer, outside: Outside) -> None:
         self._level = level

@@ -22,7 +22,7 @@ from pyhanko.sign.signers.pdf_cms import (
 )
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from agent.signing.cades import Levels, describe_attributes
+from agent.signing.cades import CadesLevels, describe_attributes
 from agent.signing.documents import Document
 from agent.signing.mechanisms import HASH, find_mechanism
 from agent.signing.preparation import (
@@ -103,7 +103,7 @@ class CmsUnsigned(Unsigned):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, document: Document, terms: SignatureTerms, signer: Signer, levels: Levels) -> None:
+    def __init__(self, document: Document, terms: SignatureTerms, signer: Signer, levels: CadesLevels) -> None:
         self.name = document.name
         self._document = document
         self._detached = terms.packaging is Packaging.DETACHED
@@ -148,6 +148,6 @@ def prepare(
     documents: Sequence[Document], terms: SignatureTerms, signer: Signer, outside: Outside
 ) -> Iterator[CmsUnsigned]:
     """Make one for each document."""
-    levels = Levels(terms.level, signer, outside)
+    levels = CadesLevels(terms.level, signer, outside)
     for document in documents:
         yield CmsUnsigned(document, terms, signer, levels)

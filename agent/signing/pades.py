@@ -14,7 +14,7 @@ from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes, format_signed_a
 from agent.signing.cms import CMS_VERSION, SignedAttributes, open_signer
 from agent.signing.documents import Document
 from agent.signing.mechanisms import HASH
-from agent.signing.pdf.archiving import Levels
+from agent.signing.pdf.archiving import PadesLevels
 from agent.signing.pdf.files import refusing
 from agent.signing.pdf.layout import Holder, lay_out
 from agent.signing.preparation import (
@@ -39,7 +39,7 @@ class PadesUnsigned(Unsigned):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, document: Document, terms: SignatureTerms, signer: Signer, levels: Levels) -> None:
+    def __init__(self, document: Document, terms: SignatureTerms, signer: Signer, levels: PadesLevels) -> None:
         self.name = document.name
         self._signer = signer
         self._levels = levels
@@ -86,6 +86,6 @@ def prepare(
     documents: Sequence[Document], terms: SignatureTerms, signer: Signer, outside: Outside
 ) -> Iterator[PadesUnsigned]:
     """Make one for each file."""
-    levels = Levels(terms.level, signer, outside)
+    levels = PadesLevels(terms.level, signer, outside)
     for document in documents:
         yield PadesUnsigned(document, terms, signer, levels)

@@ -48,8 +48,8 @@ class WholeResponse(ocsp.OCSPResponse):  # type: ignore[misc]
         return read_as_it_stands(self)
 
 
-class Levels:
-    """Bring signatures from level B to another; whom it asks, it asks for one after another."""
+class PadesLevels:
+    """Bring signed PDFs from level B to another; whom it asks, it asks for one after another."""
 
     def __init__(self, level: Level, signer: Signer, outside: Outside) -> None:
         self._level = level
