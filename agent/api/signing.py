@@ -101,6 +101,8 @@ def _refuse_options(body: SignatureBody) -> None:
     given = [name for name in NOT_RAW if getattr(body, name) is not None]
     if given:
         raise CallError(f"format raw takes no {', '.join(given)}")
+    if any(document.uri is not None for document in body.documents):
+        raise CallError("format raw takes no uri")
 
 
 def describe_use(request: web.Request, caller: Caller, body: SignatureBody) -> UseRequest:

@@ -21,8 +21,8 @@ from agent.signing.containers import (
     write_container,
 )
 from agent.signing.documents import Document
-from agent.signing.errors import DocumentRefusedError, TermsRefusedError
-from agent.signing.preparation import Outside, SignatureTerms, Signer, Unsigned
+from agent.signing.errors import DocumentRefusedError
+from agent.signing.preparation import Outside, SignatureTerms, Signer, Unsigned, refuse_uris
 from agent.signing.words import Packaging
 from agent.signing.xades import Making, XadesUnsigned, check_terms
 from agent.signing.xml import parse_xml
@@ -63,6 +63,7 @@ class AsicUnsigned(Unsigned):
 def check(documents: Sequence[Document], terms: SignatureTerms, outside: Outside) -> None:
     """Refuse names that a container cannot have, damaged containers, and what XAdES has no place for."""
     check_terms(terms, outside)
+    refuse_uris(documents, terms)
     _collect(documents)
 
 
@@ -76,9 +77,6 @@ def prepare(
 
 def _collect(documents: Sequence[Document]) -> tuple[str, Mapping[str, bytes]]:
     """The name of the container, and its files before it is signed."""
-    for document in documents:
-        if document.uri is not None:
-            raise TermsRefusedError("in a container documents are named by their names", document.name)
     first = documents[0]
     if len(documents) == 1 and is_container(first.read()):
         return first.name, _open(first)

@@ -31,6 +31,7 @@ from agent.signing.preparation import (
     Signer,
     Unsigned,
     refuse_options,
+    refuse_uris,
     require_time_stamps,
 )
 from agent.signing.signeddata import WholeCertificate
@@ -137,6 +138,7 @@ class CmsUnsigned(Unsigned):
 def check(documents: Sequence[Document], terms: SignatureTerms, outside: Outside) -> None:
     """Refuse what CMS has no place for."""
     refuse_options(terms, "serialization", "reason", "location", "field", "appearance")
+    refuse_uris(documents, terms)
     require_time_stamps(terms.level, outside)
     describe_attributes(terms)
     if terms.packaging is not Packaging.DETACHED:

@@ -15,7 +15,7 @@ class Document:
 
     The content itself is at hand where the signature is to hold it or stands in it. `size` is None where the caller
     made the hash: then nobody here has seen the content. `media_type`: what the caller says it is (RFC 6838).
-    `uri`: what a detached XML signature names it by; its name where there is none.
+    `uri`: what a detached signature (XML, JAdES) names it by; its name where there is none.
     """
 
     name: str

@@ -11,7 +11,7 @@ from agent.signing.documents import Document
 from agent.signing.jose import BY_URI_HASH, encode, shorten
 from agent.signing.jws import Header, JwsUnsigned, describe_signer, describe_type, require_level_b
 from agent.signing.policies import read_uri
-from agent.signing.preparation import Outside, Policy, SignatureTerms, Signer, refuse_options
+from agent.signing.preparation import Outside, Policy, SignatureTerms, Signer, refuse_options, refuse_uris
 from agent.signing.words import Packaging
 
 TERMS = SignatureTerms
@@ -25,6 +25,7 @@ def check(documents: Sequence[Document], terms: SignatureTerms, outside: Outside
     require_level_b(terms)
     _claims(terms)
     if terms.packaging is not Packaging.DETACHED:
+        refuse_uris(documents, terms)
         for document in documents:
             document.read()
 

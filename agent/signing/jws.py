@@ -12,7 +12,7 @@ from agent.certificates.issuers import is_self_issued
 from agent.signing.documents import Document
 from agent.signing.errors import TermsRefusedError
 from agent.signing.jose import MEDIA_TYPES, encode, shorten
-from agent.signing.preparation import Outside, SignatureTerms, Signer, Unsigned, refuse_options
+from agent.signing.preparation import Outside, SignatureTerms, Signer, Unsigned, refuse_options, refuse_uris
 from agent.signing.words import Level, Packaging, Serialization
 from drivers.card.certificate import parse_certificate
 
@@ -54,11 +54,10 @@ def check(documents: Sequence[Document], terms: SignatureTerms, outside: Outside
     """Refuse what a JWS has no place for."""
     del outside
     refuse_options(terms, "policy", "claimed_role", "reason", "location", "field", "appearance")
+    refuse_uris(documents, terms)
     require_level_b(terms)
     for document in documents:
         document.read()
-        if document.uri is not None:
-            raise TermsRefusedError("format jws takes no uri", document.name)
 
 
 def prepare(

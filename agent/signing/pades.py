@@ -23,6 +23,7 @@ from agent.signing.preparation import (
     Signer,
     Unsigned,
     refuse_options,
+    refuse_uris,
     require_time_stamps,
 )
 from agent.signing.synchronous import run
@@ -76,6 +77,7 @@ def _measure(signer: Signer) -> int:
 def check(documents: Sequence[Document], terms: SignatureTerms, outside: Outside) -> None:
     """Refuse the options that a PDF has no place for, and every file that could not be signed."""
     refuse_options(terms, "serialization", "policy", "claimed_role")
+    refuse_uris(documents, terms)
     require_time_stamps(terms.level, outside)
     for document in documents:
         with refusing(document.name):

@@ -93,6 +93,13 @@ def refuse_options(terms: SignatureTerms, *names: str) -> None:
         raise TermsRefusedError(f"format {terms.format} takes no {', '.join(given)}")
 
 
+def refuse_uris(documents: Sequence[Document], terms: SignatureTerms) -> None:
+    """Raise TermsRefusedError for a document with a `uri`, where the signature names none."""
+    for document in documents:
+        if document.uri is not None:
+            raise TermsRefusedError(f"{terms.packaging} {terms.format} takes no uri", document.name)
+
+
 class Unsigned(ABC):
     """One signature without the value that the key adds. `name`: of the document, or of the file that holds several.
 

@@ -44,6 +44,8 @@ EARLY = {
     "an option of PDF": ({"format": "cms", "location": "Lyon", "documents": ONE}, 400, "bad-request"),
     "control characters": ({"format": "cms", "reason": "a\nb", "documents": ONE}, 400, "bad-request"),
     "a level of raw": ({"format": "raw", "level": "B", "documents": HASHED}, 400, "bad-request"),
+    "a URI for raw": ({"format": "raw", "documents": [HASHED[0] | {"uri": "urn:a"}]}, 400, "bad-request"),
+    "a URI for CMS": ({"format": "cms", "documents": [ONE[0] | {"uri": "urn:a"}]}, 400, "bad-request"),
     "a role of raw": ({"format": "raw", "claimedRole": "Médecin", "documents": HASHED}, 400, "bad-request"),
     "raw around a document": ({"format": "raw", "packaging": "enveloping", "documents": HASHED}, 400, "bad-request"),
 }  # fmt: skip
