@@ -23,11 +23,18 @@ TOGETHER = ("installer", "browser", "logins", "programs")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes (pytest-xdist), keep those of a file together, and those of such a folder."""
+    """Where tests run in several processes (pytest-xdist): the tests of a file, or of such a folder, in one of them.
+
+    The folders come first, so that no process waits for another's at the end.
+    """
+    items.sort(key=lambda item: _folder(item) not in TOGETHER)
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        group = folder if folder in TOGETHER else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+        folder = _folder(item)
+        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.hookimpl(wrapper=True)
