@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.api.problems import find_problem
+from agent.api.problems import describe_problem
 from agent.signing.batch import Batch, Item
 
 
@@ -18,7 +18,7 @@ def batch_in_brief(batch: Batch) -> dict[str, Any]:
         "signed": progress.signed,
         "failed": progress.failed,
         "left": progress.left,
-        "problem": None if batch.pause is None else problem_view(batch.pause),
+        "problem": None if batch.pause is None else describe_problem(batch.pause),
     }
 
 
@@ -33,10 +33,5 @@ def _item_view(item: Item) -> dict[str, Any]:
         "state": str(item.state),
         "needsContent": item.needs_content,
         "seen": item.document.is_seen,
-        "problem": None if item.failure is None else problem_view(item.failure),
+        "problem": None if item.failure is None else describe_problem(item.failure),
     }
-
-
-def problem_view(error: Exception) -> dict[str, Any]:
-    """What went wrong, as a problem document (RFC 9457)."""
-    return find_problem(error).to_json(error)

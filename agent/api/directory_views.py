@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Final
 
-from agent.api.problems import set_french
+from agent.api.rows import set_french
 from agent.api.views import coded_view, moment
 from agent.cards.card import Card
 from agent.services.directory.differences import Difference, list_differences

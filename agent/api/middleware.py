@@ -24,6 +24,7 @@ from agent.api.problems import (
     MethodNotAllowedError,
     RouteNotFoundError,
     UnsupportedMediaError,
+    describe_problem,
     find_problem,
 )
 from agent.api.schemas import LARGE_BODY, UPLOAD_BODY
@@ -74,7 +75,7 @@ async def _fail(request: web.Request, error: Exception, started: float) -> web.R
         log.error("the journal cannot be written: %s", failure)  # noqa: TRY400 - one line is what a reader needs
     response = web.Response(
         status=problem.status,
-        text=json.dumps(problem.to_json(error), ensure_ascii=False),
+        text=json.dumps(describe_problem(error), ensure_ascii=False),
         content_type="application/problem+json",
     )
     if isinstance(error, PeerRefusedError | HostRefusedError):

@@ -4,61 +4,55 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from agent.api.rows import Problem
 from agent.signing import errors
 
-Row = tuple[Any, ...]
-
-
-def _row(*values: Any) -> Row:
-    return values
-
-
-ROWS: Final[dict[type[Exception], Row]] = {
-    errors.TermsRefusedError: _row(
+ROWS: Final[dict[type[BaseException], Problem]] = {
+    errors.TermsRefusedError: Problem(
         400, "bad-request", "call", "Not in this format",
         "The call asks for something that this format does not have.",
         "L'appel demande quelque chose que ce format n'a pas.",
     ),
-    errors.DocumentRefusedError: _row(
+    errors.DocumentRefusedError: Problem(
         422, "document-refused", "document", "Document refused",
         "This document cannot be signed like that: it is damaged, protected, or not of the kind that the format signs. "
         "Nothing was signed.",
         "Ce document ne peut pas être signé ainsi : il est abîmé, protégé, ou n'est pas du type que ce format signe. "
         "Rien n'a été signé.",
     ),
-    errors.TimeStampUnsetError: _row(
+    errors.TimeStampUnsetError: Problem(
         422, "timestamp-unset", "time-stamp", "No time-stamp authority",
         "This level needs a time-stamp and no authority is set for it. Set timestamp_url, or sign at level B.",
         "Ce niveau demande un horodatage et aucune autorité n'est réglée. Renseignez timestamp_url, ou signez au "
         "niveau B.",
     ),
-    errors.TimeStampError: _row(
+    errors.TimeStampError: Problem(
         502, "timestamp-failed", "time-stamp", "Time-stamp failed",
         "The time-stamp authority did not answer with a time-stamp that holds. Try again later, or sign at level B.",
         "L'autorité d'horodatage n'a pas rendu d'horodatage valable. Réessayez plus tard, ou signez au niveau B.",
     ),
-    errors.EvidenceError: _row(
+    errors.EvidenceError: Problem(
         502, "evidence-missing", "certificate", "Evidence missing",
         "This level needs proof that no certificate is revoked, and it cannot be had now. Try again later, or sign at "
         "level T.",
         "Ce niveau demande la preuve qu'aucun certificat n'est révoqué, et elle ne peut être obtenue maintenant. "
         "Réessayez plus tard, ou signez au niveau T.",
     ),
-    errors.RevokedError: _row(
+    errors.RevokedError: Problem(
         422, "certificate-revoked", "certificate", "Certificate of the signature revoked",
         "A certificate that this signature rests on is revoked: the signer's, that of an authority, or that of the "
         "time-stamp authority. Nothing was signed.",
         "Un certificat sur lequel repose cette signature est révoqué : celui du signataire, d'une autorité, ou de "
         "l'autorité d'horodatage. Rien n'a été signé.",
     ),
-    errors.StructureRefusedError: _row(
+    errors.StructureRefusedError: Problem(
         422, "structure-refused", "card", "Structure not on the card",
         "The card does not tell this structure, or tells several: `structures` has them for who may read the identity. "
         "Name one of these, and its sector where they differ in that alone.",
         "La carte ne donne pas cette structure, ou en donne plusieurs : « structures » les énumère à qui peut lire "
         "l'identité. Nommez l'une d'elles, et son secteur si elles ne diffèrent que par lui.",
     ),
-    errors.WorkshopError: _row(
+    errors.WorkshopError: Problem(
         500, "signing-failed", "agent", "Signing failed",
         "The part of the agent that writes signatures stopped on this. Nothing was signed; try again, and report it if "
         "it comes back.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from agent.api.problems import set_french
+from agent.api.rows import set_french
 from agent.people.plain_text import plain_text
 from agent.signing.verification.findings import Reason
 from agent.signing.verification.messages import Judged

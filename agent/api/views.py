@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agent.access.callers import Caller, CallerKind
 from agent.access.granttable import Grant
 from agent.access.journal import JournalRecord
-from agent.api.problems import find_problem
+from agent.api.problems import describe_problem
 from agent.cards.card import Card
 from agent.cards.cards import Cards
 from agent.cards.conditions import Condition
@@ -182,7 +182,7 @@ def _holder_in_brief(place: Place, *, in_session: bool) -> dict[str, Any]:
 
 def trouble_view(failure: Exception) -> dict[str, Any]:
     """What keeps a card shut; `card` names one that is no CPS."""
-    document = find_problem(failure).to_json(failure)
+    document = describe_problem(failure)
     return {name: document[name] for name in ("code", "card", "detail", "detailFr") if name in document}
 
 

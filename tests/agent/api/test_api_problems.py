@@ -7,7 +7,8 @@ import inspect
 import pytest
 
 from agent.api.foreign_cards import NAMES, UNKNOWN
-from agent.api.problems import INTERNAL, TABLE, find_problem, set_french
+from agent.api.problems import INTERNAL, TABLE, describe_problem, find_problem
+from agent.api.rows import set_french
 from agent.api.views import trouble_view
 from drivers import errors as drivers
 from drivers.card.atr import CPS_FAMILY, CardFamily, not_cps
@@ -85,9 +86,8 @@ def test_spaces_of_french() -> None:
 )
 def test_a_foreign_card_is_named(atr: str, card: str, english: str, french: str) -> None:
     error = not_cps(bytes.fromhex(atr))
-    problem = find_problem(error)
-    document = problem.to_json(error)
-    assert (problem.status, document["code"], document["layer"]) == (409, "card-unknown", "card")
+    document = describe_problem(error)
+    assert (document["status"], document["code"], document["layer"]) == (409, "card-unknown", "card")
     assert (document["card"], document["detail"], document["detailFr"]) == (card, english, french)
     assert trouble_view(error) == {"code": "card-unknown", "card": card, "detail": english, "detailFr": french}
 
@@ -98,19 +98,19 @@ def test_every_family_that_is_no_cps_has_a_name() -> None:
 
 
 def test_only_a_foreign_card_is_called_one() -> None:
-    assert "card" not in find_problem(PinBlockedError()).to_json(PinBlockedError())
+    assert "card" not in describe_problem(PinBlockedError())
     assert find_problem(NotCpsError("vitale")) != find_problem(NotCpsError("bank"))
 
 
 @pytest.mark.parametrize(("left", "told"), [(2, 2), (None, None)])
 def test_tries_are_told_where_they_are_known(left: int | None, told: int | None) -> None:
     error = PinWrongError(tries_left=left)
-    assert find_problem(error).to_json(error).get("triesLeft") == told
+    assert describe_problem(error).get("triesLeft") == told
 
 
 def test_a_defect_tells_the_caller_nothing() -> None:
     assert find_problem(ZeroDivisionError("secret")) is INTERNAL
-    assert "secret" not in str(INTERNAL.to_json(ZeroDivisionError("secret")))
+    assert "secret" not in str(describe_problem(ZeroDivisionError("secret")))
 
 
 def test_no_two_problems_share_a_title() -> None:
