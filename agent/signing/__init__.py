@@ -8,9 +8,9 @@ documents are, `batches` all of them, `batchrun` one run with one code, `batch_e
 
 Formats: `raw` hashes that a program made; `cms` CMS and CAdES, `cades` and `archive` what its levels add; `pades` and
 `pdf`; `xmldsig`, `xades` (`xades_properties`), `asic` (`containers`), over `xml_signature` what they share,
-`xml_packaging` where the document stands, `xml_companions` signatures beside it, `xml_algorithms` their URIs,
-`xml_elements` how XML is written, and `xml`, the safe way to read and hash it; `jws`, `jades`, over `jose`; `dmp` what
-the DMP and INSi ask.
+`xml_packaging` where the document stands, `xml_companions` signatures beside it, `xml_names` and `xml_algorithms` what
+things are called, `xml_elements` how XML is written, and `xml`, the safe way to read and hash it; `jws`, `jades`, over
+`jose`; `dmp` what the DMP and INSi ask.
 
 What they are made of: `timestamps` asks for them, `authorities` who vouches for those, `evidence` proves that nobody
 is revoked; `signeddata`, `tokens` read CMS and time-stamps, for whoever signs or verifies; `mechanisms` names in CMS,

@@ -27,11 +27,10 @@ from agent.signing.words import Packaging
 from agent.signing.xades import Making, XadesUnsigned, check_terms
 from agent.signing.xml import parse_xml
 from agent.signing.xml_elements import add
+from agent.signing.xml_names import ASIC, ODF
 from agent.signing.xml_packaging import BYTES, Place, pack
 
 TERMS = SignatureTerms
-ODF: Final = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
-ASIC: Final = "http://uri.etsi.org/02918/v1.2.1#"
 PLACE: Final = Place(
     head=f'<?xml version="1.0" encoding="UTF-8"?>\n<asic:XAdESSignatures xmlns:asic="{ASIC}">'.encode(),
     tail=b"</asic:XAdESSignatures>",

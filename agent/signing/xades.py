@@ -12,14 +12,9 @@ from agent.signing.evidence import gather_evidence
 from agent.signing.preparation import Outside, SignatureTerms, Signer, refuse_options, require_time_stamps
 from agent.signing.timestamps import TimeStamps
 from agent.signing.words import Level
-from agent.signing.xades_properties import (
-    SIGNED_PROPERTIES,
-    add_evidence,
-    add_signed_properties,
-    add_time_stamp,
-    add_unsigned_properties,
-)
+from agent.signing.xades_properties import add_evidence, add_signed_properties, add_time_stamp, add_unsigned_properties
 from agent.signing.xml import C14n, Element, canonicalise
+from agent.signing.xml_names import SIGNED_PROPERTIES
 from agent.signing.xml_packaging import Packed, Place, pack
 from agent.signing.xml_signature import SignatureDraft, XmlUnsigned
 

@@ -5,23 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final
 
 from agent.signing.evidence import EvidenceSet
 from agent.signing.policies import URN_OID, read_uri
 from agent.signing.preparation import Policy, SignatureTerms
-from agent.signing.xml import DS, C14n, Element, new_id
-from agent.signing.xml_companions import tag
+from agent.signing.xml import C14n, Element, new_id
 from agent.signing.xml_elements import add, add_scoped, base64_text
+from agent.signing.xml_names import DS, XADES, ds, xades
 from agent.signing.xml_signature import add_digest
-
-XADES: Final = "http://uri.etsi.org/01903/v1.3.2#"
-SIGNED_PROPERTIES: Final = "http://uri.etsi.org/01903#SignedProperties"
-
-
-def xades(name: str) -> str:
-    """A name of XAdES, as lxml writes it."""
-    return f"{{{XADES}}}{name}"
 
 
 def add_signed_properties(
@@ -33,7 +24,7 @@ def add_signed_properties(
     """
     signature.set("Id", new_id())
     scope: dict[str | None, str] = {"xades": XADES, "ds": DS}
-    holder = add(signature, tag("Object"))
+    holder = add(signature, ds("Object"))
     qualifying = add_scoped(holder, xades("QualifyingProperties"), scope, Target=f"#{signature.get('Id')}")
     signed = add(qualifying, xades("SignedProperties"), Id=new_id())
     _add_signature_properties(signed, terms, certificate_der)
@@ -76,7 +67,7 @@ def _add_policy(parent: Element, policy: Policy) -> None:
 def add_time_stamp(unsigned: Element, token_der: bytes) -> None:
     """SignatureTimeStamp (§5.3), over the canonical form of ds:SignatureValue."""
     stamp = add(unsigned, xades("SignatureTimeStamp"))
-    add(stamp, tag("CanonicalizationMethod"), Algorithm=C14n.EXCLUSIVE.value)
+    add(stamp, ds("CanonicalizationMethod"), Algorithm=C14n.EXCLUSIVE.value)
     add(stamp, xades("EncapsulatedTimeStamp"), base64_text(token_der))
 
 

@@ -15,12 +15,10 @@ from typing import Any, Final, TypeAlias
 from lxml import etree
 
 from agent.signing.errors import DocumentRefusedError
+from agent.signing.xml_names import WSU, XML
 
 Element: TypeAlias = Any  # lxml says nothing about its types
 
-DS: Final = "http://www.w3.org/2000/09/xmldsig#"
-WSU: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
-XML: Final = "http://www.w3.org/XML/1998/namespace"
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 MAX_TEXT: Final = 10_000_000

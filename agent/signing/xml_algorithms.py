@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agent.signing.xml import DS
+from agent.signing.xml_names import DS
 
 _ENC: Final = "http://www.w3.org/2001/04/xmlenc#"
 _MORE: Final = "http://www.w3.org/2001/04/xmldsig-more#"

@@ -8,18 +8,14 @@ from typing import Final
 from lxml import etree
 
 from agent.signing.errors import DocumentRefusedError
-from agent.signing.xml import DS, Element
+from agent.signing.xml import Element
 from agent.signing.xml_algorithms import XPATH, XPATH_FILTER
+from agent.signing.xml_names import DS, ds
 
 _LEAVES_OUT = {
     XPATH: re.compile(r"not\(ancestor-or-self::(\w+):Signature\)\Z"),
     XPATH_FILTER: re.compile(r"/(?:/|descendant::)(\w+):Signature\Z"),
 }
-
-
-def tag(name: str) -> str:
-    """A name of XMLDSig, as lxml writes it."""
-    return f"{{{DS}}}{name}"
 
 
 _HIDES = etree.XPath(
@@ -67,17 +63,17 @@ def refuse_assertions(root: Element, name: str) -> None:
 
 def refuse_companions(root: Element, name: str) -> None:
     """Raise DocumentRefusedError for a signature that a further one in the root would break or be blind for."""
-    if root.tag == tag("Signature"):
+    if root.tag == ds("Signature"):
         raise DocumentRefusedError("the document is itself a signature", name)
-    for signature in root.iter(tag("Signature")):
+    for signature in root.iter(ds("Signature")):
         if hides_content(signature) or find_foreign(signature) is not None:
             raise DocumentRefusedError("it has a signature that holds content of its own", name)
-        if any(_breaks(reference, root) for reference in signature.iterfind(f"{tag('SignedInfo')}/{tag('Reference')}")):
+        if any(_breaks(reference, root) for reference in signature.iterfind(f"{ds('SignedInfo')}/{ds('Reference')}")):
             raise DocumentRefusedError("it has a signature that a further one in the document would break", name)
 
 
 def _breaks(reference: Element, root: Element) -> bool:
-    return _covers(reference.get("URI"), root) and not any(map(_leaves_out, reference.iter(tag("XPath"), _FILTER)))
+    return _covers(reference.get("URI"), root) and not any(map(_leaves_out, reference.iter(ds("XPath"), _FILTER)))
 
 
 _FILTER = f"{{{XPATH_FILTER}}}XPath"

@@ -23,7 +23,6 @@ from agent.signing.errors import DocumentRefusedError, TermsRefusedError
 from agent.signing.words import Packaging
 from agent.signing.xml import (
     BOM,
-    DS,
     MAX_BYTES,
     MAX_TEXT,
     C14n,
@@ -33,7 +32,8 @@ from agent.signing.xml import (
     parse_xml,
     serialise,
 )
-from agent.signing.xml_companions import refuse_assertions, refuse_companions, tag
+from agent.signing.xml_companions import refuse_assertions, refuse_companions
+from agent.signing.xml_names import DS, ds
 
 BYTES: Final = "application/octet-stream"
 TEXT_XML: Final = "text/xml"
@@ -103,7 +103,7 @@ def _envelop(document: Document) -> Packed:
     token = new_id()
     root.append(etree.Comment(token))
     head, _, tail = serialise(root).partition(f"<!--{token}-->".encode())
-    etree.strip_elements(root, tag("Signature"), with_tail=False)
+    etree.strip_elements(root, ds("Signature"), with_tail=False)
     transforms = (Transform.ENVELOPED, Transform.NO_SIGNATURES, Transform.EXCLUSIVE)
     sha256 = _hash(root, document)
     return Packed("", sha256, document.media_type or TEXT_XML, transforms, Place(head=head, tail=tail))

@@ -9,10 +9,10 @@ from lxml import etree
 
 from agent.signing.preparation import Signer, Unsigned
 from agent.signing.words import Scheme
-from agent.signing.xml import DS, C14n, Element, canonicalise, new_id
+from agent.signing.xml import C14n, Element, canonicalise, new_id
 from agent.signing.xml_algorithms import NO_SIGNATURES, PSS_SHA256, RSA_SHA256, SHA256
-from agent.signing.xml_companions import tag
 from agent.signing.xml_elements import add, base64_text
+from agent.signing.xml_names import DS, ds
 from agent.signing.xml_packaging import Packed, Place, Transform
 
 METHODS: Final = {Scheme.RS256: RSA_SHA256, Scheme.PS256: PSS_SHA256}
@@ -26,15 +26,15 @@ class SignatureDraft:
     """
 
     def __init__(self, signer: Signer) -> None:
-        self.root: Element = etree.Element(tag("Signature"), nsmap={"ds": DS})
-        self.signed_info = add(self.root, tag("SignedInfo"))
-        add(self.signed_info, tag("CanonicalizationMethod"), Algorithm=C14n.EXCLUSIVE.value)
-        add(self.signed_info, tag("SignatureMethod"), Algorithm=METHODS[signer.scheme])
-        self.value = add(self.root, tag("SignatureValue"))
-        self._key_info = add(self.root, tag("KeyInfo"), Id=new_id())
-        x509 = add(self._key_info, tag("X509Data"))
+        self.root: Element = etree.Element(ds("Signature"), nsmap={"ds": DS})
+        self.signed_info = add(self.root, ds("SignedInfo"))
+        add(self.signed_info, ds("CanonicalizationMethod"), Algorithm=C14n.EXCLUSIVE.value)
+        add(self.signed_info, ds("SignatureMethod"), Algorithm=METHODS[signer.scheme])
+        self.value = add(self.root, ds("SignatureValue"))
+        self._key_info = add(self.root, ds("KeyInfo"), Id=new_id())
+        x509 = add(self._key_info, ds("X509Data"))
         for der in (signer.certificate_der, *signer.chain_der[:-1]):
-            add(x509, tag("X509Certificate"), base64_text(der))
+            add(x509, ds("X509Certificate"), base64_text(der))
 
     def refer(self, packed: Packed) -> str:
         """Sign a document. Gives the id of the reference."""
@@ -52,20 +52,20 @@ class SignatureDraft:
         self._add_reference(f"#{element.get('Id')}", (Transform.EXCLUSIVE,), digest, **attributes)
 
     def _add_reference(self, uri: str, transforms: tuple[Transform, ...], digest: bytes, **attributes: str) -> None:
-        reference = add(self.signed_info, tag("Reference"), URI=uri, **attributes)
+        reference = add(self.signed_info, ds("Reference"), URI=uri, **attributes)
         if transforms:
-            parent = add(reference, tag("Transforms"))
+            parent = add(reference, ds("Transforms"))
             for transform in transforms:
-                node = add(parent, tag("Transform"), Algorithm=transform.value)
+                node = add(parent, ds("Transform"), Algorithm=transform.value)
                 if transform is Transform.NO_SIGNATURES:
-                    add(node, tag("XPath"), NO_SIGNATURES)
+                    add(node, ds("XPath"), NO_SIGNATURES)
         add_digest(reference, digest)
 
 
 def add_digest(parent: Element, sha256: bytes) -> None:
     """ds:DigestMethod and ds:DigestValue."""
-    add(parent, tag("DigestMethod"), Algorithm=SHA256)
-    add(parent, tag("DigestValue"), base64_text(sha256))
+    add(parent, ds("DigestMethod"), Algorithm=SHA256)
+    add(parent, ds("DigestValue"), base64_text(sha256))
 
 
 class XmlUnsigned(Unsigned):

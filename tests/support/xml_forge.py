@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from lxml import etree
 from support.signing_keys import SigningKey
 
-from agent.signing.xml import DS, C14n, canonicalise, parse_xml
+from agent.signing.xml import C14n, canonicalise, parse_xml
+from agent.signing.xml_names import DS
 
 RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"

@@ -16,7 +16,7 @@ from agent.signing.dmp.dsig import (
     signed_info,
 )
 from agent.signing.dmp.names import read_certificate, write_name
-from agent.signing.dmp.soap import MEDIA_TYPE as SOAP
+from agent.signing.dmp.soap import MEDIA_TYPE as SOAP_TYPE
 from agent.signing.dmp.soap import wrap
 from agent.signing.dmp.terms import Envelope
 from agent.signing.dmp.words import Hash
@@ -27,9 +27,8 @@ from agent.signing.words import Scheme
 from agent.signing.xml import C14n, Element, canonicalise
 from agent.signing.xml_algorithms import ENVELOPED
 from agent.signing.xml_elements import add, new_root, write
+from agent.signing.xml_names import SAML, XSI, saml
 
-SAML: Final = "urn:oasis:names:tc:SAML:2.0:assertion"
-XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 SUBJECT_NAME: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:X509SubjectName"
 METHOD: Final = C14n.EXCLUSIVE
 MEDIA_TYPE: Final = "application/samlassertion+xml"
@@ -43,15 +42,15 @@ def new_assertion(certificate_der: bytes, moment: str, namespaces: Mapping[str |
     Prefixes that nothing uses would be signed by nobody: an assertion that may have no typed value is BARE.
     """
     assertion_id = f"_{uuid.uuid4()}"
-    root = new_root(f"{{{SAML}}}Assertion", namespaces, ID=assertion_id, IssueInstant=moment, Version="2.0")
+    root = new_root(saml("Assertion"), namespaces, ID=assertion_id, IssueInstant=moment, Version="2.0")
     subject = write_name(read_certificate(certificate_der).subject)
-    add(root, f"{{{SAML}}}Issuer", subject, Format=SUBJECT_NAME)
+    add(root, saml("Issuer"), subject, Format=SUBJECT_NAME)
     return root
 
 
 def add_subject(assertion: Element, name_id: str, **attributes: str) -> None:
     """Of whom it is said."""
-    add(add(assertion, f"{{{SAML}}}Subject"), f"{{{SAML}}}NameID", name_id, **attributes)
+    add(add(assertion, saml("Subject")), saml("NameID"), name_id, **attributes)
 
 
 def write_moment() -> str:
@@ -80,7 +79,7 @@ class AssertionUnsigned(Unsigned):
             raise TermsRefusedError("these services take RSASSA-PKCS1-v1_5")
         self.name = assertion.get("ID")
         self.hash_name = hash_name
-        self.media_type = MEDIA_TYPE if envelope is None else SOAP
+        self.media_type = MEDIA_TYPE if envelope is None else SOAP_TYPE
         self._assertion, self._envelope = assertion, envelope
         digest = hash_of(canonicalise(assertion, METHOD), hash_name)
         reference = Reference(f"#{self.name}", digest, (ENVELOPED, METHOD))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from agent.signing.dmp.assertions import SAML, XSI
 from agent.signing.dmp.terms import Coded
 from agent.signing.xml import Element
 from agent.signing.xml_elements import add, add_scoped
+from agent.signing.xml_names import XS, XSI, saml
 
 HL7: Final = "urn:hl7-org:v3"
-XS: Final = "http://www.w3.org/2001/XMLSchema"
 TYPE: Final = f"{{{XSI}}}type"
 TYPES: Final[Mapping[str | None, str]] = {"xs": XS, "xsi": XSI}
 
@@ -20,20 +19,20 @@ class AttributeStatement:
     """An AttributeStatement as the last child of an assertion, to be filled in order."""
 
     def __init__(self, assertion: Element) -> None:
-        self._element = add(assertion, f"{{{SAML}}}AttributeStatement")
+        self._element = add(assertion, saml("AttributeStatement"))
         self._namespaces = {prefix: uri for prefix, uri in TYPES.items() if prefix not in assertion.nsmap}
 
     def add_text(self, name: str, value: str | None) -> None:
         """A string; nothing where there is none."""
         if value is not None:
-            attribute = add(self._element, f"{{{SAML}}}Attribute", Name=name)
-            add_scoped(attribute, f"{{{SAML}}}AttributeValue", self._namespaces, value, **{TYPE: "xs:string"})
+            attribute = add(self._element, saml("Attribute"), Name=name)
+            add_scoped(attribute, saml("AttributeValue"), self._namespaces, value, **{TYPE: "xs:string"})
 
     def add_coded(self, name: str, tag: str, values: Iterable[Coded]) -> None:
         """One value for each code, within an element of HL7's of that name."""
-        attribute = add(self._element, f"{{{SAML}}}Attribute", Name=name)
+        attribute = add(self._element, saml("Attribute"), Name=name)
         for coded in values:
-            value = add(attribute, f"{{{SAML}}}AttributeValue")
+            value = add(attribute, saml("AttributeValue"))
             add_scoped(value, f"{{{HL7}}}{tag}", {None: HL7}, **_members(coded))
 
 

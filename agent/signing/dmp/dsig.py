@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.signing.dmp.words import Hash
-from agent.signing.xml import DS, C14n, Element
+from agent.signing.xml import C14n, Element
 from agent.signing.xml_algorithms import RSA_SHA1, RSA_SHA256, SHA1, SHA256
 from agent.signing.xml_elements import add, base64_text, new_root
+from agent.signing.xml_names import DS, ds
 
 DIGESTS: Final[Mapping[Hash, str]] = {Hash.SHA1: SHA1, Hash.SHA256: SHA256}
 METHODS: Final[Mapping[Hash, str]] = {Hash.SHA1: RSA_SHA1, Hash.SHA256: RSA_SHA256}
@@ -33,32 +34,32 @@ def hash_of(content: bytes, hash_name: Hash) -> bytes:
 
 def new_signature(method: C14n, hash_name: Hash, references: Sequence[Reference], **attributes: str) -> Element:
     """A Signature with its SignedInfo and an empty SignatureValue."""
-    signature = new_root(f"{{{DS}}}Signature", {None: DS}, **attributes)
-    info = add(signature, f"{{{DS}}}SignedInfo")
-    add(info, f"{{{DS}}}CanonicalizationMethod", Algorithm=method)
-    add(info, f"{{{DS}}}SignatureMethod", Algorithm=METHODS[hash_name])
+    signature = new_root(ds("Signature"), {None: DS}, **attributes)
+    info = add(signature, ds("SignedInfo"))
+    add(info, ds("CanonicalizationMethod"), Algorithm=method)
+    add(info, ds("SignatureMethod"), Algorithm=METHODS[hash_name])
     for reference in references:
         add_reference(info, reference, hash_name)
-    add(signature, f"{{{DS}}}SignatureValue")
+    add(signature, ds("SignatureValue"))
     return signature
 
 
 def add_reference(parent: Element, reference: Reference, hash_name: Hash) -> None:
     """A Reference as the last child: of SignedInfo, or of a Manifest."""
     kind = {} if reference.type is None else {"Type": reference.type}
-    element = add(parent, f"{{{DS}}}Reference", **kind, URI=reference.uri)
+    element = add(parent, ds("Reference"), **kind, URI=reference.uri)
     if reference.transforms:
-        transforms = add(element, f"{{{DS}}}Transforms")
+        transforms = add(element, ds("Transforms"))
         for transform in reference.transforms:
-            add(transforms, f"{{{DS}}}Transform", Algorithm=transform)
-    add(element, f"{{{DS}}}DigestMethod", Algorithm=DIGESTS[hash_name])
-    add(element, f"{{{DS}}}DigestValue", base64_text(reference.digest))
+            add(transforms, ds("Transform"), Algorithm=transform)
+    add(element, ds("DigestMethod"), Algorithm=DIGESTS[hash_name])
+    add(element, ds("DigestValue"), base64_text(reference.digest))
 
 
 def add_certificate(signature: Element, certificate_der: bytes) -> None:
     """KeyInfo with the signer's certificate alone."""
-    data = add(add(signature, f"{{{DS}}}KeyInfo"), f"{{{DS}}}X509Data")
-    add(data, f"{{{DS}}}X509Certificate", base64_text(certificate_der))
+    data = add(add(signature, ds("KeyInfo")), ds("X509Data"))
+    add(data, ds("X509Certificate"), base64_text(certificate_der))
 
 
 def signed_info(signature: Element) -> Element:

@@ -8,10 +8,9 @@ from typing import Final
 from agent.signing.dmp.terms import Envelope
 from agent.signing.xml import Element
 from agent.signing.xml_elements import add, add_scoped, new_root
+from agent.signing.xml_names import SECURITY, SOAP
 
-SOAP: Final = "http://www.w3.org/2003/05/soap-envelope"
 ADDRESSING: Final = "http://www.w3.org/2005/08/addressing"
-SECURITY: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 ANONYMOUS: Final = ADDRESSING + "/anonymous"
 MEDIA_TYPE: Final = "application/soap+xml"
 

@@ -28,8 +28,9 @@ from agent.signing.documents import Document
 from agent.signing.errors import TermsRefusedError
 from agent.signing.preparation import Outside, Signer, Unsigned
 from agent.signing.words import Scheme
-from agent.signing.xml import DS, C14n, Element, canonicalise, canonicalise_document, parse_xml
+from agent.signing.xml import C14n, Element, canonicalise, canonicalise_document, parse_xml
 from agent.signing.xml_elements import add, add_scoped, base64_text, new_root, write
+from agent.signing.xml_names import DS, ds
 
 TERMS = SubmissionTerms
 MEDIA_TYPE: Final = "text/xml"
@@ -58,9 +59,9 @@ class SubmissionUnsigned(Unsigned):
         )
         self._signature = new_signature(METHOD, terms.hash, references, Id=signature_id)
         add_certificate(self._signature, signer.certificate_der)
-        add(self._signature, f"{{{DS}}}Object").append(manifest)
-        _add_purpose(add(self._signature, f"{{{DS}}}Object"), signature_id)
-        add(self._signature, f"{{{DS}}}Object").append(qualifying)
+        add(self._signature, ds("Object")).append(manifest)
+        _add_purpose(add(self._signature, ds("Object")), signature_id)
+        add(self._signature, ds("Object")).append(qualifying)
 
     @property
     def to_sign(self) -> bytes:
@@ -80,7 +81,7 @@ def new_signature_id() -> str:
 
 def write_manifest(documents: Sequence[Document], terms: SubmissionTerms) -> Element:
     """The set, then its documents in their order: those with a hash of the caller's, the others by their content."""
-    manifest = new_root(f"{{{DS}}}Manifest", {None: DS}, Id=MANIFEST_ID)
+    manifest = new_root(ds("Manifest"), {None: DS}, Id=MANIFEST_ID)
     add_reference(manifest, Reference(f"urn:oid:{terms.set_oid}", NO_CONTENT), terms.hash)
     contents = iter(documents)
     for entry in terms.entries:
@@ -130,8 +131,8 @@ def _add_certificate(parent: Element, certificate_der: bytes, hash_name: Hash) -
     add(digest, f"{{{XADES}}}DigestMethod", Algorithm=DIGESTS[hash_name])
     add(digest, f"{{{XADES}}}DigestValue", base64_text(hash_of(certificate_der, hash_name)))
     serial = add(element, f"{{{XADES}}}IssuerSerial")
-    add_scoped(serial, f"{{{DS}}}X509IssuerName", {None: DS}, write_name(certificate.issuer))
-    add_scoped(serial, f"{{{DS}}}X509SerialNumber", {None: DS}, str(certificate.serial_number))
+    add_scoped(serial, ds("X509IssuerName"), {None: DS}, write_name(certificate.issuer))
+    add_scoped(serial, ds("X509SerialNumber"), {None: DS}, str(certificate.serial_number))
 
 
 def check(documents: Sequence[Document], terms: SubmissionTerms, outside: Outside) -> None:

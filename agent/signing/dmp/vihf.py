@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from agent.signing.dmp.assertions import (
-    SAML,
-    AssertionUnsigned,
-    add_subject,
-    new_assertion,
-    refuse_documents,
-    write_moment,
-)
+from agent.signing.dmp.assertions import AssertionUnsigned, add_subject, new_assertion, refuse_documents, write_moment
 from agent.signing.dmp.attributes import AttributeStatement
 from agent.signing.dmp.terms import Context, Professional, Structure, VihfTerms
 from agent.signing.dmp.words import Mode
@@ -21,6 +14,7 @@ from agent.signing.errors import TermsRefusedError
 from agent.signing.preparation import Outside, Signer
 from agent.signing.xml import Element
 from agent.signing.xml_elements import add
+from agent.signing.xml_names import saml
 
 TERMS = VihfTerms
 MODES: Final[Mapping[Mode, str]] = {
@@ -66,11 +60,11 @@ def write_vihf(terms: VihfTerms, signer: Signer) -> Element:
 
 
 def _add_authentication(assertion: Element, moment: str, context: Context) -> None:
-    statement = add(assertion, f"{{{SAML}}}AuthnStatement", AuthnInstant=moment)
-    element = add(statement, f"{{{SAML}}}AuthnContext")
-    add(element, f"{{{SAML}}}AuthnContextClassRef", context.class_ref)
+    statement = add(assertion, saml("AuthnStatement"), AuthnInstant=moment)
+    element = add(statement, saml("AuthnContext"))
+    add(element, saml("AuthnContextClassRef"), context.class_ref)
     if context.declaration is not None:
-        add(element, f"{{{SAML}}}AuthnContextDecl", context.declaration)
+        add(element, saml("AuthnContextDecl"), context.declaration)
 
 
 def _add_professional(statement: AttributeStatement, who: Professional, where: Structure) -> None:

@@ -15,13 +15,13 @@ from agent.signing.errors import DocumentRefusedError
 from agent.signing.verification.findings import Finding, Reason, UnreadableError
 from agent.signing.verification.xml.properties import is_of_xades
 from agent.signing.verification.xml.reading import read_document
-from agent.signing.verification.xml.shape import ds
 from agent.signing.words import Format
 from agent.signing.xml import parse_xml
 from agent.signing.xml_companions import hides_content
+from agent.signing.xml_names import ASIC, ODF, ds
 
-ROOT: Final = "{http://uri.etsi.org/02918/v1.2.1#}XAdESSignatures"
-LISTED: Final = "{urn:oasis:names:tc:opendocument:xmlns:manifest:1.0}"
+ROOT: Final = f"{{{ASIC}}}XAdESSignatures"
+LISTED: Final = f"{{{ODF}}}"
 
 
 def read_signatures(content: bytes, detached: bytes | None) -> list[Finding]:

@@ -15,7 +15,7 @@ from agent.signing.preparation import Outside, SignatureTerms
 from agent.signing.verification.findings import Reason, UnreadableError
 from agent.signing.verification.xml import read_signatures
 from agent.signing.words import Format, Level, Packaging
-from agent.signing.xml import DS
+from agent.signing.xml_names import DS
 
 FORMATS = {Format.XMLDSIG: xmldsig, Format.XADES: xades}
 DOCUMENT = b"<ordonnance><dose>1</dose></ordonnance>"

@@ -15,13 +15,13 @@ from agent.signing.verification.xml.faults import XmlFaultError
 from agent.signing.verification.xml.profiles import Profile, is_only_assertion
 from agent.signing.verification.xml.properties import is_of_xades
 from agent.signing.verification.xml.references import Source, is_inside, refuse_cut_text
-from agent.signing.verification.xml.shape import Reference, Signature, ds
+from agent.signing.verification.xml.shape import Reference, Signature
 from agent.signing.xml import Element
 from agent.signing.xml_companions import find_foreign, hides_content
+from agent.signing.xml_names import XS, XSI, ds
 
 PURPOSE: Final = "1.2.840.10065.1.12.1.14"  # source (ASTM E1762): the one that the DMP knows
-XML_SCHEMA: Final = "http://www.w3.org/2001/XMLSchema"
-XSI_TYPE: Final = f"{{{XML_SCHEMA}-instance}}type"
+XSI_TYPE: Final = f"{{{XSI}}}type"
 
 
 def find_covered(signature: Signature, source: Source, profile: Profile | None, *, stands_alone: bool) -> list[str]:
@@ -100,7 +100,7 @@ def _find_assertion(signature: Signature, source: Source, targets: list[tuple[Re
 def _has_loose_type(element: Element) -> bool:
     """Exclusive canonical form leaves out namespaces of prefixes that only values use: these could be exchanged."""
     prefix, colon, _ = element.get(XSI_TYPE, "").strip().partition(":")
-    return bool(colon) and prefix != element.prefix and element.nsmap.get(prefix) != XML_SCHEMA
+    return bool(colon) and prefix != element.prefix and element.nsmap.get(prefix) != XS
 
 
 def refuse_foreign(signature: Element, held: list[Element]) -> None:

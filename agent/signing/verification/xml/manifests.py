@@ -6,8 +6,9 @@ from agent.signing.verification.findings import Reason
 from agent.signing.verification.xml.faults import XmlFaultError, malformed
 from agent.signing.verification.xml.profiles import MANIFEST, Profile
 from agent.signing.verification.xml.references import Source, holds, is_inside, require_holds
-from agent.signing.verification.xml.shape import MAX_REFERENCES, Reference, Signature, children_of, ds, read_reference
+from agent.signing.verification.xml.shape import MAX_REFERENCES, Reference, Signature, children_of, read_reference
 from agent.signing.xml import Element
+from agent.signing.xml_names import ds
 
 
 def check_manifests(signature: Signature, source: Source, profile: Profile | None) -> list[str]:

@@ -6,13 +6,12 @@ from enum import StrEnum
 from typing import Final
 
 from agent.signing.verification.xml.references import Source
-from agent.signing.verification.xml.shape import Signature, ds
-from agent.signing.xml import DS, Element
+from agent.signing.verification.xml.shape import Signature
+from agent.signing.xml import Element
+from agent.signing.xml_names import DS, SECURITY, SOAP, ds, saml
 
-SAML: Final = "urn:oasis:names:tc:SAML:2.0:assertion"
-ASSERTION: Final = f"{{{SAML}}}Assertion"
-SECURITY: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
-SOAPS: Final = ("http://www.w3.org/2003/05/soap-envelope", "http://schemas.xmlsoap.org/soap/envelope/")
+ASSERTION: Final = saml("Assertion")
+SOAPS: Final = (SOAP, "http://schemas.xmlsoap.org/soap/envelope/")
 MANIFEST: Final = DS + "Manifest"
 
 
@@ -40,10 +39,10 @@ def find_profile(signature: Signature, source: Source, namespace: str | None, dm
 
 
 def _assertion_profile(assertion: Element) -> Profile:
-    names = {element.get("Name") for element in assertion.iter(f"{{{SAML}}}Attribute")}
+    names = {element.get("Name") for element in assertion.iter(saml("Attribute"))}
     if "VIHF_Version" in names:
         return Profile.VIHF
-    subject = assertion.find(f"{{{SAML}}}Subject/{{{SAML}}}NameID")
+    subject = assertion.find(f"{saml('Subject')}/{saml('NameID')}")
     is_insi = subject is not None and subject.get("NameQualifier") == "CPS"
     return Profile.INSI if is_insi else Profile.SAML
 

@@ -15,15 +15,15 @@ from agent.signing.verification.findings import Evidence, Reason, Stamp
 from agent.signing.verification.xml.algorithms import digest
 from agent.signing.verification.xml.faults import XmlFaultError, malformed
 from agent.signing.verification.xml.references import Source
-from agent.signing.verification.xml.shape import Signature, children_of, ds, read_base64, require_attributes, text_of
+from agent.signing.verification.xml.shape import Signature, children_of, read_base64, require_attributes, text_of
 from agent.signing.words import Level
 from agent.signing.xml import C14n, Element, canonicalise
+from agent.signing.xml_names import SIGNED_PROPERTIES, XADES, ds
 
 FAMILY: Final = "http://uri.etsi.org/01903/"
-CURRENT: Final = FAMILY + "v1.3.2#"
 DMP: Final = FAMILY + "v1.1.1#"
 TYPES: Final = {
-    CURRENT: "http://uri.etsi.org/01903#SignedProperties",  # whatever the version (EN 319 132-1 §4.4.2)
+    XADES: SIGNED_PROPERTIES,
     DMP: DMP + "SignedProperties",
 }
 MAX_PARTS: Final = 64
@@ -42,7 +42,7 @@ class Properties:
     @property
     def level(self) -> Level | None:
         """The highest whose parts are there; a level is defined for the current version alone."""
-        if self.namespace != CURRENT:
+        if self.namespace != XADES:
             return None
         if not self.stamps:
             return Level.B
@@ -56,7 +56,7 @@ def find_qualifying(signature: Signature) -> Element | None:
         return None
     if len(found) > 1 or etree.QName(found[0]).localname != "QualifyingProperties":
         raise malformed("a signature has one QualifyingProperties of its own")
-    if etree.QName(found[0]).namespace not in (CURRENT, DMP):
+    if etree.QName(found[0]).namespace not in (XADES, DMP):
         raise malformed("a version of XAdES that is not read")
     qualifying: Element = found[0]
     return qualifying

@@ -22,10 +22,11 @@ from agent.signing.verification.xml.manifests import check_manifests
 from agent.signing.verification.xml.profiles import OLD, Profile, find_profile
 from agent.signing.verification.xml.properties import DMP, Properties, find_qualifying, is_of_xades, read_properties
 from agent.signing.verification.xml.references import Resolver, Source, require_holds
-from agent.signing.verification.xml.shape import Signature, ds, read_signature
+from agent.signing.verification.xml.shape import Signature, read_signature
 from agent.signing.words import Format
 from agent.signing.xml import Element, parse_xml
 from agent.signing.xml_algorithms import RSA_SHA1, SHA1
+from agent.signing.xml_names import ds
 
 MAX_SIGNATURES: Final = 50
 _ENCODING: Final = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s[^>]{0,200}?\sencoding\s*=\s*[\"']([^\"'>]+)")

@@ -12,8 +12,9 @@ from agent.signing.errors import DocumentRefusedError
 from agent.signing.verification.findings import Reason
 from agent.signing.verification.xml.algorithms import digest
 from agent.signing.verification.xml.faults import XmlFaultError, malformed
-from agent.signing.verification.xml.shape import Form, Reference, Signature, ds, read_base64
+from agent.signing.verification.xml.shape import Form, Reference, Signature, read_base64
 from agent.signing.xml import C14n, Element, canonicalise, canonicalise_document, find_by_id, parse_xml
+from agent.signing.xml_names import ds
 
 MAX_WORK: Final = 256 * 1024 * 1024
 """Bytes that are read again for the references of one file: each may name all of it."""

@@ -16,10 +16,10 @@ from lxml import etree
 
 from agent.signing.verification.findings import Reason
 from agent.signing.verification.xml.faults import XmlFaultError, malformed
-from agent.signing.xml import DS, C14n, Element
+from agent.signing.xml import C14n, Element
 from agent.signing.xml_algorithms import BASE64, ENVELOPED, NO_SIGNATURES, XPATH
+from agent.signing.xml_names import DS, ds
 
-EXCLUSIVE_NS: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
 MAX_REFERENCES: Final = 64
 _FORMS: Final = {each.value: each for each in C14n}
 _KEYS: Final = ("KeyName", "KeyValue", "RetrievalMethod", "X509Data")
@@ -65,11 +65,6 @@ class Signature:
     value_element: Element
     certificates_der: tuple[bytes, ...]
     objects: tuple[Element, ...]
-
-
-def ds(name: str) -> str:
-    """A name of XMLDSig as lxml writes it."""
-    return f"{{{DS}}}{name}"
 
 
 def read_signature(element: Element) -> Signature:
@@ -169,7 +164,7 @@ def _read_form(element: Element) -> Form | None:
     if not children:
         return Form(method)
     (first, *others) = children
-    if others or not method.is_exclusive or first.tag != f"{{{EXCLUSIVE_NS}}}InclusiveNamespaces":
+    if others or not method.is_exclusive or first.tag != f"{{{C14n.EXCLUSIVE.value}}}InclusiveNamespaces":
         raise malformed("a canonical form with something of another in it")
     return Form(method, tuple(first.get("PrefixList", "").split()))
 
