@@ -20,9 +20,9 @@ from agent.certificates.chains import find_chain
 from agent.certificates.damage import is_altered_copy, is_damaged
 from agent.certificates.issuers import is_self_issued
 from agent.signing.synchronous import run
+from agent.signing.verification.carried import parse_certificates
 from agent.signing.verification.messages import Trust
-from drivers.card.certificate import Certificate, parse_certificate
-from drivers.errors import CardUnknownError
+from drivers.card.certificate import Certificate
 
 MAX_LENT: Final = 24
 """Certificates of one signature that are looked at as links."""
@@ -53,7 +53,7 @@ class Paths:
 
     def refutes(self, certificate_der: bytes) -> bool:
         """Whether its bytes were altered: a known issuer has not signed it, or it is a known one but for some bytes."""
-        copies = _parse([certificate_der])
+        copies = parse_certificates([certificate_der])
         return is_damaged(certificate_der, self._known) or any(is_altered_copy(each, self._known) for each in copies)
 
     def is_barren(self, chain: Chain) -> bool:
@@ -63,7 +63,7 @@ class Paths:
     @cached_property
     def _known(self) -> list[Certificate]:
         authorities = self.trust.authorities
-        return _parse((*authorities.roots_der, *authorities.links_der, *self.trust.stamping_der))
+        return parse_certificates((*authorities.roots_der, *authorities.links_der, *self.trust.stamping_der))
 
     @cached_property
     def _known_der(self) -> frozenset[bytes]:
@@ -72,26 +72,15 @@ class Paths:
     @cached_property
     def _stampers_roots_der(self) -> tuple[bytes, ...]:
         """Of those named for them the self-issued ones; the others are links."""
-        named = filter(is_self_issued, _parse(self.trust.stamping_der))
+        named = filter(is_self_issued, parse_certificates(self.trust.stamping_der))
         return (*self.trust.authorities.roots_der, *(each.der for each in named))
 
     def _find(
         self, certificate: Certificate, roots: tuple[bytes, ...], lent_der: Iterable[bytes], at: datetime
     ) -> Chain | None:
-        lent = _parse(list(dict.fromkeys(lent_der))[:MAX_LENT])
+        lent = parse_certificates(list(dict.fromkeys(lent_der))[:MAX_LENT])
         chain = find_chain(certificate, [*self._known, *lent], roots, at)
         return chain if chain is not None and _holds(certificate, chain, at) else None
-
-
-def _parse(listed_der: Iterable[bytes]) -> list[Certificate]:
-    """Those that can be read."""
-    found = []
-    for der in listed_der:
-        try:
-            found.append(parse_certificate(der))
-        except CardUnknownError:
-            continue
-    return found
 
 
 def _holds(certificate: Certificate, chain: Chain, at: datetime) -> bool:
