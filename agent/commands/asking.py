@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 from argparse import Namespace
-from collections.abc import Callable
 from datetime import datetime
 
 from agent.client import Client, Json
+from agent.commands.calling import ask, connect
 from agent.commands.exits import Exit
 from agent.commands.forgetting import forget_certificates
 from agent.commands.identity import show_identity
-from agent.commands.output import in_language, report, say, say_json
+from agent.commands.output import in_language, report, say
 from agent.commands.situations import read_situations, say_situations
 from agent.people.certificate_words import refused_authority_words, revocation_words, state_words
 from agent.people.translations import load_words, translator
-from agent.settings import load_settings
 
 
 def run_status(arguments: Namespace) -> int:
@@ -36,7 +35,7 @@ def run_status(arguments: Namespace) -> int:
                 say("  " + _session_words(session))
         return status
 
-    return _ask(arguments, show)
+    return ask(arguments, show)
 
 
 def _session_words(session: Json) -> str:
@@ -74,7 +73,7 @@ def run_cards(arguments: Namespace) -> int:
                 _say_why_none(client)
         return cards
 
-    return _ask(arguments, show)
+    return ask(arguments, show)
 
 
 def _say_why_none(client: Client) -> None:
@@ -112,7 +111,7 @@ def run_certificates(arguments: Namespace) -> int:
     words = load_words()
     _ = words.gettext
     if arguments.forget:
-        return _ask(arguments, functools.partial(forget_certificates, quiet=arguments.json))
+        return ask(arguments, functools.partial(forget_certificates, quiet=arguments.json))
 
     def show(client: Client) -> list[Json]:
         certificates = client.certificates()
@@ -125,7 +124,7 @@ def run_certificates(arguments: Namespace) -> int:
                 say("  " + _("Revocation: {text}").format(text=revocation_words(certificate, words)))
         return certificates
 
-    return _ask(arguments, show)
+    return ask(arguments, show)
 
 
 def _list_abilities(grant: Json) -> list[str]:
@@ -154,7 +153,7 @@ def run_grants(arguments: Namespace) -> int:
                 say(_("Nothing is granted to anybody."))
         return grants
 
-    return _ask(arguments, show)
+    return ask(arguments, show)
 
 
 def run_journal(arguments: Namespace) -> int:
@@ -169,29 +168,16 @@ def run_journal(arguments: Namespace) -> int:
                 say(f"{entry['at']}  {entry['action']}  {entry['outcome']}{times}  {entry['caller']}  {about}")
         return entries
 
-    return _ask(arguments, show)
+    return ask(arguments, show)
 
 
 def run_token(arguments: Namespace) -> int:
     """`cps-agent token`: the token of the running agent."""
 
     def show() -> int:
-        with Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir) as client:
+        with connect(arguments) as client:
             client.status()
             say(client.token)
         return Exit.OK
 
     return report(show, as_json=False)
-
-
-def _ask(arguments: Namespace, show: Callable[[Client], object]) -> int:
-    """Let `show` ask and print; with --json its answer is printed instead."""
-
-    def command() -> int:
-        with Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir) as client:
-            answer = show(client)
-        if arguments.json:
-            say_json(answer)
-        return Exit.OK
-
-    return report(command, as_json=arguments.json)

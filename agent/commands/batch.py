@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.client import Client, Json
+from agent.commands.calling import connect
 from agent.commands.exits import BY_LAYER, Exit
 from agent.commands.files import WrongCallError, with_files
 from agent.commands.output import complain, in_language, report, say, say_json
@@ -19,7 +20,6 @@ from agent.commands.signing import hash_file, plan_targets, write_result
 from agent.commands.signing_form import guess_kind, read_form
 from agent.people.translations import translator
 from agent.sending import Sha256, ToSign
-from agent.settings import load_settings
 
 MOST: Final = 1000
 LOOK_S: Final = 0.2
@@ -80,7 +80,7 @@ def _list_paths(arguments: Namespace) -> Iterator[Path]:
 
 
 def _run(arguments: Namespace, files: BatchFiles, options: Json) -> int:
-    with Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir) as client:
+    with connect(arguments) as client:
         batch = client.make_batch(files.documents, options, arguments.card)
         with _kept(client, batch["id"], files):
             _send_contents(client, batch["id"], files, digests_only=arguments.digest_only)

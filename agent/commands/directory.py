@@ -8,6 +8,7 @@ from argparse import Namespace
 from datetime import datetime
 
 from agent.client import Client, Json
+from agent.commands.calling import connect
 from agent.commands.exits import Exit
 from agent.commands.output import complain, report, say, say_json
 from agent.people.translations import choose_language, load_words, translator, write_date
@@ -32,7 +33,7 @@ def _look_up(arguments: Namespace) -> int:
     _ = translator()
 
     def command() -> int:
-        with Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir) as client:
+        with connect(arguments) as client:
             numbers = [arguments.what] if arguments.what else _numbers_of_cards(client, arguments.card)
             if not numbers:
                 complain(_("no card in a reader tells an RPPS number"))

@@ -10,13 +10,12 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.client import Client
+from agent.commands.calling import connect
 from agent.commands.exits import Exit
 from agent.commands.files import WrongCallError, with_files
 from agent.commands.output import report, say, say_json
 from agent.people.translations import translator
 from agent.sending import Json, given, to_base64
-from agent.settings import load_settings
 from agent.signing.dmp.words import Hash
 
 SUBMISSION, VIHF, INSI = "/v1/dmp/submission-signature", "/v1/assertions/vihf", "/v1/assertions/insi"
@@ -62,7 +61,7 @@ def _require_free(output: str | None) -> None:
 
 
 def _ask(arguments: Namespace, path: str, body: Json) -> int:
-    with Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir) as client:
+    with connect(arguments) as client:
         (made,) = client.request("POST", path, body).values()
     if arguments.json:
         say_json(made)

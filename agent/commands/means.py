@@ -5,19 +5,19 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 
-from agent.client import Client, Json
+from agent.client import Json
+from agent.commands.calling import connect
 from agent.commands.exits import Exit
 from agent.commands.output import report, say, say_json
 from agent.people.panel.means_pages import lack_words, means_name, means_words, verdict_words
 from agent.people.translations import load_words
-from agent.settings import load_settings
 
 
 def run_means(arguments: Namespace) -> int:
     """A block for each person and structure, in it a row for each means."""
 
     def command() -> int:
-        with Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir) as client:
+        with connect(arguments) as client:
             bearers = client.means()
         if arguments.json:
             say_json(bearers)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent.client import Client, Json
+from agent.commands.calling import ask
 from agent.commands.exits import Exit
 from agent.commands.output import complain, say
-from agent.commands.software import ask, day_words, read_file, say_what_next, show_certificate
+from agent.commands.software import day_words, read_file, say_what_next, show_certificate
 from agent.people.keeping_words import name_role
 from agent.people.translations import choose_language, load_words, translator
 

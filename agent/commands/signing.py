@@ -7,14 +7,13 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.client import Client
+from agent.commands.calling import connect
 from agent.commands.exits import Exit
 from agent.commands.files import WrongCallError, with_files
 from agent.commands.output import report, say, say_json
 from agent.commands.signing_form import find_packaging, guess_kind, name_result, read_form
 from agent.people.translations import translator
 from agent.sending import MAX_DOCUMENTS, MAX_UPLOAD, Sha256, SignOptions, ToSign
-from agent.settings import load_settings
 from agent.signing.words import RULES, Format, Packaging
 
 
@@ -32,7 +31,7 @@ def run_sign(arguments: Namespace) -> int:
 
 def _sign(arguments: Namespace, documents: Sequence[ToSign], options: SignOptions, targets: Sequence[Path]) -> int:
     _ = translator()
-    with Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir) as client:
+    with connect(arguments) as client:
         signatures = client.sign(documents, options, arguments.card)
     for target, signature in zip(targets, signatures, strict=True):
         write_result(target, signature.content, replace=arguments.force)

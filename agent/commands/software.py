@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from gettext import NullTranslations
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from agent.client import Client, Json
+from agent.commands.calling import ask
 from agent.commands.exits import Exit
-from agent.commands.output import complain, report, say, say_json
+from agent.commands.output import complain, say
 from agent.people.keeping_words import name_role
 from agent.people.translations import load_words, translator, write_date
-from agent.settings import load_settings
 
 MAX_FILE: Final = 10 << 20  # bytes
 PEM_MARK: Final = b"-----BEGIN "
@@ -149,16 +149,3 @@ def run_remove(arguments: Namespace) -> int:
         return {"removed": arguments.target}
 
     return ask(arguments, remove)
-
-
-def ask(arguments: Namespace, work: Callable[[Client], Any]) -> int:
-    """Let `work` talk to the agent and print; with --json its answer is printed instead."""
-
-    def command() -> int:
-        with Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir) as client:
-            answer = work(client)
-        if arguments.json:
-            say_json(answer)
-        return Exit.OK
-
-    return report(command, as_json=arguments.json)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from agent.client import Client
+from agent.commands.calling import connect
 from agent.commands.exits import Exit
 from agent.commands.output import report, say, say_json
 from agent.people.translations import translator
-from agent.settings import load_settings
 
 
 def run_authenticate(arguments: Namespace) -> int:
     """`cps-agent authenticate ORIGIN NONCE`: print a Web eID token."""
 
     def command() -> int:
-        with _client(arguments) as client:
+        with connect(arguments) as client:
             say_json(client.authenticate(arguments.origin, arguments.nonce, arguments.card))
         return Exit.OK
 
@@ -31,7 +30,7 @@ def _run_lock(arguments: Namespace) -> int:
     _ = translator()
 
     def command() -> int:
-        with _client(arguments) as client:
+        with connect(arguments) as client:
             ended = client.lock()
         if arguments.json:
             say_json({"ended": ended})
@@ -46,7 +45,7 @@ def _run_code(arguments: Namespace) -> int:
     _ = translator()
 
     def command() -> int:
-        with _client(arguments) as client:
+        with connect(arguments) as client:
             answer = client.pin(arguments.verb, arguments.card)
         if arguments.json:
             say_json(answer)
@@ -57,7 +56,3 @@ def _run_code(arguments: Namespace) -> int:
         return Exit.OK
 
     return report(command, as_json=arguments.json)
-
-
-def _client(arguments: Namespace) -> Client:
-    return Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from agent.client import Client
+from agent.commands.calling import connect
 from agent.commands.exits import Exit
 from agent.commands.files import WrongCallError, with_files
 from agent.commands.output import report, say, say_json
 from agent.people.translations import choose_language, translator
 from agent.sending import Json, ToVerify
-from agent.settings import load_settings
 
 
 def run_verify(arguments: Namespace) -> int:
@@ -35,7 +34,7 @@ def _list_documents(arguments: Namespace) -> list[ToVerify]:
 
 
 def _verify(arguments: Namespace, documents: list[ToVerify], anchors: list[bytes]) -> int:
-    with Client.of(load_settings({"data_dir": arguments.data_dir}).data_dir) as client:
+    with connect(arguments) as client:
         answers = client.verify(documents, anchors)
     if arguments.json:
         say_json({"documents": answers})
