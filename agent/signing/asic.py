@@ -20,7 +20,7 @@ from agent.signing.containers import (
     read_container,
     write_container,
 )
-from agent.signing.documents import Document
+from agent.signing.documents import BYTES, Document
 from agent.signing.errors import DocumentRefusedError
 from agent.signing.preparation import Outside, SignatureTerms, Signer, Unsigned, refuse_uris
 from agent.signing.words import Packaging
@@ -28,7 +28,7 @@ from agent.signing.xades import Making, XadesUnsigned, check_terms
 from agent.signing.xml import parse_xml
 from agent.signing.xml_elements import add
 from agent.signing.xml_names import ASIC, ODF
-from agent.signing.xml_packaging import BYTES, Place, pack
+from agent.signing.xml_packaging import Place, pack
 
 TERMS = SignatureTerms
 PLACE: Final = Place(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Final
 
 from agent.signing.errors import DocumentRefusedError
 from drivers.base import Digest
+
+BYTES: Final = "application/octet-stream"
+"""The media type of what nobody calls anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +61,4 @@ class Signature:
     name: str
     content: bytes
     certificate_der: bytes
-    media_type: str = "application/octet-stream"
+    media_type: str = BYTES

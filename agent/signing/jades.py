@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
-from agent.signing.documents import Document
+from agent.signing.documents import BYTES, Document
 from agent.signing.jose import BY_URI_HASH, encode, shorten
 from agent.signing.jws import Header, JwsUnsigned, describe_signer, describe_type, require_level_b
 from agent.signing.policies import read_uri
@@ -15,7 +15,6 @@ from agent.signing.preparation import Outside, Policy, SignatureTerms, Signer, r
 from agent.signing.words import Packaging
 
 TERMS = SignatureTerms
-UNKNOWN_KIND: Final = "application/octet-stream"
 
 
 def check(documents: Sequence[Document], terms: SignatureTerms, outside: Outside) -> None:
@@ -76,4 +75,4 @@ def _by_hash(document: Document) -> Header:
 
 
 def _kind(document: Document) -> str:
-    return shorten(document.media_type or UNKNOWN_KIND)
+    return shorten(document.media_type or BYTES)

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from lxml import etree
 
 from agent.signing import xml_algorithms
-from agent.signing.documents import Document
+from agent.signing.documents import BYTES, Document
 from agent.signing.errors import DocumentRefusedError, TermsRefusedError
 from agent.signing.words import Packaging
 from agent.signing.xml import (
@@ -35,7 +35,6 @@ from agent.signing.xml import (
 from agent.signing.xml_companions import refuse_assertions, refuse_companions
 from agent.signing.xml_names import DS, ds
 
-BYTES: Final = "application/octet-stream"
 TEXT_XML: Final = "text/xml"
 ROOM: Final = 1024 * 1024
 """What a signature may add to a document, in bytes, without making it too large to be read again."""
