@@ -112,7 +112,7 @@ def pull(desk: Workstation, asking: Asking) -> None:
 
 
 def kill_dialog(desk: Workstation, asking: Asking) -> None:
-    for child in desk.children:
+    for child in desk.dialogs:
         os.kill(child, signal.SIGKILL)
 
 
@@ -138,7 +138,7 @@ def test_attack_interruption_leaves_nothing_behind(
             expected = {"card-removed", "card-absent", "pin-refused", "grant-refused"}
             assert status == 200 or answer["code"] in expected
     wait_until(lambda: not desk.windows, "no window")
-    wait_until(lambda: not desk.children, "no dialog process")
+    wait_until(lambda: not desk.dialogs, "no dialog process")
     if interrupt is pull:
         desk.insert()
     wait_until(lambda: desk.card_state() == "63c3", "a closed card with all its tries")
@@ -181,7 +181,7 @@ def test_attack_a_tray_killed_in_the_middle_of_its_question_leaves_nothing_behin
         desk.screen.type_text(typed)
     tray.kill()
     wait_until(lambda: not desk.windows, "no window")
-    wait_until(lambda: not desk.children, "no dialog process")
+    wait_until(lambda: not desk.dialogs, "no dialog process")
     assert desk.card_state() == "63c3"
 
 

@@ -18,6 +18,7 @@ from agent.people.prompt import CardChoice, ConfirmRequest, DeedRequest, Notice,
 from agent.settings import Settings
 from drivers.base import Readers
 from drivers.pin import ON_PAD, Passphrase, Pin
+from drivers.virtual.link import VirtualReaders
 
 T = TypeVar("T")
 
@@ -175,8 +176,11 @@ async def running_agent(
 ) -> AsyncIterator[RunningAgent]:
     """An agent in this process, on a port of its own, that trusts the folder's test root, and nobody watches the desk.
 
-    Unless `presence` does, or the settings say otherwise.
+    Unless `presence` does, or the settings say otherwise. Without `readers` it has none: the workstation's own are
+    nobody's business here, and libpcsclite remembers for the whole process whom it has called first.
     """
+    if readers is None and not settings.get("virtual"):
+        readers = VirtualReaders([])
     chosen = Settings(**{"data_dir": folder, "port": 0, "trust_test_cards": True, **settings})
     daemon = Daemon(chosen, prompt, readers, presence or DeskPresence(available=False))
     ready = asyncio.Event()

@@ -74,8 +74,16 @@ class Workstation:
         raise LookupError("the agent does not run")
 
     @property
-    def children(self) -> list[int]:
-        """The daemon's child processes: its dialogs and workers."""
+    def dialogs(self) -> list[int]:
+        """The daemon's child processes but those that write signatures."""
+        return [pid for pid in self._children() if pid not in self.writers]
+
+    @property
+    def writers(self) -> list[int]:
+        """Those that write signatures, which rest a while for the next ones."""
+        return [pid for pid in self._children() if b"\0_signing\0" in _read_command(pid)]
+
+    def _children(self) -> list[int]:
         pid = self.daemon_pid
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
         return [int(child) for child in text.split()]
@@ -83,6 +91,13 @@ class Workstation:
     def card_state(self) -> str:
         """What the card itself says of its code, to a program that gives none: 63c3 when it is closed and whole."""
         return look_at_card(self.pcscd)
+
+
+def _read_command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return b""
 
 
 W = TypeVar("W", bound=Workstation)

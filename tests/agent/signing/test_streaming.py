@@ -61,7 +61,7 @@ def list_family() -> Iterator[tuple[str, int]]:
             command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
-        if int(facts["PPid"]) in parents and ("serve" in command or "_signing" in command):
+        if int(facts["PPid"]) in parents and (" agent serve" in command or "_signing" in command):
             parents.add(int(path.name))
             yield command, int(facts["VmHWM"].split()[0]) * 1024
 

@@ -20,7 +20,12 @@ from agent.signing.verification.judging import Court
 from agent.signing.verification.messages import Judged, Status, Trust
 from agent.signing.words import Format, Level
 
-NOW = datetime.now(UTC)
+
+def now() -> datetime:
+    """Asked each time: tests may begin long after they were collected, and answers are made meanwhile."""
+    return datetime.now(UTC)
+
+
 BEFORE_REVOCATION = datetime(2025, 1, 1, tzinfo=UTC)
 
 
@@ -34,7 +39,7 @@ def finding(pki: Pki, label: str, **members: object) -> Finding:
 
 
 def judge(pki: Pki, folder: Path, label: str, *, online: bool = True, **members: object) -> Judged:
-    return Court(trust(pki, folder, online=online), NOW).judge(finding(pki, label, **members))
+    return Court(trust(pki, folder, online=online), now()).judge(finding(pki, label, **members))
 
 
 def crl(pki: Pki) -> bytes:
@@ -79,12 +84,12 @@ def test_offline_a_good_signature_is_indeterminate_until_an_answer_is_kept(pki: 
 def test_of_the_time_stamp_authorities_that_are_named_only_roots_are_roots(pki: Pki, tmp_path: Path) -> None:
     """A link among them neither ends a chain nor is believed by itself."""
     known, folder = Authorities((pki.der("root"),), (pki.der("issuing"),)), str(tmp_path)
-    stamped = finding(pki, "good", stamps=(stamp(pki, NOW),))
+    stamped = finding(pki, "good", stamps=(stamp(pki, now()),))
     for named, authorities in (("root", Authorities((), ())), ("issuing", known)):
         both = (pki.der(named), pki.der("issuing"))
-        assert Court(Trust(authorities, both, (pki.host,), folder), NOW).judge(stamped).proven_at is not None
+        assert Court(Trust(authorities, both, (pki.host,), folder), now()).judge(stamped).proven_at is not None
     lonely = Trust(Authorities((), ()), (pki.der("issuing"),), (pki.host,), folder)
-    assert Court(lonely, NOW).judge(stamped).proven_at is None
+    assert Court(lonely, now()).judge(stamped).proven_at is None
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2020-01-01T00:00:00"])
@@ -132,7 +137,7 @@ def test_nobody_stamps_who_is_no_authority_for_it(pki: Pki, tmp_path: Path, labe
 
 
 def test_a_stamp_of_tomorrow_proves_nothing(pki: Pki, tmp_path: Path) -> None:
-    assert judge(pki, tmp_path, "good", stamps=(stamp(pki, NOW + timedelta(days=1)),)).proven_at is None
+    assert judge(pki, tmp_path, "good", stamps=(stamp(pki, now() + timedelta(days=1)),)).proven_at is None
 
 
 def test_a_level_that_nobody_vouches_for_is_none(pki: Pki, tmp_path: Path) -> None:
@@ -140,17 +145,17 @@ def test_a_level_that_nobody_vouches_for_is_none(pki: Pki, tmp_path: Path) -> No
         Format.CADES,
         Level.LTA,
         certificate_der=pki.der("good"),
-        stamps=(Stamp(NOW - timedelta(days=1), pki.der("stranger")),),
+        stamps=(Stamp(now() - timedelta(days=1), pki.der("stranger")),),
     )
-    judged = Court(trust(pki, tmp_path), NOW).judge(claimed)
+    judged = Court(trust(pki, tmp_path), now()).judge(claimed)
     assert (judged.status, judged.level) == (Status.VALID, Level.B)
 
 
 def test_only_given_anchors_count_when_there_are_some(pki: Pki, tmp_path: Path) -> None:
     other = Trust(Authorities((pki.der("stranger"),), (pki.der("root"), pki.der("issuing"))), folder=str(tmp_path))
-    assert Court(other, NOW).judge(finding(pki, "good")).reason is Reason.ISSUER_UNKNOWN
+    assert Court(other, now()).judge(finding(pki, "good")).reason is Reason.ISSUER_UNKNOWN
     issuing = Trust(Authorities((pki.der("issuing"),)), (), (pki.host,), str(tmp_path))
-    assert Court(issuing, NOW).judge(finding(pki, "good")).status is Status.VALID
+    assert Court(issuing, now()).judge(finding(pki, "good")).status is Status.VALID
 
 
 @pytest.mark.parametrize("reason", list(Reason)[:7])
@@ -161,14 +166,14 @@ def test_what_a_reader_found_is_never_made_good(pki: Pki, tmp_path: Path, reason
 
 
 def test_a_finding_without_a_certificate_or_with_rubbish_is_not_valid(pki: Pki, tmp_path: Path) -> None:
-    court = Court(trust(pki, tmp_path), NOW)
+    court = Court(trust(pki, tmp_path), now())
     assert court.judge(Finding(Format.JWS)).reason is Reason.CERTIFICATE_ABSENT
     assert court.judge(Finding(Format.JWS, certificate_der=b"\x30\x80")).reason is Reason.MALFORMED
 
 
 def test_a_card_of_the_test_root_is_valid_for_its_signature_key_alone(made_folder: Path, key: SigningKey) -> None:
     root = key.chain_der[-1]
-    court = Court(Trust(Authorities((root,), key.chain_der[:-1], (root,))), NOW)
+    court = Court(Trust(Authorities((root,), key.chain_der[:-1], (root,))), now())
     signed = court.judge(Finding(Format.CADES, Level.B, certificate_der=key.certificate_der))
     assert (signed.status, signed.is_test, signed.revocation.reason) == (Status.VALID, True, Unknown.TEST_CARD)
     (login,) = next((made_folder / "virtual" / "cards").iterdir()).glob("authentication-*.der")
@@ -178,7 +183,7 @@ def test_a_card_of_the_test_root_is_valid_for_its_signature_key_alone(made_folde
 def test_a_card_whose_name_is_not_sorted_is_judged_like_any(folder: Path, key: SigningKey) -> None:
     made = change_card(folder, unsort)
     root = key.chain_der[-1]
-    court = Court(Trust(Authorities((root,), key.chain_der[:-1], (root,))), NOW)
+    court = Court(Trust(Authorities((root,), key.chain_der[:-1], (root,))), now())
     reasons = {court.judge(Finding(Format.CADES, certificate_der=der)).reason for der in made}
     assert reasons == {None, Reason.KEY_USAGE}
 
@@ -189,7 +194,7 @@ def test_attack_a_certificate_that_came_along_and_was_altered(pki: Pki, tmp_path
     changed = bytearray(pki.der(label))
     changed[-9] ^= 1
     altered, whole = bytes(changed), pki.der("issuing")
-    brought = Evidence((altered,)), (Stamp(NOW, pki.der("tsa"), (altered,)),), (Stamp(NOW, altered, (whole,)),)
+    brought = Evidence((altered,)), (Stamp(now(), pki.der("tsa"), (altered,)),), (Stamp(now(), altered, (whole,)),)
     for members in ({"evidence": brought[0]}, {"stamps": brought[1]}, {"stamps": brought[2]}):
         judged = judge(pki, tmp_path, "good", **members)
         assert (judged.status, judged.reason) == (Status.INVALID, Reason.ALTERED)
