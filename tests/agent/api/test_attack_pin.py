@@ -155,10 +155,12 @@ async def until_recorded(agent: RunningAgent, entry: tuple[str, str]) -> None:
 async def test_attack_use_that_waits_in_the_queue_when_its_client_leaves_never_reaches_the_card(folder: Path) -> None:
     card, person = open_card(folder), KeepingPerson()
     gated = GatedCard(card, PSO)
+    gated.armed = True
     async with running_agent(folder, person, VirtualReaders([gated])) as agent:
         for origin in (PAGE, "https://other.example"):
             assert (await agent.page("POST", "/v1/grants", {"abilities": ["sign"]}, origin)).status == 201
-        gated.armed = True
+        await until(lambda: STATUS in gated.seen)  # the agent's own look, once a card is known
+        gated.seen.clear()
         person.thinks.clear()
         first = open_request(agent.port)
         second = open_request(agent.port, origin="https://other.example")
