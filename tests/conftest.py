@@ -13,28 +13,21 @@ from support.certomancer import Pki, served_pki
 from support.organisations import OrganisationKey, certify
 from support.pcsc_reader import process_wide_pcscd
 from support.pcscd import PcscdHandle
+from support.scheduling import TOGETHER, FolderScheduling, find_folder
 
 from drivers.virtual.organisations import USAGES
 from drivers.virtual.store import open_card
 
-TOGETHER = ("installer", "browser", "logins", "programs")
-"""Folders whose tests share what is costly to make: a package, a browser, a screen with cards."""
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:
+    return FolderScheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes (pytest-xdist): the tests of a file, or of such a folder, in one of them.
-
-    The folders come first, so that no process waits for another's at the end.
-    """
-    items.sort(key=lambda item: _folder(item) not in TOGETHER)
-    for item in items:
-        folder = _folder(item)
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))
-
-
-def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parent).parts[0]
+    """What takes longest comes first, so that no process waits for another's at the end."""
+    items.sort(key=lambda item: find_folder(item.nodeid) not in TOGETHER)
 
 
 @pytest.hookimpl(wrapper=True)
