@@ -52,10 +52,7 @@ from agent.servicemanager import ServiceManager
 from agent.services.directory.directory import Directory
 from agent.services.directory.opening import open_directory
 from agent.settings import Settings
-from agent.signing.batches import Batches, Surroundings
-from agent.signing.opening import describe_outside, open_workshop
-from agent.signing.signing import SigningDesk
-from agent.signing.verification.verifier import Verifier
+from agent.signing.opening import SigningNeeds, SigningServices
 from agent.succession import Succession
 from drivers.base import Readers
 from drivers.folder_lock import FolderLock
@@ -178,11 +175,12 @@ class Daemon:
         seen.issuer_is_known = trust.knows_issuer
         means.list_software = software.keeper.list_certificates
         uses = CardUses(cards, CardAsker(cards, desk), sessions, trust.states.is_revoked)
-        signing = SigningDesk(uses, trust.chains, open_workshop(self.settings, stack))
-        around = Surroundings(signing, grants, journal, cards.events, lambda error: find_problem(error).code)
-        batches = Batches(around)
-        stack.push_async_callback(batches.close)
-        self._on_away.append(lambda _: batches.stop_running())
+        needs = SigningNeeds(
+            self.settings, uses, trust.chains, grants, journal, cards.events, lambda error: find_problem(error).code
+        )
+        signing = SigningServices(needs)
+        stack.push_async_callback(signing.close)
+        self._on_away.append(lambda _: signing.stop_batches())
         return Services(
             token=token,
             peers=peer_finder(),
@@ -200,8 +198,6 @@ class Daemon:
             software=software,
             trust=trust,
             signing=signing,
-            batches=batches,
-            verifier=Verifier(trust.chains, describe_outside(self.settings)),
         )
 
     async def _make_cards(

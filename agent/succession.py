@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
-from agent.client import Json
+if TYPE_CHECKING:
+    from agent.client import Json
 
 log = logging.getLogger(__name__)
 

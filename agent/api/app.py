@@ -6,30 +6,22 @@ from aiohttp import web
 
 from agent.access.lately import Lately
 from agent.api import (
-    batches,
     certificates,
     desk,
-    directory,
-    dmp,
-    forgetting,
     granting,
     means,
-    ordering,
     readings,
-    signing,
     situations,
-    software,
     streaming,
     using,
-    verifying,
 )
 from agent.api.connections import STRANGERS, Strangers
 from agent.api.context import SERVICES, Services
+from agent.api.lazily import lazily
+from agent.api.media import CONTENT_ROUTE
 from agent.api.middleware import answer, gate
-from agent.api.openapi import serve_openapi
 from agent.api.playground import add_playground
 from agent.api.schemas import LARGE_BODY
-from agent.api.uploads import CONTENT_ROUTE
 
 # The names are the journal's words for what was asked.
 ROUTES = (
@@ -39,17 +31,19 @@ ROUTES = (
     web.get("/v1/cards/{number}", readings.read_card, name="read-card"),
     web.post("/v1/cards/{number}/situations", situations.use_situations, name="read-situations"),
     web.get("/v1/certificates", certificates.list_certificates, name="list-certificates"),
-    web.delete("/v1/certificates/cache", forgetting.forget_certificates, name="forget-certificates"),
-    web.get("/v1/directory/{rpps}", directory.read_directory, name="read-directory"),
+    web.delete("/v1/certificates/cache", lazily("forgetting.forget_certificates"), name="forget-certificates"),
+    web.get("/v1/directory/{rpps}", lazily("directory.read_directory"), name="read-directory"),
     web.get("/v1/means", means.list_means, name="list-means"),
-    web.get("/v1/software-certificates", software.list_software, name="list-software"),
-    web.post("/v1/software-certificates", software.import_software, name="keep-certificate"),
-    web.delete("/v1/software-certificates/{id}", software.remove_software, name="remove-certificate"),
-    web.get("/v1/certificate-products", ordering.list_products, name="list-products"),
-    web.get("/v1/certificate-orders", ordering.list_orders, name="list-orders"),
-    web.post("/v1/certificate-orders", ordering.order_certificate, name="order-certificate"),
-    web.post("/v1/certificate-orders/{id}/certificate", ordering.deliver_certificate, name="deliver-certificate"),
-    web.delete("/v1/certificate-orders/{id}", ordering.cancel_order, name="cancel-order"),
+    web.get("/v1/software-certificates", lazily("software.list_software"), name="list-software"),
+    web.post("/v1/software-certificates", lazily("software.import_software"), name="keep-certificate"),
+    web.delete("/v1/software-certificates/{id}", lazily("software.remove_software"), name="remove-certificate"),
+    web.get("/v1/certificate-products", lazily("ordering.list_products"), name="list-products"),
+    web.get("/v1/certificate-orders", lazily("ordering.list_orders"), name="list-orders"),
+    web.post("/v1/certificate-orders", lazily("ordering.order_certificate"), name="order-certificate"),
+    web.post(
+        "/v1/certificate-orders/{id}/certificate", lazily("ordering.deliver_certificate"), name="deliver-certificate"
+    ),
+    web.delete("/v1/certificate-orders/{id}", lazily("ordering.cancel_order"), name="cancel-order"),
     web.get("/v1/journal", readings.list_journal, name="list-journal"),
     web.post("/v1/grants", granting.create_grant, name="grant"),
     web.get("/v1/grants", granting.list_grants, name="list-grants"),
@@ -62,21 +56,21 @@ ROUTES = (
     web.get("/v1/denials", desk.read_denials, name="read-denials"),
     web.delete("/v1/denials", desk.lift_denials, name="lift-denials"),
     web.post("/v1/authentications", using.authenticate, name="authenticate"),
-    web.post("/v1/signatures", signing.sign, name="sign"),
-    web.post("/v1/dmp/submission-signature", dmp.sign_submission, name="sign-submission"),
-    web.post("/v1/assertions/vihf", dmp.assert_vihf, name="sign-vihf"),
-    web.post("/v1/assertions/insi", dmp.assert_insi, name="sign-insi"),
-    web.post("/v1/verifications", verifying.verify, name="verify"),
-    web.post("/v1/batches", batches.create_batch, name="make-batch"),
-    web.get("/v1/batches", batches.list_batches, name="list-batches"),
-    web.get("/v1/batches/{id}", batches.read_batch, name="read-batch"),
-    web.delete("/v1/batches/{id}", batches.cancel_batch, name="cancel-batch"),
-    web.post("/v1/batches/{id}/start", batches.start_batch, name="start-batch"),
-    web.post("/v1/batches/{id}/stop", batches.stop_batch, name="stop-batch"),
-    web.put("/v1/batches/{id}/documents/{n}", batches.add_content, name=CONTENT_ROUTE),
-    web.get("/v1/batches/{id}/documents/{n}", batches.read_signature, name="read-batch-signature"),
+    web.post("/v1/signatures", lazily("signing.sign"), name="sign"),
+    web.post("/v1/dmp/submission-signature", lazily("dmp.sign_submission"), name="sign-submission"),
+    web.post("/v1/assertions/vihf", lazily("dmp.assert_vihf"), name="sign-vihf"),
+    web.post("/v1/assertions/insi", lazily("dmp.assert_insi"), name="sign-insi"),
+    web.post("/v1/verifications", lazily("verifying.verify"), name="verify"),
+    web.post("/v1/batches", lazily("batches.create_batch"), name="make-batch"),
+    web.get("/v1/batches", lazily("batches.list_batches"), name="list-batches"),
+    web.get("/v1/batches/{id}", lazily("batches.read_batch"), name="read-batch"),
+    web.delete("/v1/batches/{id}", lazily("batches.cancel_batch"), name="cancel-batch"),
+    web.post("/v1/batches/{id}/start", lazily("batches.start_batch"), name="start-batch"),
+    web.post("/v1/batches/{id}/stop", lazily("batches.stop_batch"), name="stop-batch"),
+    web.put("/v1/batches/{id}/documents/{n}", lazily("batches.add_content"), name=CONTENT_ROUTE),
+    web.get("/v1/batches/{id}/documents/{n}", lazily("batches.read_signature"), name="read-batch-signature"),
     web.get("/v1/events", streaming.stream_events, name="events"),
-    web.get("/openapi.json", serve_openapi, name="openapi"),
+    web.get("/openapi.json", lazily("openapi.serve_openapi"), name="openapi"),
 )
 
 

@@ -41,9 +41,9 @@ async def create_batch(request: web.Request) -> web.Response:
     items = _read_items(body)
     caller = await require(request, Ability.BATCH)
     served = services(request)
-    await served.signing.look(caller, [_example(terms) for terms in _each_terms(items)])
+    await served.signing.desk.look(caller, [_example(terms) for terms in _each_terms(items)])
     batch = Batch(caller, items, body.scheme, _label(items), body.card_number)
-    served.batches.add(batch)
+    served.signing.batches.add(batch)
     return web.json_response(batch_in_brief(batch), status=201)
 
 
@@ -51,7 +51,7 @@ async def list_batches(request: web.Request) -> web.Response:
     """GET /v1/batches: the caller's own."""
     owner = await _require_owner(request)
     return web.json_response(
-        {"batches": [batch_in_brief(batch) for batch in services(request).batches.list_for(owner)]}
+        {"batches": [batch_in_brief(batch) for batch in services(request).signing.batches.list_for(owner)]}
     )
 
 
@@ -77,7 +77,7 @@ async def start_batch(request: web.Request) -> web.Response:
     """POST /v1/batches/{id}/start: ask for one code and sign all that is left, in the background."""
     owner = await _require_owner(request)
     await read_body(request, StartBody)
-    batch = services(request).batches.start(owner, request.match_info["id"])
+    batch = services(request).signing.batches.start(owner, request.match_info["id"])
     return web.json_response(batch_in_brief(batch), status=202)
 
 
@@ -85,7 +85,9 @@ async def stop_batch(request: web.Request) -> web.Response:
     """POST /v1/batches/{id}/stop: pause it before the card's next transaction; what is signed stays."""
     owner = await _require_owner(request)
     await read_body(request, StopBody)
-    return web.json_response(batch_in_brief(await services(request).batches.stop(owner, request.match_info["id"])))
+    return web.json_response(
+        batch_in_brief(await services(request).signing.batches.stop(owner, request.match_info["id"]))
+    )
 
 
 async def read_signature(request: web.Request) -> web.Response:
@@ -97,7 +99,7 @@ async def read_signature(request: web.Request) -> web.Response:
 async def cancel_batch(request: web.Request) -> web.Response:
     """DELETE /v1/batches/{id}: stop it, and forget it with its signatures."""
     owner = await _require_owner(request)
-    await services(request).batches.cancel(owner, request.match_info["id"])
+    await services(request).signing.batches.cancel(owner, request.match_info["id"])
     return web.Response(status=204)
 
 
@@ -109,7 +111,7 @@ async def _require_owner(request: web.Request) -> Caller:
 
 
 async def _find(request: web.Request) -> Batch:
-    return services(request).batches.find(await _require_owner(request), request.match_info["id"])
+    return services(request).signing.batches.find(await _require_owner(request), request.match_info["id"])
 
 
 def _place(request: web.Request, batch: Batch) -> int:
@@ -132,7 +134,7 @@ async def _receive(request: web.Request, item: Item) -> tuple[int, bytes, bytes 
     if not item.needs_content:
         return await _read(request, cap, None)
     content, expected = bytearray(), request.content_length or LARGE_BODY
-    batches = services(request).batches
+    batches = services(request).signing.batches
     batches.reserve(expected)
     try:
         return await _read(request, cap, content)

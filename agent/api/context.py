@@ -22,9 +22,7 @@ from agent.certificates.forgetting import Memories
 from agent.certificates.trust import Trust
 from agent.people.desk import Desk
 from agent.services.directory.directory import Directory
-from agent.signing.batches import Batches
-from agent.signing.signing import SigningDesk
-from agent.signing.verification.verifier import Verifier
+from agent.signing.opening import SigningServices
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +44,7 @@ class Services:
     means: KnownMeans
     memories: Memories
     trust: Trust
-    signing: SigningDesk
-    verifier: Verifier
-    batches: Batches
+    signing: SigningServices
 
 
 @dataclass(slots=True)

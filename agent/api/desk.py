@@ -13,7 +13,7 @@ async def lock_pin(request: web.Request) -> web.Response:
     """POST /v1/pin/lock: end PIN sessions and pause batches; a page ends its own, and needs no grant for that."""
     await read_body(request, LockBody)
     caller = await name_caller(request)
-    ended = services(request).sessions.lock(caller) + services(request).batches.stop_running(caller)
+    ended = services(request).sessions.lock(caller) + services(request).signing.stop_batches(caller)
     call(request).is_use = bool(ended)
     return web.json_response({"ended": ended})
 

@@ -104,7 +104,7 @@ async def _sign(
     require_card_in_reader(caller, use.card_number)
     granted: Callable[[], None] = still_granted(request, caller, Ability.SIGN)
     try:
-        (signature,) = await services(request).signing.sign(use, task, Scheme.RS256, granted, settle)
+        (signature,) = await services(request).signing.desk.sign(use, task, Scheme.RS256, granted, settle)
     except StructureRefusedError as error:
         if services(request).grants.allows(caller, Ability.IDENTITY):
             raise

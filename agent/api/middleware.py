@@ -18,6 +18,7 @@ from agent.access.origin import Origin, parse_origin, require_own_host
 from agent.api.callers import caller_text, connection_of
 from agent.api.connections import STRANGERS
 from agent.api.context import CALL, Call, call, services
+from agent.api.media import MULTIPART, takes_content, takes_uploads
 from agent.api.problems import (
     BodyTooLargeError,
     CallError,
@@ -28,7 +29,6 @@ from agent.api.problems import (
     find_problem,
 )
 from agent.api.schemas import LARGE_BODY, UPLOAD_BODY
-from agent.api.uploads import MULTIPART, takes_content, takes_uploads
 
 log = logging.getLogger(__name__)
 

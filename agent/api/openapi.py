@@ -9,8 +9,9 @@ import msgspec
 from aiohttp import web
 
 from agent import __version__
-from agent.api import uploads
 from agent.api.dmp_schemas import InsiBody, SubmissionBody, VihfBody
+from agent.api.lazily import find_handler
+from agent.api.media import CONTENT_ROUTE, MULTIPART, UPLOAD_ROUTES
 from agent.api.schemas import (
     AuthenticationBody,
     BatchBody,
@@ -87,7 +88,7 @@ def _operation(route: web.AbstractRoute, path: str) -> dict[str, Any]:
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     operation: dict[str, Any] = {
         "operationId": name,
-        "summary": (route.handler.__doc__ or "").partition(": ")[2].strip() or name,
+        "summary": (find_handler(route.handler).__doc__ or "").partition(": ")[2].strip() or name,
         "parameters": [
             {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}
             for part in path.split("/")
@@ -103,7 +104,7 @@ def _operation(route: web.AbstractRoute, path: str) -> dict[str, Any]:
 
         described = {"description": "messages of a WebSocket", "content": {"application/json": {"schema": MESSAGES}}}
         operation["responses"]["101"] = described
-    if name == uploads.CONTENT_ROUTE:
+    if name == CONTENT_ROUTE:
         operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
     if name in BODIES:
         schema = _schemas()[0][list(BODIES).index(name)]
@@ -122,10 +123,10 @@ def _done(name: str) -> dict[str, Any]:
 
 def _media(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     media: dict[str, Any] = {"application/json": {"schema": schema}}
-    if name in uploads.ROUTES:
+    if name in UPLOAD_ROUTES:
         files = {"type": "array", "items": {"type": "string", "format": "binary"}}
         parts = dict.fromkeys(PARTS[name], files)
-        media[uploads.MULTIPART] = {"schema": {"type": "object", "properties": {"request": schema, **parts}}}
+        media[MULTIPART] = {"schema": {"type": "object", "properties": {"request": schema, **parts}}}
     return media
 
 

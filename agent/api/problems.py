@@ -12,8 +12,7 @@ from agent.cards import errors as cards
 from agent.people import prompt
 from agent.services.directory import errors as directory
 from agent.signing.batch_errors import BatchError
-from agent.signing.errors import SigningError
-from agent.signing.verification.verifier import VerifierBusyError
+from agent.signing.errors import SigningError, VerifierBusyError
 from drivers import errors as drivers
 
 

@@ -12,10 +12,11 @@ from agent.access.callers import Ability, Caller
 from agent.access.consents import asker_of
 from agent.api.callers import require
 from agent.api.context import call, services
+from agent.api.media import MULTIPART
 from agent.api.problems import CallError
 from agent.api.schemas import LARGE_BODY, SignatureBody, document_digest, read_body
 from agent.api.terms import read_document, read_terms
-from agent.api.uploads import MULTIPART, read_upload
+from agent.api.uploads import read_upload
 from agent.api.using import begin
 from agent.api.views import signature_view
 from agent.cards.uses import UnlockedKey, UseRequest
@@ -75,7 +76,7 @@ async def _sign(request: web.Request, body: SignatureBody, documents: list[Docum
         use = replace(use, sizes=tuple(document.size or 0 for document in documents))
     task = Task(str(body.format), terms, documents, count=1 if RULES[body.format].joins else None)
     granted = still_granted(request, caller, Ability.SIGN)
-    return await services(request).signing.sign(use, task, body.scheme, granted)
+    return await services(request).signing.desk.sign(use, task, body.scheme, granted)
 
 
 async def _sign_raw(request: web.Request, body: SignatureBody) -> list[Signature]:

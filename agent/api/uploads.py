@@ -16,20 +16,6 @@ from agent.signing.documents import Document
 from agent.signing.preparation import SignatureTerms
 from agent.signing.words import RULES, Format, Packaging
 
-MULTIPART = "multipart/form-data"
-ROUTES = frozenset({"sign", "verify"})
-CONTENT_ROUTE = "add-to-batch"
-
-
-def takes_uploads(request: web.Request) -> bool:
-    """Whether this route takes files besides JSON."""
-    return request.match_info.route.name in ROUTES
-
-
-def takes_content(request: web.Request) -> bool:
-    """Whether this route takes the content of a document as its body."""
-    return request.match_info.route.name == CONTENT_ROUTE
-
 
 async def read_upload(request: web.Request) -> tuple[SignatureBody, list[Document]]:
     """Read request and files. Nothing is kept of a file but its hash, unless the signature is to hold it.

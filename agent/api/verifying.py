@@ -10,8 +10,8 @@ from agent.access.callers import Ability, Caller
 from agent.access.errors import GrantRequiredError
 from agent.api.callers import is_page, name_caller
 from agent.api.context import call, services
+from agent.api.media import MULTIPART
 from agent.api.schemas import LARGE_BODY, VerificationBody, read_body
-from agent.api.uploads import MULTIPART
 from agent.api.verification_uploads import hold, read_anchors, read_verification_upload
 from agent.api.verification_views import document_view
 from agent.signing.verification.verifier import Question
@@ -20,12 +20,12 @@ from agent.signing.verification.verifier import Question
 async def verify(request: web.Request) -> web.Response:
     """POST /v1/verifications: verify the signatures of documents, offline where it can be done."""
     caller = await _require_any_grant(request)
-    with services(request).verifier.admit(), ExitStack() as stack:
+    with services(request).signing.verifier.admit(), ExitStack() as stack:
         body, questions = await _read(request, stack)
         call(request).record.subject = ", ".join(question.name for question in questions)[:255]
         anchors = read_anchors(body.anchors)
         may_ask = not (is_page(caller) and anchors)
-        judged = await services(request).verifier.verify(questions, anchors, may_ask=may_ask, caller=caller)
+        judged = await services(request).signing.verifier.verify(questions, anchors, may_ask=may_ask, caller=caller)
     return web.json_response({"documents": [document_view(document) for document in judged]})
 
 

@@ -6,9 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agent.client import Json
 from agent.door.identity import Identity
+
+if TYPE_CHECKING:
+    from agent.client import Json
 
 FileId = tuple[int, int]
 """Device and inode."""

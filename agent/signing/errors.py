@@ -64,6 +64,10 @@ class WorkshopError(SigningError):
     """The process that writes signatures ended, or took too long."""
 
 
+class VerifierBusyError(Exception):
+    """So many signatures are being verified that no more documents are taken in."""
+
+
 BY_NAME: Final = {
     kind.__name__: kind
     for kind in (

@@ -11,7 +11,7 @@ from support.signing_keys import SigningKey
 
 from agent import settings as settings_module
 from agent.settings import REVOCATION_HOSTS, SettingsError, load_settings
-from agent.signing.opening import describe_outside
+from agent.signing.outside import describe_outside
 
 
 @pytest.fixture(autouse=True)

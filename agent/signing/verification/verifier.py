@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 from agent.access.callers import Caller
 from agent.certificates.chains import Authorities, Chains
 from agent.children import NETWORK, child_command, clean_environment
+from agent.signing.errors import VerifierBusyError
 from agent.signing.messages import LENGTH, MessageError, read_header, read_length, write_header
 from agent.signing.preparation import Outside
 from agent.signing.turns import Turns
@@ -26,10 +27,6 @@ ANSWER_S: Final = 90.0
 MOST_ADMITTED: Final = 8
 """Requests whose documents are held at one time, those that are read or wait among them."""
 PIECE: Final = 256 * 1024
-
-
-class VerifierBusyError(Exception):
-    """So many signatures are being verified that no more documents are taken in."""
 
 
 @dataclass(frozen=True, slots=True)

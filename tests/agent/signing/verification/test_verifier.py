@@ -10,9 +10,10 @@ import pytest
 
 from agent.api.problems import find_problem
 from agent.certificates.chains import Chains
+from agent.signing.errors import VerifierBusyError
 from agent.signing.preparation import Outside
 from agent.signing.verification.messages import DocumentReason
-from agent.signing.verification.verifier import MOST_ADMITTED, Held, Question, Verifier, VerifierBusyError
+from agent.signing.verification.verifier import MOST_ADMITTED, Held, Question, Verifier
 
 STOPPED = {
     "ends at once": "",
