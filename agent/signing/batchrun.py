@@ -10,6 +10,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -78,6 +80,7 @@ class BatchRun:
         self._pending = deque(self._batch.left())
         if not self._pending:
             return
+        use = replace(use, admits=partial(self._desk.admit, [item.terms for item in self._pending]))
         async with AsyncExitStack() as stack:
 
             async def make(key: UnlockedKey) -> None:

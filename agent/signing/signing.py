@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -71,7 +71,7 @@ class SigningDesk:
             async with self.workshop.job(use.caller) as look:
                 await look.check(task)
             sample = Digest(task.hash_name, bytes(HASH_LENGTHS[task.hash_name]), PADDINGS[scheme])
-            admits = partial(self._admit, task, use.admits)
+            admits = use.admits or partial(self.admit, [task.terms])
             use = replace(use, sample=sample, admits=admits, statement=describe_statement(task.terms))
             signed = await self.uses.sign(use, KeyRole.SIGNATURE, make)
             contents = await signed.job.complete(signed.values)  # the code is wiped by now
@@ -86,11 +86,9 @@ class SigningDesk:
             for task in tasks:
                 await job.check(task)
 
-    def _admit(self, task: Task, admits: Callable[[Card], None] | None, card: Card) -> None:
-        """Refuse before a code is asked a card that the task cannot be done with. Raises EvidenceError."""
-        if admits is not None:
-            admits(card)
-        if getattr(task.terms, "level", None) in WITH_EVIDENCE:
+    def admit(self, terms: Iterable[object], card: Card) -> None:
+        """Refuse before a code is asked a card that has no evidence for a level that wants it. Raises EvidenceError."""
+        if any(getattr(each, "level", None) in WITH_EVIDENCE for each in terms):
             self._require_evidence(card)
 
     def _require_evidence(self, card: Card) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batch_calls import FOUR, make, start, wait_over
 from support.agent import Person, RunningAgent, running_agent
 from support.certomancer import Pki
 from support.cms_files import SIGNATURE_STAMP, Parts, verify_stamp
@@ -79,6 +80,15 @@ async def test_a_test_card_has_no_evidence(desk: RunningAgent, person: Person) -
     answer = await desk.page("POST", "/v1/signatures", {"format": "cades", "level": "LTA", "documents": [document]})
     assert (answer.status, answer.code) == (502, "evidence-missing")
     assert "not revoked" in answer.body["hint"]
+    assert not any(isinstance(asked, PinRequest) for asked in person.asked)
+
+
+async def test_a_batch_without_evidence_stands_still_before_the_code(desk: RunningAgent, person: Person) -> None:
+    await desk.page("POST", "/v1/grants", {"abilities": ["batch"]})
+    path = await make(desk, FOUR, level="LT")
+    assert (await start(desk, path)).status == 202
+    body = await wait_over(desk, path)
+    assert (body["state"], body["problem"]["code"], body["left"]) == ("paused", "evidence-missing", 4)
     assert not any(isinstance(asked, PinRequest) for asked in person.asked)
 
 
