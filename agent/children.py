@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
 import sys
-from collections.abc import Mapping
+from asyncio.subprocess import Process
+from collections.abc import Mapping, Sequence
 from typing import Final
+
+NO_CONSOLE: Final = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
 
 _COMMON: Final = frozenset(
     {
@@ -58,3 +64,24 @@ def clean_environment(environment: Mapping[str, str], names: frozenset[str]) -> 
     if "LD_LIBRARY_PATH_ORIG" in environment:
         kept["LD_LIBRARY_PATH"] = environment["LD_LIBRARY_PATH_ORIG"]
     return kept
+
+
+async def start_child(
+    command: Sequence[str],
+    names: frozenset[str],
+    stdout: int = subprocess.PIPE,
+    environment: Mapping[str, str] | None = None,
+) -> Process:
+    """Start one that is spoken to by its standard input; it shows no console and says nothing on standard error.
+
+    A Ctrl-C meant for the agent is none for it. Raises OSError.
+    """
+    return await asyncio.create_subprocess_exec(
+        *command,
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=subprocess.DEVNULL,
+        env=clean_environment(os.environ if environment is None else environment, names),
+        creationflags=NO_CONSOLE,
+        start_new_session=True,
+    )

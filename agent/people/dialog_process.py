@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import subprocess
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from agent.children import WINDOWS, clean_environment
+from agent.children import WINDOWS, start_child
 from agent.people.frame import MAX_FRAME, WITH_SESSION, Answer, FrameError, Verdict, read_frame
 from agent.people.pipe_reader import read_pipe
 from agent.people.prompt import (
@@ -28,7 +27,6 @@ from agent.people.prompt import (
 from agent.people.wire import Envelope, Question, WireError, write_envelope
 from drivers.pin import ON_PAD, Passphrase, Pin, Typed
 
-NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
 TERMINATE_S = 2.0  # after that, kill
 
 
@@ -114,15 +112,7 @@ async def _start(command: Sequence[str]) -> AsyncIterator[tuple[Process, int]]:
     read_fd, write_fd = os.pipe()
     try:
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=PIPE,
-                stdout=write_fd,
-                stderr=DEVNULL,
-                env=clean_environment(os.environ, WINDOWS),
-                creationflags=NO_CONSOLE,
-                start_new_session=True,  # a Ctrl-C meant for the daemon is no answer
-            )
+            process = await start_child(command, WINDOWS, write_fd)
         except OSError as error:
             raise PromptUnavailableError(f"the dialog does not start: {error.strerror}") from error
         finally:

@@ -3,7 +3,8 @@
 What passes from a call to finished signatures: `words` formats, levels and what each takes; `documents`, `errors`;
 `preparation` the seam that a format fills, `kinds` which module fills it for what, `policies` how they are named;
 `signing` the way itself; `workshop` and `worker` the process in which documents are read and written, on both sides,
-`messages` what passes between them, `turns` how many of it one caller takes; `opening` sets it up. `batch` how far many
+`messages` what passes between them, `turns` how many of it one caller takes; `opening` sets all of it
+up when it is asked for, `outside` whom it may ask. `batch` how far many
 documents are, `batches` all of them, `batchrun` one run with one code, `batch_errors` why not.
 
 Formats: `raw` hashes that a program made; `cms` CMS and CAdES, `cades` and `archive` what its levels add; `pades` and

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from agent.people.hardening import confine
 from agent.signing.documents import Document
 from agent.signing.errors import SigningError, WorkshopError
 from agent.signing.kinds import load_kind
@@ -44,7 +45,7 @@ R = TypeVar("R")
 
 def main() -> int:
     """Work until the input ends. Gives the exit code."""
-    _limit_self()
+    confine(MEMORY)
     work = Work()
     while (received := receive(sys.stdin.buffer, Order)) is not None:
         answer, contents = work.answer(*received)
@@ -139,13 +140,3 @@ def _only(made: Sequence[T]) -> T:
 def _describe(unsigned: Unsigned) -> Made:
     digest = hashlib.new(unsigned.hash_name, unsigned.to_sign).digest()
     return Made(unsigned.name, unsigned.media_type, unsigned.hash_name, digest)
-
-
-def _limit_self() -> None:
-    from agent.people.hardening import forbid_core_dumps  # noqa: PLC0415
-
-    forbid_core_dumps()
-    if sys.platform == "linux":
-        import resource  # noqa: PLC0415 - Unix
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

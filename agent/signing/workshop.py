@@ -8,9 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import os
-import subprocess
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from agent.access.callers import Caller
-from agent.children import NETWORK, child_command, clean_environment
+from agent.children import NETWORK, child_command, start_child
 from agent.signing.documents import Document
 from agent.signing.errors import BY_NAME, SigningError, WorkshopError
 from agent.signing.messages import (
@@ -44,7 +42,6 @@ from agent.signing.messages import (
 from agent.signing.preparation import Outside, Signer
 from agent.signing.turns import Turns
 
-NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
 MOST: Final = 4
 MOST_OF_ONE: Final = 2
 """Of one caller: documents that take minutes are no way to keep others from signing."""
@@ -268,15 +265,7 @@ class Workshop:
 
     async def _start(self) -> Process:
         try:
-            return await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=DEVNULL,
-                env=clean_environment(os.environ, NETWORK),
-                creationflags=NO_CONSOLE,
-                start_new_session=True,  # a Ctrl-C meant for the agent is none for its child
-            )
+            return await start_child(self._command, NETWORK)
         except OSError as error:
             raise WorkshopError("it cannot be started") from error
 

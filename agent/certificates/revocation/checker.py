@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import subprocess
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from agent.certificates.revocation.messages import MAX_ANSWER, CheckRequest, read_verdict, write_request
 from agent.certificates.revocation.verdict import Verdict
-from agent.children import NETWORK, clean_environment
+from agent.children import NETWORK, start_child
 
-NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
 CHECK_S: Final = 60.0
 END_S: Final = 2.0
 """Between the end of an answer and the end of the child."""
@@ -46,16 +43,7 @@ class Checker:
             raise CheckFailedError("an answer that cannot be understood") from error
 
     async def _run(self, message: bytes) -> bytes:
-        environment = clean_environment(os.environ if self._environment is None else self._environment, NETWORK)
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=DEVNULL,
-            env=environment,
-            creationflags=NO_CONSOLE,
-            start_new_session=True,  # a Ctrl-C meant for the agent is none for its child
-        )
+        process = await start_child(self._command, NETWORK, environment=self._environment)
         try:
             answer = await _exchange(process, message)
             with contextlib.suppress(TimeoutError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,8 +15,9 @@ from agent.certificates.revocation.messages import MAX_REQUEST, CheckRequest, re
 from agent.certificates.revocation.validation import AnswerError, Subject
 from agent.certificates.revocation.verdict import Verdict, unknown
 from agent.fetching import Fetcher
+from agent.people.hardening import confine
 
-LIFE_S: Final = 90.0
+LIFE_S: Final = 90
 """Longer than the agent waits; ends a child whose agent is gone."""
 MEMORY: Final = 2 * 1024**3
 NICE: Final = 10
@@ -46,16 +46,6 @@ def check(request: CheckRequest, now: datetime) -> Verdict:
 
 def _limit_self() -> None:
     """Take what a check needs, and stand back behind whatever the person is doing."""
-    from agent.people.hardening import forbid_core_dumps  # noqa: PLC0415
-
-    forbid_core_dumps()
-    killer = threading.Timer(LIFE_S, os._exit, (1,))
-    killer.daemon = True
-    killer.start()
+    confine(MEMORY, LIFE_S, LIFE_S)
     if sys.platform != "win32":
-        import resource  # noqa: PLC0415 - Unix
-
         os.nice(NICE)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(LIFE_S), int(LIFE_S)))
-        if sys.platform == "linux":
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -7,13 +7,12 @@ this process alone.
 from __future__ import annotations
 
 import logging
-import os
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from agent.people.hardening import confine
 from agent.signing.messages import receive, write_message
 from agent.signing.verification.detection import find_family, unwrap
 from agent.signing.verification.findings import Finding, UnreadableError
@@ -32,7 +31,7 @@ log = logging.getLogger(__name__)
 
 def main() -> int:
     """Answer the request on the standard input. Gives the exit code."""
-    _limit_self()
+    confine(MEMORY, CPU_S, LIFE_S)
     received = receive(sys.stdin.buffer, Verify)
     if received is None:
         return 1
@@ -70,19 +69,3 @@ def read(content: bytes, detached: bytes | None) -> list[Finding]:
     if len(findings) > MAX_SIGNATURES:
         raise UnreadableError(f"more than {MAX_SIGNATURES} signatures")
     return findings
-
-
-def _limit_self() -> None:
-    """Take so much memory and time, and no more."""
-    from agent.people.hardening import forbid_core_dumps  # noqa: PLC0415
-
-    forbid_core_dumps()
-    killer = threading.Timer(LIFE_S, os._exit, (1,))
-    killer.daemon = True
-    killer.start()
-    if sys.platform != "win32":
-        import resource  # noqa: PLC0415 - Unix
-
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
-        if sys.platform == "linux":
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import subprocess
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -14,14 +12,13 @@ from typing import BinaryIO, Final
 
 from agent.access.callers import Caller
 from agent.certificates.chains import Authorities, Chains
-from agent.children import NETWORK, child_command, clean_environment
+from agent.children import NETWORK, child_command, start_child
 from agent.signing.errors import VerifierBusyError
 from agent.signing.messages import LENGTH, MessageError, read_header, read_length, write_header
 from agent.signing.preparation import Outside
 from agent.signing.turns import Turns
 from agent.signing.verification.messages import DocumentJudged, DocumentReason, Head, Trust, Verified, Verify
 
-NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows shows a black window otherwise
 MOST: Final = 2
 ANSWER_S: Final = 90.0
 MOST_ADMITTED: Final = 8
@@ -136,15 +133,7 @@ def _stopped(question: Question) -> DocumentJudged:
 @asynccontextmanager
 async def _child(command: Sequence[str]) -> AsyncIterator[Process]:
     """A process that is gone when the block ends."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=DEVNULL,
-        env=clean_environment(os.environ, NETWORK),
-        creationflags=NO_CONSOLE,
-        start_new_session=True,  # a Ctrl-C meant for the agent is none for its child
-    )
+    process = await start_child(command, NETWORK)
     try:
         yield process
     finally:
