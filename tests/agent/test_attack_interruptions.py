@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import os
 import signal
@@ -113,7 +114,8 @@ def pull(desk: Workstation, asking: Asking) -> None:
 
 def kill_dialog(desk: Workstation, asking: Asking) -> None:
     for child in desk.dialogs:
-        os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # after the code it ends by itself, perhaps just now
+            os.kill(child, signal.SIGKILL)
 
 
 def hang_up(desk: Workstation, asking: Asking) -> None:
