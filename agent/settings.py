@@ -28,6 +28,7 @@ CARD_ACCESSES = ("auto", "direct", "modules")
 MAX_PATHS = 64
 MAX_HOSTS = 16
 HOST = re.compile(r"([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
+ORIGIN = re.compile(rf"https://{HOST.pattern}")
 REVOCATION_HOSTS = ("igc-sante.esante.gouv.fr", "ocsp.esante.gouv.fr")
 SOFTWARE_KEYS = ("auto", "key-store", "passphrase")
 
@@ -54,6 +55,8 @@ class Settings:
     `timestamp_url`: the time-stamp authority (RFC 3161); `timestamp_authorities`: files or folders of certificates that
     vouch for it; `timestamp_hosts`: who may be asked about their revocation, besides `revocation_hosts`.
     `door` False: PKCS#11 programs find no agent.
+    `services`: a file of health services, issuers and clients besides those shipped (agent.services.catalog).
+    `gateway_origins`: pages that may ask for the gateway as programs may; for the machine policy alone to say.
     """
 
     data_dir: Path
@@ -80,16 +83,28 @@ class Settings:
     timestamp_authorities: tuple[Path, ...] = ()
     timestamp_hosts: tuple[str, ...] = ()
     door: bool = True
+    services: Path | None = None
+    gateway_origins: tuple[str, ...] = ()
+
+
+POLICY_ONLY = frozenset({"gateway_origins"})
+"""What nobody but the administrator of the machine decides."""
 
 
 def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
     """Merge every source; flags that are None do not count. Raises SettingsError."""
     environment = os.environ if environment is None else environment
     policy = _read_file(policy_file())
-    settings = Settings(data_dir=usual_data_dir())
-    for source in (policy, _read_file(user_file()), _read_environment(environment), _given(flags), policy):
+    settings = _apply(Settings(data_dir=usual_data_dir()), policy)
+    for source in (_read_file(user_file()), _read_environment(environment), _given(flags)):
+        _require_none_for_policy(source)
         settings = _apply(settings, source)
-    return settings
+    return _apply(settings, policy)
+
+
+def _require_none_for_policy(source: Mapping[str, Any]) -> None:
+    for name in sorted(POLICY_ONLY & source.keys()):
+        raise SettingsError(f"{source['']}: {name} is for the machine policy alone ({policy_file()})")
 
 
 def usual_data_dir() -> Path:
@@ -208,6 +223,24 @@ def _paths(most: int) -> Callable[[Any], tuple[Path, ...]]:
     return convert
 
 
+def _file(value: Any) -> Path:
+    """A file that is named from the root, so that no folder can slip another in."""
+    path = _folder(value)
+    if not path.is_absolute():
+        raise ValueError(value)
+    return path
+
+
+def _origins(value: Any) -> tuple[str, ...]:
+    """Web origins as browsers write them: https, a host, a port other than 443; as a list."""
+    if not isinstance(value, list | tuple):
+        raise TypeError(value)
+    origins = tuple(_text(origin) for origin in value)
+    if len(origins) > MAX_HOSTS or not all(ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError(value)
+    return origins
+
+
 def _hosts(value: Any) -> tuple[str, ...]:
     """Names of hosts, some with a port, as a list or with commas between."""
     names = value.split(",") if isinstance(value, str) else value
@@ -296,4 +329,6 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "timestamp_authorities": _paths(MAX_PATHS),
     "timestamp_hosts": _hosts,
     "door": _boolean,
+    "services": _file,
+    "gateway_origins": _origins,
 }

@@ -43,7 +43,14 @@ from drivers.pin import ON_PAD, Code, Typed
 T = TypeVar("T")
 
 SESSION_ACTIONS = frozenset(
-    {Action.AUTHENTICATE, Action.SIGN, Action.VERIFY_PIN, Action.READ_SITUATIONS, Action.USE_AUTHENTICATION_KEY}
+    {
+        Action.AUTHENTICATE,
+        Action.CONNECT,
+        Action.SIGN,
+        Action.VERIFY_PIN,
+        Action.READ_SITUATIONS,
+        Action.USE_AUTHENTICATION_KEY,
+    }
 )
 """What a kept code may be used for, or be kept after. Not raw signatures, nor those that a program makes by PKCS#11
 with the signature key: nobody can look at them."""

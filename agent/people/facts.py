@@ -91,9 +91,17 @@ def _write_use(request: PinRequest, words: NullTranslations) -> Fact | None:
     if request.action is Action.AUTHENTICATE:
         site = request.subjects[0] if request.subjects else None
         return Fact(words.gettext("Log you in to"), display_origin(site)) if site else None
+    if request.action is Action.CONNECT:
+        return _write_services(request, words)
     if request.action in (Action.SIGN, Action.SIGN_DIGESTS, Action.SIGN_BATCH, Action.SIGN_RAW):
         return _write_documents(request, words)
     return _write_reading(request, words)
+
+
+def _write_services(request: PinRequest, words: NullTranslations) -> Fact:
+    """Name the service by its title and its host: a file of the machine's administrator lists both."""
+    names = [plain_text(name, SUBJECT_LIMIT) for name in request.subjects]
+    return Fact(words.gettext("Connect you to"), names[0] if names else "", tuple(names[1:]))
 
 
 def _write_reading(request: PinRequest, words: NullTranslations) -> Fact | None:

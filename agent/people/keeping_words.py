@@ -50,6 +50,7 @@ def _use_heading(request: PinRequest, words: NullTranslations) -> str:
         Action.SIGN_BATCH: words.gettext("Sign a batch of documents with your certificate, with one consent"),
         Action.SIGN_RAW: words.gettext("Sign data that cannot be shown to you"),
         Action.ASSERT: words.gettext("Vouch for a professional with your certificate"),
+        Action.CONNECT: words.gettext("Connect to a health service with your certificate"),
         Action.VERIFY_PIN: words.gettext("Check the passphrase of your certificate"),
         Action.CHANGE_PIN: words.gettext("Choose a new passphrase for your certificate"),
         Action.UNBLOCK_PIN: words.gettext("Unblock your certificate"),

@@ -73,6 +73,7 @@ class Action(StrEnum):
     UNBLOCK_PIN = "unblock-pin"
     READ_SITUATIONS = "read-situations"
     ASSERT = "assert"
+    CONNECT = "connect"
     USE_AUTHENTICATION_KEY = "use-authentication-key"
     USE_SIGNATURE_KEY = "use-signature-key"
     READ_PRIVATE_DATA = "read-private-data"

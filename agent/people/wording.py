@@ -77,6 +77,7 @@ def _pin_heading(request: PinRequest, words: NullTranslations) -> str:
         Action.CHANGE_PIN: words.gettext("Choose a new code for your card"),
         Action.UNBLOCK_PIN: words.gettext("Unblock your card"),
         Action.ASSERT: words.gettext("Identify yourself to a health service with your card"),
+        Action.CONNECT: words.gettext("Connect to a health service with your card"),
         Action.READ_SITUATIONS: words.gettext("Read from your card where you work"),
         Action.USE_AUTHENTICATION_KEY: words.gettext("A program wants to identify itself as you"),
         Action.USE_SIGNATURE_KEY: words.gettext("A program wants to sign in your name what you cannot see"),
@@ -144,6 +145,7 @@ def _write_choice_page(choice: CardChoice, words: NullTranslations) -> Page:
         Action.SIGN_DIGESTS: words.gettext("With which card do you sign?"),
         Action.SIGN_BATCH: words.gettext("With which card do you sign?"),
         Action.SIGN_RAW: words.gettext("With which card do you sign?"),
+        Action.CONNECT: words.gettext("With which card do you connect?"),
     }.get(choice.action, words.gettext("Which card is meant?"))
     return Page(
         title=words.gettext("CPS card"),

@@ -1,0 +1,1 @@
+"""TLS with the key of a card or of a software certificate."""
