@@ -51,6 +51,7 @@ from agent.people.scripted import ScriptedPrompt
 from agent.servicemanager import ServiceManager
 from agent.services.directory.directory import Directory
 from agent.services.directory.opening import open_directory
+from agent.services.opening import HealthServices, ServiceNeeds
 from agent.settings import Settings
 from agent.signing.opening import SigningNeeds, SigningServices
 from agent.succession import Succession
@@ -181,6 +182,9 @@ class Daemon:
         signing = SigningServices(needs)
         stack.push_async_callback(signing.close)
         self._on_away.append(lambda _: signing.stop_batches())
+        health = HealthServices(ServiceNeeds(self.settings, cards, uses, trust, grants, journal, desk))
+        stack.push_async_callback(health.close)
+        self._on_away.append(health.leave)
         return Services(
             token=token,
             peers=peer_finder(),
@@ -198,6 +202,7 @@ class Daemon:
             software=software,
             trust=trust,
             signing=signing,
+            health=health,
         )
 
     async def _make_cards(

@@ -22,6 +22,7 @@ from agent.certificates.forgetting import Memories
 from agent.certificates.trust import Trust
 from agent.people.desk import Desk
 from agent.services.directory.directory import Directory
+from agent.services.opening import HealthServices
 from agent.signing.opening import SigningServices
 
 
@@ -45,6 +46,7 @@ class Services:
     memories: Memories
     trust: Trust
     signing: SigningServices
+    health: HealthServices
 
 
 @dataclass(slots=True)

@@ -1,0 +1,67 @@
+"""The health services of the agent: each part is set up when somebody first asks for it, and ends with the agent."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from agent.access.grants import Grants
+from agent.access.journal import Journal
+from agent.cards.cards import Cards
+from agent.cards.uses import CardUses
+from agent.certificates.trust import Trust
+from agent.people.presence import AwayReason
+from agent.people.prompt import Prompt
+from agent.settings import Settings
+
+if TYPE_CHECKING:
+    from agent.services.catalog import Catalog
+
+Leave = Callable[[AwayReason], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceNeeds:
+    """What the services need of the agent. `desk`: where people are asked and told."""
+
+    settings: Settings
+    cards: Cards
+    uses: CardUses
+    trust: Trust
+    grants: Grants
+    journal: Journal
+    desk: Prompt
+
+
+class HealthServices:
+    """What is made of them so far ends with `close`. All methods run in the event loop."""
+
+    def __init__(self, needs: ServiceNeeds) -> None:
+        self._needs = needs
+        self._closing = AsyncExitStack()
+        self._on_away: list[Leave] = []
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """Which services, issuers, clients and mailboxes there are. Raises CatalogError."""
+        from agent.services.catalog import load_catalog  # noqa: PLC0415 - once somebody asks
+
+        return load_catalog(self._needs.settings.services)
+
+    def leave(self, reason: AwayReason) -> None:
+        """The person is not at the desk any more: what was opened in their name is closed."""
+        for listener in self._on_away:
+            listener(reason)
+
+    async def close(self) -> None:
+        """End what was set up, the last first."""
+        await self._closing.aclose()
+
+    def _ends_with(self, close: Callable[[], Awaitable[object]], leave: Leave | None = None) -> None:
+        """Have a part that was just made ended with the agent, and told when the person goes away."""
+        self._closing.push_async_callback(close)
+        if leave is not None:
+            self._on_away.append(leave)
