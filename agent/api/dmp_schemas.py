@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from agent.api.schemas import MAX_DOCUMENTS, Body, CardNumber, Line, MediaType, Name, Uri
-from agent.signing.dmp.words import Hash, Mode, PatientKind
+from agent.patients import PatientKind
+from agent.signing.dmp.words import Hash, Mode
 
 # Prefixed or bare, as XDS and as code systems have it.
 _ARCS = r"[0-2](\.(0|[1-9][0-9]*))+"

@@ -1,4 +1,4 @@
-"""What the DMP and INSi are to be told, out of the members of a call. Every function raises CallError."""
+"""What the DMP and INSi are to be told, out of the members of a call. Every function raises CallError, or InsError."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from agent.api.dmp_schemas import (
     VihfBody,
 )
 from agent.api.problems import CallError
+from agent.patients import check_ins, write_patient
 from agent.signing.dmp.bearer import Told
-from agent.signing.dmp.patients import check_ins, write_patient
 from agent.signing.dmp.terms import (
     Coded,
     Context,
@@ -132,10 +132,7 @@ def _structure(body: VihfBody) -> Structure | None:
 
 
 def _patient(body: PatientBody) -> str:
-    try:
-        check_ins(body.ins, body.kind)
-    except ValueError as error:
-        raise CallError(str(error)) from error
+    check_ins(body.ins, body.kind)
     return write_patient(body.ins, body.kind)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent.access import errors as access
-from agent.api import batch_problems, foreign_cards, signing_problems, software_problems
+from agent.api import batch_problems, foreign_cards, patient_problems, signing_problems, software_problems
 from agent.api.rows import Problem
 from agent.cards import errors as cards
 from agent.people import prompt
@@ -396,4 +396,5 @@ TABLE: dict[type[BaseException], Problem] = {
     **software_problems.ROWS,
     **signing_problems.ROWS,
     **batch_problems.ROWS,
+    **patient_problems.ROWS,
 }  # fmt: skip

@@ -14,6 +14,7 @@ from agent.commands.calling import connect
 from agent.commands.exits import Exit
 from agent.commands.files import WrongCallError, with_files
 from agent.commands.output import report, say, say_json
+from agent.patients import tidy_ins
 from agent.people.translations import translator
 from agent.sending import Json, given, to_base64
 from agent.signing.dmp.words import Hash
@@ -120,7 +121,7 @@ def _read_vihf(arguments: Namespace) -> Json:
     return given(
         mode=arguments.mode,
         structure=structure or None,
-        patient=None if arguments.ins is None else {"ins": arguments.ins, "kind": arguments.ins_kind},
+        patient=None if arguments.ins is None else {"ins": tidy_ins(arguments.ins), "kind": arguments.ins_kind},
         accessReason=arguments.reason,
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser
 
 from agent.commands.verbs import Lazy, add_verb, add_verbs
+from agent.patients import PatientKind
 from agent.people.translations import translator
-from agent.signing.dmp.words import Hash, Mode, PatientKind
+from agent.signing.dmp.words import Hash, Mode
 
 EXAMPLES = (
     "cps-agent dmp sign 1.2.250.1.999.3.1 1.2.250.1.999.4.1=cda.xml 1.2.250.1.999.4.2=scanner.dcm -o signature.xml",

@@ -18,11 +18,3 @@ class Mode(StrEnum):
     DIRECT = "direct"
     INDIRECT = "indirect"
     AIR = "air"
-
-
-class PatientKind(StrEnum):
-    """Which domain an INS is of; `test`: numbers of no person."""
-
-    NIR = "nir"
-    NIA = "nia"
-    TEST = "test"

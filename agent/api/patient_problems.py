@@ -1,0 +1,25 @@
+"""What refusals of a patient's number look like: rows of the table in `problems`, by class."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agent.api.rows import Problem
+from agent.patients import InsError, InsKeyError
+
+ROWS: Final[dict[type[BaseException], Problem]] = {
+    InsError: Problem(
+        400, "bad-request", "call", "Not an INS",
+        "This is not the number of a patient: an INS has 13 characters, or 15 with its key, and begins with the "
+        "person's sex, year and month of birth. Check its kind, then read it again from the identity that was checked.",
+        "Ce numéro n'est pas celui d'un patient : un INS a 13 caractères, ou 15 avec sa clé, et commence par le sexe, "
+        "l'année et le mois de naissance. Vérifiez son type, puis reprenez-le de l'identité qualifiée.",
+    ),
+    InsKeyError: Problem(
+        400, "bad-request", "call", "INS with another key",
+        "The two digits of the key do not fit the number: a digit was mistyped. Read the INS again from the identity "
+        "that was checked.",
+        "Les deux chiffres de la clé ne correspondent pas au numéro : un chiffre est faux. Reprenez l'INS de "
+        "l'identité qualifiée.",
+    ),
+}  # fmt: skip
