@@ -20,6 +20,13 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
         "Ce document ne peut pas être signé ainsi : il est abîmé, protégé, ou n'est pas du type que ce format signe. "
         "Rien n'a été signé.",
     ),
+    errors.EnvelopeRefusedError: Problem(
+        422, "envelope-refused", "document", "No place for an assertion",
+        "This SOAP message cannot take an assertion: `hint` says why (SOAP 1.1, an assertion in it already, two "
+        "Security headers, a signature over the whole header). Nothing was signed, and nothing was sent.",
+        "Ce message SOAP ne peut pas recevoir d'assertion : « hint » dit pourquoi (SOAP 1.1, assertion déjà présente, "
+        "deux en-têtes Security, signature de tout l'en-tête). Rien n'a été signé, ni envoyé.",
+    ),
     errors.TimeStampUnsetError: Problem(
         422, "timestamp-unset", "time-stamp", "No time-stamp authority",
         "This level needs a time-stamp and no authority is set for it. Set timestamp_url, or sign at level B.",

@@ -23,6 +23,10 @@ class DocumentRefusedError(SigningError):
     """The document is not what the format signs, is damaged, or holds what is never taken (a DTD, an entity…)."""
 
 
+class EnvelopeRefusedError(SigningError):
+    """The caller's SOAP message cannot take an assertion: SOAP 1.1, one in it already, two Security headers."""
+
+
 class TimeStampUnsetError(SigningError):
     """A level needs a time-stamp and the settings name no authority for them."""
 
@@ -73,6 +77,7 @@ BY_NAME: Final = {
     for kind in (
         TermsRefusedError,
         DocumentRefusedError,
+        EnvelopeRefusedError,
         TimeStampUnsetError,
         TimeStampError,
         EvidenceError,

@@ -164,7 +164,7 @@ def canonicalise(element: Element, method: C14n, prefixes: Sequence[str] = ()) -
     `prefixes`: those of InclusiveNamespaces, `#default` for none. Raises DocumentRefusedError for what has no
     canonical form, such as a relative namespace.
     """
-    return _canonicalise(etree.ElementTree(_uproot(element)), method, prefixes)
+    return _canonicalise(etree.ElementTree(_uproot(element, with_inherited=not method.is_exclusive)), method, prefixes)
 
 
 def canonicalise_document(root: Element, method: C14n, prefixes: Sequence[str] = ()) -> bytes:
@@ -186,15 +186,17 @@ def _canonicalise(tree: Any, method: C14n, prefixes: Sequence[str]) -> bytes:
     return canonical
 
 
-def _uproot(element: Element) -> Element:
-    """A copy as the root of its own tree, with the namespaces and xml: attributes that it has from its ancestors.
+def _uproot(element: Element, *, with_inherited: bool) -> Element:
+    """A copy as the root of its own tree, with the namespaces and, where wanted, xml: attributes of its ancestors.
+
+    Exclusive canonical form brings no such attributes along (§3), Canonical XML 1.0 does (§2.4).
 
     libxml2 looks at the real parents of what lxml 6.1 gives it of a larger tree, and writes xmlns="" where there is
     nothing to undo. lxml's own copies lose namespaces that no name uses, or change prefixes: written and read again,
     nothing is lost.
     """
     root = etree.fromstring(etree.tostring(element, encoding="UTF-8", with_tail=False), _parser("utf-8"))
-    for ancestor in element.iterancestors():
+    for ancestor in element.iterancestors() if with_inherited else ():
         for name, value in ancestor.attrib.items():
             if name.startswith(f"{{{XML}}}") and root.get(name) is None:
                 root.set(name, value)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,6 +16,7 @@ from agent.signing.dmp.dsig import (
     put_value,
     signed_info,
 )
+from agent.signing.dmp.messages import MEDIA_TYPES, Message
 from agent.signing.dmp.names import read_certificate, write_name
 from agent.signing.dmp.soap import MEDIA_TYPE as SOAP_TYPE
 from agent.signing.dmp.soap import wrap
@@ -65,22 +67,40 @@ def require(value: str | None, what: str) -> str:
     return value
 
 
-def refuse_documents(documents: Sequence[Document]) -> None:
-    """An assertion is about a person, not about documents."""
-    if documents:
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the finished assertion is handed back in."""
+
+    media_type: str
+    put: Callable[[Element], bytes]
+
+
+def find_frame(documents: Sequence[Document], envelope: Envelope | None) -> Frame:
+    """Nothing, a new message, or the caller's own, which comes as a document: none is signed here.
+
+    Raises TermsRefusedError, EnvelopeRefusedError.
+    """
+    if not documents:
+        return (
+            Frame(MEDIA_TYPE, write) if envelope is None else Frame(SOAP_TYPE, lambda each: write(wrap(each, envelope)))
+        )
+    if len(documents) > 1 or documents[0].media_type not in MEDIA_TYPES:
         raise TermsRefusedError("an assertion signs no documents")
+    if envelope is not None:
+        raise TermsRefusedError("an assertion goes into one envelope: the caller's or a new one")
+    return Frame(SOAP_TYPE, Message(documents[0]).put)
 
 
 class AssertionUnsigned(Unsigned):
     """An assertion without its signature's value; `name` is its id."""
 
-    def __init__(self, assertion: Element, signer: Signer, hash_name: Hash, envelope: Envelope | None) -> None:
+    def __init__(self, assertion: Element, signer: Signer, hash_name: Hash, frame: Frame) -> None:
         if signer.scheme is not Scheme.RS256:
             raise TermsRefusedError("these services take RSASSA-PKCS1-v1_5")
         self.name = assertion.get("ID")
         self.hash_name = hash_name
-        self.media_type = MEDIA_TYPE if envelope is None else SOAP_TYPE
-        self._assertion, self._envelope = assertion, envelope
+        self.media_type = frame.media_type
+        self._assertion, self._frame = assertion, frame
         digest = hash_of(canonicalise(assertion, METHOD), hash_name)
         reference = Reference(f"#{self.name}", digest, (ENVELOPED, METHOD))
         self._signature = new_signature(METHOD, hash_name, [reference])
@@ -93,6 +113,6 @@ class AssertionUnsigned(Unsigned):
         return canonicalise(signed_info(self._signature), METHOD)
 
     def complete(self, value: bytes) -> bytes:
-        """Put the value in, and the header around it where one is wanted."""
+        """Put the value in, and the assertion into its frame."""
         put_value(self._signature, value)
-        return write(self._assertion if self._envelope is None else wrap(self._assertion, self._envelope))
+        return self._frame.put(self._assertion)

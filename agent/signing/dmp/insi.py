@@ -8,8 +8,8 @@ from agent.signing.dmp.assertions import (
     BARE,
     AssertionUnsigned,
     add_subject,
+    find_frame,
     new_assertion,
-    refuse_documents,
     require,
     write_moment,
 )
@@ -23,16 +23,17 @@ QUALIFIER = "CPS"
 
 
 def check(documents: Sequence[Document], terms: InsiTerms, outside: Outside) -> None:
-    """Refuse documents; what the members may be, the call's own schema says."""
-    del terms, outside
-    refuse_documents(documents)
+    """Look at the message that it goes into; what the members may be, the call's own schema says."""
+    del outside
+    find_frame(documents, terms.envelope)
 
 
 def prepare(
     documents: Sequence[Document], terms: InsiTerms, signer: Signer, outside: Outside
 ) -> Iterator[AssertionUnsigned]:
     """A single assertion; without attributes it has no statement of them, since that may not be empty."""
-    check(documents, terms, outside)
+    del outside
+    frame = find_frame(documents, terms.envelope)
     assertion = new_assertion(signer.certificate_der, write_moment(), BARE)
     add_subject(assertion, require(terms.name_id, "the holder's number"), NameQualifier=QUALIFIER)
     attributes = {
@@ -44,4 +45,4 @@ def prepare(
         statement = AttributeStatement(assertion)
         for name, value in attributes.items():
             statement.add_text(name, value)
-    yield AssertionUnsigned(assertion, signer, terms.hash, terms.envelope)
+    yield AssertionUnsigned(assertion, signer, terms.hash, frame)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from agent.signing.dmp.assertions import AssertionUnsigned, add_subject, new_assertion, refuse_documents, write_moment
+from agent.signing.dmp.assertions import AssertionUnsigned, add_subject, find_frame, new_assertion, write_moment
 from agent.signing.dmp.attributes import AttributeStatement
 from agent.signing.dmp.terms import Context, Professional, Structure, VihfTerms
 from agent.signing.dmp.words import Mode
@@ -31,17 +31,18 @@ CONFIDENTIALITY: Final = "urn:oasis:names:tc:xspa:1.0:resource:patient:hl7:confi
 
 
 def check(documents: Sequence[Document], terms: VihfTerms, outside: Outside) -> None:
-    """Refuse documents; what the members may be, the call's own schema says."""
-    del terms, outside
-    refuse_documents(documents)
+    """Look at the message that it goes into; what the members may be, the call's own schema says."""
+    del outside
+    find_frame(documents, terms.envelope)
 
 
 def prepare(
     documents: Sequence[Document], terms: VihfTerms, signer: Signer, outside: Outside
 ) -> Iterator[AssertionUnsigned]:
     """A single assertion."""
-    check(documents, terms, outside)
-    yield AssertionUnsigned(write_vihf(terms, signer), signer, terms.hash, terms.envelope)
+    del outside
+    frame = find_frame(documents, terms.envelope)
+    yield AssertionUnsigned(write_vihf(terms, signer), signer, terms.hash, frame)
 
 
 def write_vihf(terms: VihfTerms, signer: Signer) -> Element:

@@ -131,6 +131,12 @@ def test_inclusive_form_shows_what_ancestors_declare_and_exclusive_form_what_is_
     assert b'xmlns:u="urn:u"' in canonicalise(root[0], C14n.EXCLUSIVE, ["u"])
 
 
+def test_exclusive_form_takes_no_language_from_an_ancestor() -> None:
+    root = parse_xml(b'<a xml:lang="fr" xml:base="http://a/"><b><c xml:lang="en"/></b></a>')
+    assert canonicalise(root[0], C14n.EXCLUSIVE) == b'<b><c xml:lang="en"></c></b>'
+    assert canonicalise(root[0], C14n.INCLUSIVE) == b'<b xml:base="http://a/" xml:lang="fr"><c xml:lang="en"></c></b>'
+
+
 def test_the_form_of_a_document_has_the_instructions_beside_the_root_and_that_of_its_root_has_not() -> None:
     root = parse_xml(b'<?xml-stylesheet href="a.xsl"?><!--b--><a/><?c?>')
     assert canonicalise_document(root, C14n.EXCLUSIVE) == b'<?xml-stylesheet href="a.xsl"?>\n<a></a>\n<?c?>'
