@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import socket
@@ -13,18 +12,10 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from agent.api.connections import STRANGERS, Doorstep
+from agent.loopback import BACKLOG, bind_loopback
 
 PORTS = (27710, 27720, 27730)
-BACKLOG = 64
 SHUTDOWN_S = 1.0
-
-
-class PortTakenError(Exception):
-    """No port that the agent may use is free on both loopback families; `ports` are those that were tried."""
-
-    def __init__(self, ports: Sequence[int]) -> None:
-        super().__init__(f"taken by another program: {', '.join(map(str, ports))}")
-        self.ports = tuple(ports)
 
 
 class Server:
@@ -84,46 +75,3 @@ def _http_log() -> logging.Logger:
 def _is_no_quotation(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError)
-
-
-def bind_loopback(ports: Sequence[int]) -> list[socket.socket]:
-    """Sockets on one of these ports for both families; for IPv4 alone where the system has no IPv6."""
-    for port in ports:
-        for _ in range(20 if port == 0 else 1):
-            sockets = _bind_both(port)
-            if sockets:
-                return sockets
-    raise PortTakenError(ports)
-
-
-def _bind_both(port: int) -> list[socket.socket]:
-    sockets: list[socket.socket] = []
-    try:
-        sockets.append(_bind(socket.AF_INET, "127.0.0.1", port))
-        sockets.append(_bind(socket.AF_INET6, "::1", sockets[0].getsockname()[1]))
-    except OSError as error:
-        if sockets and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-            return sockets
-        for opened in sockets:
-            opened.close()
-        if error.errno in (errno.EADDRINUSE, errno.EACCES):
-            return []
-        raise
-    return sockets
-
-
-def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows: nobody may share the port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family is socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener

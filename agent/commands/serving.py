@@ -12,10 +12,10 @@ from argparse import Namespace
 from typing import Any
 
 from agent.access.errors import StoreError
-from agent.api.server import PortTakenError
 from agent.commands.exits import Exit
 from agent.commands.output import complain, say
 from agent.daemon import Daemon
+from agent.loopback import PortTakenError
 from agent.people.hardening import forbid_core_dumps
 from agent.people.translations import translator
 from agent.servicemanager import ServiceManager, recall

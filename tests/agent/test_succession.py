@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from agent.api.server import _inherit, bind_loopback
+from agent.api.server import _inherit
+from agent.loopback import bind_loopback
 from agent.succession import VARIABLE, Succession, own_command, read_memory, take_over, write_memory
 
 

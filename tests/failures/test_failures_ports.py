@@ -18,6 +18,7 @@ from agent.__main__ import main
 from agent.api import server
 from agent.commands import serving
 from agent.commands.exits import Exit
+from agent.loopback import bind_loopback
 from drivers.virtual import store
 
 FAMILIES = {"IPv4": (socket.AF_INET,), "IPv6": (socket.AF_INET6,), "both": (socket.AF_INET, socket.AF_INET6)}
@@ -31,7 +32,7 @@ def free_ports(count: int) -> tuple[int, ...]:
     found: list[int] = []
     with ExitStack() as stack:
         while len(found) < count:
-            sockets = server.bind_loopback((0,))
+            sockets = bind_loopback((0,))
             for each in sockets:
                 stack.enter_context(each)
             found.append(sockets[0].getsockname()[1])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from support.agent import RunningAgent, running_agent
 
-from agent.api.server import PortTakenError, bind_loopback
 from agent.daemon import Daemon
+from agent.loopback import PortTakenError, bind_loopback
 from agent.settings import Settings
 from drivers.folder_lock import FolderInUseError
 from drivers.virtual.link import VirtualReaders
