@@ -7,7 +7,7 @@ import http.client
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,7 @@ MAX_PORT_DIGITS = 5
 OPEN_S = 10.0  # for the event stream to open
 MAX_EVENT = 1024 * 1024
 MAX_ANSWER = 64 * 1024 * 1024  # 16 MB to sign, handed back in base64 inside a signature, in base64
+PROBLEM = "application/problem+json"
 STRANGER = "something else than the agent answers on its port"
 
 Json = dict[str, Any]
@@ -295,6 +296,23 @@ class Client:
         headers = {} if body is None else {"Content-Type": "application/json"}
         return self._exchange(method, path, None if body is None else json.dumps(body), headers)
 
+    @contextmanager
+    def stream(
+        self, method: str, path: str, content: Iterable[bytes] | None, headers: Mapping[str, str]
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Exchange one request whose answer the caller reads as it comes; the connection is closed behind it.
+
+        Raises AgentProblemError for the agent's own refusals, AgentUnreachableError.
+        """
+        try:
+            response = self._begin(method, path, content, headers)
+            own = response.headers["Content-Disposition"] is None  # what a service answers is given as an attachment
+            if own and response.status >= 400 and response.headers.get_content_type() == PROBLEM:
+                _parse(response.status, response.read(MAX_ANSWER))
+            yield response
+        finally:
+            self.close()
+
     def _upload(self, path: str, upload: Upload) -> Json:
         headers = {"Content-Type": upload.content_type, "Content-Length": str(upload.length)}
         return self._exchange("POST", path, upload, headers)
@@ -302,14 +320,10 @@ class Client:
     def _exchange(
         self, method: str, path: str, content: str | Iterable[bytes] | None, headers: Mapping[str, str]
     ) -> Json:
+        response = self._begin(method, path, content, headers)
         try:
-            self._send(method, path, content, headers)
-            response = self._connection.getresponse()
             answer = response.read(MAX_ANSWER + 1)
-        except FileChangedError:
-            self.close()
-            raise
-        except (OSError, OverflowError, http.client.HTTPException) as error:  # no such port, nobody there, no HTTP
+        except (OSError, http.client.HTTPException) as error:
             self.close()
             raise AgentUnreachableError(f"the agent does not answer on port {self.port}: {error}") from error
         if len(answer) > MAX_ANSWER:
@@ -317,12 +331,26 @@ class Client:
             raise AgentUnreachableError(STRANGER)
         return _parse(response.status, answer)
 
+    def _begin(
+        self, method: str, path: str, content: str | Iterable[bytes] | None, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
+        """Send a request, and read the head of its answer."""
+        try:
+            self._send(method, path, content, headers)
+            return self._connection.getresponse()
+        except FileChangedError:
+            self.close()
+            raise
+        except (OSError, OverflowError, http.client.HTTPException) as error:  # no such port, nobody there, no HTTP
+            self.close()
+            raise AgentUnreachableError(f"the agent does not answer on port {self.port}: {error}") from error
+
     def _send(self, method: str, path: str, content: str | Iterable[bytes] | None, headers: Mapping[str, str]) -> None:
         headers = {"Authorization": f"Bearer {self.token}", **headers}
         try:
             self._connection.request(method, path, content, headers)
         except (BrokenPipeError, ConnectionResetError):
-            if not isinstance(content, Upload | FileUpload):
+            if content is None or isinstance(content, str):
                 raise
             # the agent refuses what it need not read to its end; its answer says why
 

@@ -19,6 +19,7 @@ class Exit(IntEnum):
     CERTIFICATE = 8
     DIRECTORY = 9
     SIGNING = 10
+    SERVICE = 11
 
 
 BY_LAYER = {
@@ -34,4 +35,5 @@ BY_LAYER = {
     "directory": Exit.DIRECTORY,
     "document": Exit.SIGNING,
     "time-stamp": Exit.SIGNING,
+    "service": Exit.SERVICE,
 }

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from agent import __version__
 from agent.commands.dmp_parser import add_dmp
 from agent.commands.modules_parser import add_modules
+from agent.commands.services_parser import add_call, add_psc, add_services
 from agent.commands.signing_parser import add_batch, add_signing
 from agent.commands.software_parser import add_software
 from agent.commands.verbs import example_words
@@ -52,6 +53,7 @@ def make_parser() -> ArgumentParser:
     add_software(software, _lazy)
     dmp = _add(commands, "dmp", _("sign for the DMP, and make VIHF and INSi assertions"), "dmp:run_help")
     add_dmp(dmp, _lazy)
+    _add_services(commands)
     modules = _add(
         commands, "modules", _("let browsers, ssh and other PKCS#11 programs use the card"), "modules:run_status"
     )
@@ -76,6 +78,8 @@ def _examples() -> str:
             "cps-agent pin change",
             "cps-agent pin lock",
             "cps-agent software import cabinet.p12",
+            "cps-agent services check dmp",
+            "cps-agent psc login --client cabinet",
             "cps-agent journal --limit 20",
             "cps-agent virtual-card --vpcd --trace",
             "cps-agent virtual-card --vpcd --kind cpe",
@@ -89,7 +93,7 @@ def _exit_codes() -> str:
     return _(
         "exit codes: 0 done, 1 failed, 2 wrong call, 3 no agent runs, 4 service, reader or card, 5 code wrong, blocked "
         "or refused,\n  6 not granted, 7 another program has the card, 8 certificate or key, 9 Annuaire Santé,\n  "
-        "10 document, time-stamp or signature"
+        "10 document, time-stamp or signature, 11 health service"
     )
 
 
@@ -291,6 +295,18 @@ def _add_verifying(commands: Commands) -> None:
         help=_("believe this certificate (PEM or DER) instead of the known authorities (may be given several times)"),
     )
     _add_json(verify)
+
+
+def _add_services(commands: Commands) -> None:
+    _ = translator()
+    services = _add(
+        commands, "services", _("show the health services, and whether each can be reached"), "services:run_list"
+    )
+    add_services(services, _lazy)
+    call = _add(commands, "call", _("send a request to a health service, with the card's key"), "call:run_call")
+    add_call(call)
+    psc = _add(commands, "psc", _("log in with Pro Santé Connect, and use the session"), "psc:run_sessions")
+    add_psc(psc, _lazy)
 
 
 def _add_desktop(commands: Commands) -> None:

@@ -75,8 +75,9 @@ class Agent:
 
 
 def refuse_problem(status, headers, content):
-    """Raise RefusedError for an answer of the agent's own that is no success (RFC 9457)."""
-    if status >= 400 and headers.get_content_type() == "application/problem+json":
+    """Raise RefusedError for a refusal of the agent's own (RFC 9457); what services answer is an attachment."""
+    own = headers["Content-Disposition"] is None
+    if own and status >= 400 and headers.get_content_type() == "application/problem+json":
         problem = json.loads(content)
         raise RefusedError(f"{problem['detail']} [{problem['code']}]")
 
