@@ -114,6 +114,25 @@ class Fetcher:
         return parts
 
 
+def dial(host: str, port: int, timeout_s: float) -> socket.socket:
+    """A connection to a host for TLS, through the system's proxy where there is one. Raises UnreachableError.
+
+    Each step, the look-up of the name apart, takes `timeout_s` at most.
+    """
+    parts = urlsplit(f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}")
+    proxy = _find_proxy(parts)
+    connection = http.client.HTTPConnection(*_first_hop(parts, proxy), timeout=timeout_s)
+    if proxy is not None:
+        connection.set_tunnel(host, port, _credentials(proxy))
+    try:
+        connection.connect()
+    except TimeoutError as error:
+        raise FetchTimeoutError(f"{host}: {error}") from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise UnreachableError(f"{host}: {error}") from error
+    return connection.sock
+
+
 class _Exchange:
     """One request on one connection. `close` from another thread ends it, wherever it hangs."""
 
@@ -151,15 +170,12 @@ class _Exchange:
                 opened.shutdown(socket.SHUT_RDWR)
 
     def _connect(self, proxy: SplitResult | None) -> http.client.HTTPConnection:
-        host, port, timeout_s = self._parts.hostname, self._parts.port, self._request.timeout_s
-        assert host is not None
-        port = port or DEFAULT_PORTS[self._parts.scheme]
-        first = (host, port) if proxy is None else (proxy.hostname or "", proxy.port or DEFAULT_PORTS["http"])
+        first, timeout_s = _first_hop(self._parts, proxy), self._request.timeout_s
         if self._parts.scheme == "http":
             return http.client.HTTPConnection(*first, timeout=timeout_s)
         connection = http.client.HTTPSConnection(*first, timeout=timeout_s, context=self._context())
         if proxy is not None:
-            connection.set_tunnel(host, port, _credentials(proxy))
+            connection.set_tunnel(*_address(self._parts), _credentials(proxy))
         return connection
 
     def _context(self) -> ssl.SSLContext:
@@ -187,6 +203,14 @@ def _find_proxy(parts: SplitResult) -> SplitResult | None:
     if not address or proxy_bypass(parts.hostname or ""):
         return None
     return urlsplit(address if "//" in address else f"http://{address}")
+
+
+def _first_hop(parts: SplitResult, proxy: SplitResult | None) -> tuple[str, int]:
+    return _address(parts) if proxy is None else (proxy.hostname or "", proxy.port or DEFAULT_PORTS["http"])
+
+
+def _address(parts: SplitResult) -> tuple[str, int]:
+    return parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
 
 
 def _credentials(proxy: SplitResult) -> dict[str, str]:

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from agent.services.directory.apart import run_apart
+from agent.patience import run_apart
 from agent.services.directory.bundle import Page, Resource, explain_outcome, follow, parse_page
 from agent.services.directory.ceiling import MAX_PATIENCE_S, Ceiling
 from agent.services.directory.errors import (
