@@ -1,0 +1,160 @@
+"""A TLS line to a server: connected, its handshake done, and handed to asyncio once it stands.
+
+All that blocks runs in a thread of its own, the key's signature too: nothing waits for it but whoever wants the line.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from agent.fetching import FetchError, dial
+from agent.patience import run_apart
+from agent.services.tls.errors import ServerUnreachableError, TlsVersionError
+from agent.services.tls.faults import explain
+from agent.services.tls.signing import Watch, watching
+
+PIECE: Final = 64 * 1024
+MAX_HANDSHAKE: Final = 1024 * 1024
+"""Bytes that a server may send before it has said who it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineRequest:
+    """Where to, and with what. `session`: the one to go on with, of the same context; the key then signs nothing.
+
+    `timeout_s`: what connecting may take, and how long the server may keep us waiting in the handshake.
+    """
+
+    host: str
+    port: int
+    context: ssl.SSLContext
+    session: ssl.SSLSession | None = None
+    timeout_s: float = 15.0
+
+
+class Line:
+    """What has been agreed upon, and where the bytes go. Used by one thread at a time."""
+
+    def __init__(self, sock: socket.socket, request: LineRequest) -> None:
+        self.sock = sock
+        self.host = request.host
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = request.context.wrap_bio(
+            self.incoming, self.outgoing, server_hostname=request.host, session=request.session
+        )
+        self.watch = Watch()
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier session goes on."""
+        return bool(self.tls.session_reused)
+
+    @property
+    def version(self) -> str:
+        """As Python's ssl names it: TLSv1.2."""
+        return self.tls.version() or ""
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """What the next line may go on with; in TLS 1.3 the server sends it some time after the handshake."""
+        return self.tls.session
+
+    @property
+    def certificate_der(self) -> bytes:
+        """The server's."""
+        return self.tls.getpeercert(binary_form=True) or b""
+
+    def close(self) -> None:
+        """Let go of it, at once; whoever reads from it learns that it has ended."""
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
+
+
+async def open_line(request: LineRequest) -> Line:
+    """Connect and shake hands. Raises TlsError, and what the key raises; cancelled, the line is given up."""
+    opening = _Opening(request)
+    try:
+        return await run_apart(opening.run, "cps-agent-tls")
+    except BaseException:
+        opening.give_up()
+        raise
+
+
+class _Opening:
+    """One attempt. `give_up` from another thread ends it, wherever it waits for the server."""
+
+    def __init__(self, request: LineRequest) -> None:
+        self._request = request
+        self._left_s = request.timeout_s
+        self._left = MAX_HANDSHAKE
+        self._line: Line | None = None
+        self._given_up = False
+
+    def run(self) -> Line:
+        request = self._request
+        try:
+            sock = dial(request.host, request.port, request.timeout_s)
+        except FetchError as error:
+            raise ServerUnreachableError(str(error)) from error
+        self._line = line = Line(sock, request)
+        try:
+            self._shake_hands(line)
+        except BaseException:
+            line.close()
+            raise
+        return line
+
+    def give_up(self) -> None:
+        self._given_up = True
+        if self._line is not None:
+            self._line.close()
+
+    def _shake_hands(self, line: Line) -> None:
+        with watching(may_sign=self._request.session is None) as watch:
+            line.watch = watch
+            try:
+                self._exchange(line)
+            except OSError as error:
+                raise watch.failure or explain(error, watch) from error
+        if watch.keyed and watch.asked and not watch.signatures:
+            raise TlsVersionError("the server takes no signature that this key makes")
+
+    def _exchange(self, line: Line) -> None:
+        while not self._given_up:
+            try:
+                line.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self._send(line)
+                self._receive(line)
+            except ssl.SSLError:
+                with suppress(OSError):
+                    self._send(line)  # the alert, for the server's log
+                raise
+            else:
+                return self._send(line)
+        raise ServerUnreachableError("nobody waits for it any more")
+
+    def _send(self, line: Line) -> None:
+        line.sock.settimeout(self._request.timeout_s)
+        line.sock.sendall(line.outgoing.read())
+
+    def _receive(self, line: Line) -> None:
+        """Wait for more, as long as the server may keep us waiting in all."""
+        if self._left_s <= 0:
+            raise ServerUnreachableError("the server did not answer in time")
+        line.sock.settimeout(self._left_s)
+        began = time.monotonic()
+        data = line.sock.recv(PIECE)
+        self._left_s -= time.monotonic() - began
+        self._left -= len(data)
+        if not data:
+            raise ServerUnreachableError("the server hung up")
+        if self._left < 0:
+            raise ServerUnreachableError("the server sends too much before it has said who it is")
+        line.incoming.write(data)
