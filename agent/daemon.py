@@ -27,6 +27,7 @@ from agent.api.server import Server
 from agent.cards.asking import CardAsker
 from agent.cards.cards import Cards
 from agent.cards.certificates import watch_cards
+from agent.cards.e_cps import UsedECps
 from agent.cards.events import EventBus, tell_grant_change
 from agent.cards.means import KnownMeans
 from agent.cards.opening import CardOpener
@@ -175,6 +176,9 @@ class Daemon:
         means = KnownMeans(cards, seen, trust.states.find)
         seen.issuer_is_known = trust.knows_issuer
         means.list_software = software.keeper.list_certificates
+        e_cps = UsedECps(database)
+        means.e_cps = e_cps.list
+        memories.add("eCps", e_cps.forget)
         uses = CardUses(cards, CardAsker(cards, desk), sessions, trust.states.is_revoked)
         needs = SigningNeeds(
             self.settings, uses, trust.chains, grants, journal, cards.events, lambda error: find_problem(error).code
@@ -182,7 +186,7 @@ class Daemon:
         signing = SigningServices(needs)
         stack.push_async_callback(signing.close)
         self._on_away.append(lambda _: signing.stop_batches())
-        health = HealthServices(ServiceNeeds(self.settings, cards, uses, trust, grants, journal, desk))
+        health = HealthServices(ServiceNeeds(self.settings, cards, uses, trust, grants, journal, desk, e_cps))
         stack.push_async_callback(health.close)
         self._on_away.append(health.leave)
         return Services(

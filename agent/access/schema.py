@@ -63,4 +63,14 @@ MIGRATIONS = (
     ) STRICT;
     INSERT INTO door_slots VALUES (1, '');
     """,
+    """
+    CREATE TABLE e_cps (                    -- who has used an e-CPS here; no token, nothing secret
+        national_id TEXT NOT NULL,
+        test INTEGER NOT NULL,
+        family_name TEXT,
+        given_name TEXT,
+        used_at INTEGER NOT NULL,
+        PRIMARY KEY (national_id, test)
+    ) STRICT;
+    """,
 )

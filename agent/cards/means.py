@@ -30,7 +30,7 @@ SEVERITY: Final = (
 """Of a card's certificates the worst decides."""
 
 
-async def _nothing() -> tuple[bytes, ...]:
+async def _nothing() -> tuple[()]:
     return ()
 
 
@@ -38,13 +38,13 @@ class KnownMeans:
     """Who has which means: the cards in readers, those that were, software certificates, and e-CPS used here.
 
     `find_state` tells the state of a certificate from memory. `list_software` gives those that are kept with a key
-    here, in DER.
+    here, in DER; `e_cps` the e-CPS that were used here.
     """
 
     def __init__(self, cards: Cards, seen: SeenCards, find_state: Callable[[bytes], CertificateState]) -> None:
         self._find_state = find_state
         self.list_software: Callable[[], Awaitable[Sequence[bytes]]] = _nothing
-        self.e_cps: Callable[[], Iterable[ECpsRecord]] = tuple
+        self.e_cps: Callable[[], Awaitable[Sequence[ECpsRecord]]] = _nothing
         self._cards = cards
         self._seen = seen
 
@@ -55,13 +55,13 @@ class KnownMeans:
         except ServiceStoppedError:  # no reason not to tell what was seen before
             cards = []
         seen = await self._seen.list()
-        software_der, e_cps = await self.list_software(), tuple(self.e_cps())
+        software_der, e_cps = await self.list_software(), await self.e_cps()
         return await asyncio.to_thread(self._tabulate, cards, seen, software_der, e_cps)
 
     async def list_present(self) -> tuple[Bearer, ...]:
         """Those whose card is in a reader, by that card and their e-CPS alone. Raises ServiceStoppedError."""
         cards = await self._cards.list_cards()
-        bearers = await asyncio.to_thread(self._tabulate, cards, (), (), tuple(self.e_cps()))
+        bearers = await asyncio.to_thread(self._tabulate, cards, (), (), await self.e_cps())
         return tuple(bearer for bearer in bearers if bearer.is_present)
 
     def _tabulate(

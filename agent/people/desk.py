@@ -2,7 +2,8 @@
 
 "Type on the reader" is no question: it belongs to an operation that the person has just agreed to. It is shown at
 once, beside a question that is open already, and no further question is shown until it is gone: nobody should
-wonder which of two is to be answered while the reader waits for a code.
+wonder which of two is to be answered while the reader waits for a code. A number to compare with the one on a phone
+is none either, and shown at once for as short a time; beside it questions go on.
 """
 
 from __future__ import annotations
@@ -111,12 +112,19 @@ class Desk(Prompt):
             with self._watch_typing():
                 await self._prompt.inform(message)
             return
+        if message.kind is NoticeKind.COMPARE_NUMBER:
+            await self._prompt.inform(message)
+            return
         async with self._question(_AGENT, ()):
             await self._prompt.inform(message)
 
     def note_refusal(self, asker: Asker, purpose: str) -> None:
         """Let the no stand like one that was said here."""
         self._deny(_site(asker.caller), (purpose,))
+
+    def heed_refusal(self, asker: Asker, purpose: str) -> None:
+        """See Prompt."""
+        self._require_no_denial(_site(asker.caller), (purpose,))
 
     @contextmanager
     def _watch_typing(self) -> Iterator[None]:
@@ -170,13 +178,16 @@ class Desk(Prompt):
             self._callers.discard(caller)
 
     def _check(self, caller: str, purposes: Iterable[str]) -> None:
-        self._forget_old_denials()
-        if any((caller, str(purpose)) in self._denials for purpose in purposes):
-            raise PromptRefusedError("refused a short while ago")
+        self._require_no_denial(caller, purposes)
         if caller in self._callers:
             raise DeskBusyError("this caller already has a question open")
         if len(self._callers) > MAX_WAITING:  # one is shown, the others wait
             raise DeskBusyError
+
+    def _require_no_denial(self, caller: str, purposes: Iterable[str]) -> None:
+        self._forget_old_denials()
+        if any((caller, str(purpose)) in self._denials for purpose in purposes):
+            raise PromptRefusedError("refused a short while ago")
 
     @contextmanager
     def _watch_withdrawal(self, caller: str, purposes: Iterable[str]) -> Iterator[None]:

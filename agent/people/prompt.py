@@ -336,19 +336,35 @@ class NoticeKind(StrEnum):
     TYPE_ON_READER = "type-on-reader"
     NO_TRAY = "no-tray"
     CARD_PULLED = "card-pulled"
+    COMPARE_NUMBER = "compare-number"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSummary:
+    """A login that the person agrees to on another device, where the same `number` is shown: two digits.
+
+    `service`: that logs in; `person`: the national id of who is asked there; `on_phone`: with the e-CPS.
+    """
+
+    number: str
+    asker: Asker
+    service: str
+    person: str
+    on_phone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One thing to tell. `card`: the one it is about; `tries_left`: of the code that is to be typed on the reader.
 
-    `program`: the path of one that had logged in with the card.
+    `program`: the path of one that had logged in with the card. `login`: the number to compare.
     """
 
     kind: NoticeKind
     card: CardSummary | None = None
     tries_left: int | None = None
     program: str | None = None
+    login: NumberSummary | None = None
 
 
 class Prompt(ABC):
@@ -378,7 +394,10 @@ class Prompt(ABC):
         """Tell, and return once the person has closed it or time is up. Raises PromptUnavailableError."""
 
     def note_refusal(self, asker: Asker, purpose: str) -> None:  # noqa: B027 - most keep no count
-        """The person said no elsewhere: on the keys of a reader."""
+        """The person said no elsewhere: on the keys of a reader, or on a phone."""
+
+    def heed_refusal(self, asker: Asker, purpose: str) -> None:  # noqa: B027 - likewise
+        """Raise PromptRefusedError while such a no stands, for what is asked elsewhere again."""
 
 
 class RefusingPrompt(Prompt):

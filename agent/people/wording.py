@@ -16,6 +16,7 @@ from agent.people.prompt import (
     DeedRequest,
     Notice,
     NoticeKind,
+    NumberSummary,
     PinKind,
     PinRequest,
 )
@@ -170,6 +171,8 @@ def _write_notice_page(notice: Notice, words: NullTranslations) -> Page:
         return _write_reader_notice(notice, words)
     if notice.kind is NoticeKind.CARD_PULLED:
         return _write_pulled_notice(notice, words)
+    if notice.login is not None:
+        return _write_number_notice(notice.login, words)
     return Page(
         title=words.gettext("CPS agent"),
         heading=words.gettext("The CPS agent runs without an icon"),
@@ -200,6 +203,31 @@ def _write_pulled_notice(notice: Notice, words: NullTranslations) -> Page:
         advice=words.gettext(
             "This program was using it to log you in. What you opened there may still be open: log out, or close it. "
             "To log in again, put the card back; the program need not be started again."
+        ),
+    )
+
+
+def _write_number_notice(login: NumberSummary, words: NullTranslations) -> Page:
+    """Show the number where it is read first: in the heading."""
+    number, service = plain_text(login.number, limit=4), plain_text(login.service, limit=80)
+    where = (
+        words.gettext("Compare this number with the one on your phone: {number}")
+        if login.on_phone
+        else words.gettext("Compare this number with the one that {service} shows: {number}")
+    )
+    return Page(
+        title=words.gettext("CPS login"),
+        heading=where.format(number=number, service=service),
+        sections=(
+            write_asker(login.asker, words),
+            (
+                Fact(words.gettext("Log in to"), service),
+                Fact(words.gettext("As"), plain_text(login.person, limit=32)),
+            ),
+        ),
+        refuse=words.gettext("Hide"),
+        advice=words.gettext(
+            "Agree there only if you see this very number. If it is another one, or if you are not logging in, refuse."
         ),
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from agent.access.grants import Grants
 from agent.access.journal import Journal
 from agent.cards.cards import Cards
+from agent.cards.e_cps import UsedECps
 from agent.cards.uses import CardUses
 from agent.certificates.trust import Trust
 from agent.people.presence import AwayReason
@@ -25,7 +26,7 @@ Leave = Callable[[AwayReason], None]
 
 @dataclass(frozen=True, slots=True)
 class ServiceNeeds:
-    """What the services need of the agent. `desk`: where people are asked and told."""
+    """What the services need of the agent. `desk`: where people are asked and told; `e_cps`: who used theirs here."""
 
     settings: Settings
     cards: Cards
@@ -34,6 +35,7 @@ class ServiceNeeds:
     grants: Grants
     journal: Journal
     desk: Prompt
+    e_cps: UsedECps
 
 
 class HealthServices:

@@ -19,6 +19,7 @@ from agent.people.prompt import (
     KeptCertificate,
     Notice,
     NoticeKind,
+    NumberSummary,
     PinKind,
     PinRequest,
 )
@@ -149,6 +150,12 @@ QUESTIONS: dict[str, Question] = {
     "notice-type-on-reader": Notice(NoticeKind.TYPE_ON_READER, CARD, 3),
     "notice-card-pulled": Notice(NoticeKind.CARD_PULLED, CARD, program=FIREFOX.caller),
     "notice-no-tray": Notice(NoticeKind.NO_TRAY),
+    "notice-compare-number": Notice(
+        NoticeKind.COMPARE_NUMBER, login=NumberSummary("07", PROGRAM, "Pro Santé Connect", "810002673899")
+    ),
+    "notice-compare-number-hostile": Notice(
+        NoticeKind.COMPARE_NUMBER, login=NumberSummary("42", HOSTILE_ASKER, "W" * 300, "8\u202e" * 60, on_phone=False)
+    ),
     "hostile-sign": replace(
         SIGN, asker=HOSTILE_ASKER, card=HOSTILE_CARD, tries_left=1, session_minutes=15,
         subjects=("W" * 300, "x.pdf 912 octets", "\u202efdp.exe"), format="F" * 100,

@@ -158,8 +158,11 @@ async def test_a_page_is_told_of_nobody_who_is_not_here(
     async def list_software() -> list[bytes]:
         return [organisation_keys["SIGN"].certificate_der]
 
+    async def list_e_cps() -> list[ECpsRecord]:
+        return [ECpsRecord(card.holder, VALID, NOW)]
+
     async with known_means(seen) as known:
         known.list_software = list_software
-        known.e_cps = lambda: (ECpsRecord(card.holder, VALID, NOW),)
+        known.e_cps = list_e_cps
         assert await known.list_present() == ()
         assert [bearer.is_person for bearer in await known.list_all()] == [False, True]

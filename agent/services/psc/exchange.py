@@ -1,0 +1,119 @@
+"""Token exchange (RFC 8693): an access token of a login against one for an API, which lasts longer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from agent.services.psc.endpoints import Endpoints
+from agent.services.psc.oauth import (
+    IssuerAnswerError,
+    Members,
+    PscError,
+    require_bearer,
+    take_seconds,
+    take_text,
+)
+
+GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - the name of a type
+JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
+LEEWAY_S: Final = 10.0
+UNTOLD_S: Final = 60
+"""For how long a token counts that comes without `expires_in`, which the standard only recommends."""
+MAX_KEPT_S: Final = 4 * 3600
+"""No longer than a login lasts, whatever the issuer says."""
+
+
+class AudienceRefusedError(PscError):
+    """The client is not set up for that API: its `audiences` do not list it."""
+
+
+class SessionGoneError(PscError):
+    """The login has ended while its token was exchanged: what came back is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """A token for one API. `ends_s`: on the wall's clock, seconds since 1970."""
+
+    access_token: str = field(repr=False)
+    ends_s: float
+
+    def holds(self, now_s: float) -> bool:
+        """Whether it can still be given to somebody."""
+        return now_s < self.ends_s - LEEWAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The login whose token is exchanged. `read_token`: its access token, fresh; `is_alive`: whether it stands.
+
+    `read_token` raises what a renewal raises.
+    """
+
+    token_url: str
+    read_token: Callable[[], Awaitable[str]]
+    is_alive: Callable[[], bool]
+
+
+class Exchanges:
+    """The tokens of one login by their audiences, in memory alone, as long as the login. For the event loop."""
+
+    def __init__(self, subject: Subject, audiences: tuple[str, ...], clock: Callable[[], float] = time.time) -> None:
+        self._subject = subject
+        self._audiences = audiences
+        self._clock = clock
+        self._kept: dict[str, Exchanged] = {}
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def get(self, audience: str, endpoints: Endpoints) -> Exchanged:
+        """A token for that audience: the one that is kept, or a new one; who asks meanwhile waits for the same.
+
+        Raises AudienceRefusedError, SessionGoneError, and what Endpoints.post and a renewal raise.
+        """
+        if audience not in self._audiences:
+            raise AudienceRefusedError(audience)
+        async with self._turns[audience]:
+            self._require_alive()
+            kept = self._kept.get(audience)
+            if kept is not None and kept.holds(self._clock()):
+                return kept
+            made = await self._exchange(audience, endpoints)
+            self._require_alive()
+            self._kept[audience] = made
+            return made
+
+    def clear(self) -> None:
+        """Drop all of them: the login has ended."""
+        self._kept.clear()
+
+    def _require_alive(self) -> None:
+        if not self._subject.is_alive():
+            self.clear()
+            raise SessionGoneError
+
+    async def _exchange(self, audience: str, endpoints: Endpoints) -> Exchanged:
+        token = await self._subject.read_token()
+        self._require_alive()
+        form = {
+            "grant_type": GRANT_TYPE,
+            "subject_token": token,
+            "subject_token_type": ACCESS_TOKEN,
+            "audience": audience,
+        }
+        asked_s = self._clock()
+        return read_exchanged(await endpoints.post(self._subject.token_url, form), asked_s)
+
+
+def read_exchanged(members: Members, asked_s: float) -> Exchanged:
+    """Read the answer (RFC 8693 §2.2.1); a refresh token in it is left. Raises IssuerAnswerError."""
+    require_bearer(members)
+    if members.get("issued_token_type") not in (ACCESS_TOKEN, JWT):
+        raise IssuerAnswerError("a token of another kind than was asked for")
+    lifetime_s = min(take_seconds(members, "expires_in", UNTOLD_S), MAX_KEPT_S)
+    return Exchanged(take_text(members, "access_token"), asked_s + lifetime_s)
