@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 from agent.cards.card import Card
 from agent.cards.cards import Cards
 from agent.cards.uses import CardUses, UnlockedKey, UseRequest
-from agent.services.directory.apart import run_apart
+from agent.patience import run_apart
 from agent.services.psc.assertions import (
     PACE_S,
     Assertion,
