@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from lxml import etree
 from support.openssl import write_pem
+from support.tls_servers import ServerTerms, TlsServer, nginx
 from support.xmlsec_profiles import accepts
 
 from agent.signing.xml_names import DS, SAML, SECURITY, SOAP, XSI
@@ -35,12 +36,15 @@ NAMES = {
 }
 MEDIA_TYPE = "application/soap+xml"
 
-FRONT = """
-proxy_set_header Tls-Certificate $ssl_client_escaped_cert;
-proxy_set_header Tls-Protocol $ssl_protocol;
-proxy_set_header Tls-Cipher $ssl_cipher;
+LOCATION = """
+location /services {{
+  proxy_pass http://127.0.0.1:{port};
+  proxy_set_header Tls-Certificate $ssl_client_escaped_cert;
+  proxy_set_header Tls-Protocol $ssl_protocol;
+  proxy_set_header Tls-Cipher $ssl_cipher;
+}}
 """
-"""What nginx tells the service of who came (ngx_http_ssl_module); it overwrites whatever the caller sends."""
+"""nginx tells the service of who came (ngx_http_ssl_module); it overwrites whatever the caller sends."""
 
 
 class FaultError(Exception):
@@ -189,7 +193,7 @@ def _write_relation(call: Call) -> str:
 @contextlib.contextmanager
 def soap_service(folder: Path, data_dir: Path, answer: Answer) -> Iterator[SoapService]:
     """Serve on a loopback port until the block ends, for cards of the test PKI of a data folder."""
-    *_, issuing, root = TestPki.open(pki_folder(data_dir)).chain_der()
+    issuing, *_, root = TestPki.open(pki_folder(data_dir)).chain_der()
     write_pem(folder / "issuing.pem", issuing)
     write_pem(folder / "root.pem", root)
     with _Server(("127.0.0.1", 0), _Handler) as server:
@@ -201,6 +205,14 @@ def soap_service(folder: Path, data_dir: Path, answer: Answer) -> Iterator[SoapS
         finally:
             server.shutdown()
             thread.join(10)
+
+
+@contextlib.contextmanager
+def behind_nginx(service: SoapService, folder: Path, data_dir: Path, *, asks: bool = True) -> Iterator[TlsServer]:
+    """The service at /services of an nginx with the DMP's suites; `asks`: for a certificate of the test PKI."""
+    clients = TestPki.open(pki_folder(data_dir)).chain_der() if asks else ()
+    with nginx(ServerTerms(folder, clients), LOCATION.format(port=service.port)) as server:
+        yield server
 
 
 class _Server(ThreadingHTTPServer):

@@ -45,7 +45,7 @@ export const ENGLISH = {
   originalFile: "Document, if it stands beside the signature",
   verify: "Verify",
   dmpTitle: "6. DMP and INSi",
-  dmpText: "What software for the DMP would ask. Who you are and where you work is the card's to say; nothing is sent to the DMP.",
+  dmpText: "What software for the DMP would ask. Who you are and where you work is the card's to say; nothing is sent to the DMP: sending, Pro Santé Connect and mail are for programs of the workstation.",
   dmpKind: "To make",
   dmpVihf: "VIHF (direct mode)",
   dmpInsi: "INSi assertion",
