@@ -1,0 +1,45 @@
+"""A mail program and its server, once both are logged in: bytes both ways, which nobody looks at."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+PIECE: Final = 64 * 1024
+Half = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Pipe:
+    """Two lines that are one. `cut` ends both at once: what is on its way gets lost."""
+
+    def __init__(self, program: Half, server: Half) -> None:
+        self._halves = (program, server)
+
+    async def run(self) -> None:
+        """Until either side hangs up."""
+        (program_reader, program_writer), (server_reader, server_writer) = self._halves
+        pumps = (
+            asyncio.ensure_future(_pump(program_reader, server_writer)),
+            asyncio.ensure_future(_pump(server_reader, program_writer)),
+        )
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            for _, writer in self._halves:
+                writer.close()  # sends what it was given before
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+
+    def cut(self) -> None:
+        """Nothing more goes either way, not even what was read already."""
+        for _, writer in self._halves:
+            writer.transport.abort()
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while (piece := await source.read(PIECE)) and not sink.transport.is_closing():
+            sink.write(piece)
+            await sink.drain()
