@@ -7,6 +7,7 @@ import imaplib
 import smtplib
 import socket
 import ssl
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -88,9 +89,14 @@ class MailServers:
 
 
 @contextlib.contextmanager
-def mail_servers(folder: Path) -> Iterator[MailServers]:
+def mail_servers() -> Iterator[MailServers]:
+    """In a folder apart: where the tests are root's, Dovecot's processes are others', and pytest shuts its own to them."""
     good: set[str] = set()
-    with dovecot(folder / "imap", good.__contains__) as imap, submission(folder / "smtp", good.__contains__) as smtp:
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mail-")))
+        folder.chmod(0o755)
+        imap = stack.enter_context(dovecot(folder / "imap", good.__contains__))
+        smtp = stack.enter_context(submission(folder / "smtp", good.__contains__))
         yield MailServers(imap, smtp, good)
 
 

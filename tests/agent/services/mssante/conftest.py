@@ -10,11 +10,8 @@ from support.mail_desk import MailDesk, MailServers, mail_desk, mail_servers, ma
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServers]:
-    folder = tmp_path_factory.mktemp("mail")
-    for above in (folder, folder.parent, folder.parent.parent):
-        above.chmod(above.stat().st_mode | 0o111)  # Dovecot's processes are another user's where the tests are root's
-    with mail_servers(folder) as running:
+def servers() -> Iterator[MailServers]:
+    with mail_servers() as running:
         yield running
 
 
