@@ -16,6 +16,7 @@ CHILDREN: Final = {
     "_menu": "agent.people.panel.menu",
     "_revocation": "agent.certificates.revocation.child",
     "_signing": "agent.signing.worker",
+    "_tls": "agent.services.tls.selftest",
     "_verification": "agent.signing.verification.child",
 }
 """Hidden commands that are the function `main` of a module."""

@@ -189,6 +189,7 @@ class Daemon:
         health = HealthServices(ServiceNeeds(self.settings, cards, uses, trust, grants, journal, desk, e_cps))
         stack.push_async_callback(health.close)
         self._on_away.append(health.leave)
+        self._spawn(health.tls.find_soon())
         return Services(
             token=token,
             peers=peer_finder(),

@@ -157,6 +157,7 @@ SOFTWARE_CERTIFICATE = _record(
     }
     | STATE_OF_CERTIFICATE
 )  # fmt: skip
+TLS = _record({"available": BOOLEAN, "tls13": BOOLEAN, "reason": TEXT_OR_NULL})
 PAIR = _record(_texts("authentication", "signature") | {"sameName": BOOLEAN})
 PRODUCT = _record(
     _texts("id", "range", "family", "role", "label", "labelFr", "name")
@@ -267,7 +268,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "WebEidToken": WEB_EID_TOKEN,
 }
 ANSWERS: Final[dict[str, Schema]] = {
-    "read-status": _record(_texts("name", "version"), DESK | {"refusedAuthorities": _list(TEXT)}),
+    "read-status": _record(_texts("name", "version"), DESK | {"refusedAuthorities": _list(TEXT), "tls": _or_null(TLS)}),
     "list-readers": _record({"readers": _list(_ref("Reader"))}),
     "read-cards": _record({"cards": _list(_ref("Card"))}),
     "read-card": _ref("Card"),

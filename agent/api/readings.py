@@ -21,6 +21,7 @@ from agent.api.views import (
     journal_view,
     list_reader_views,
     list_session_views,
+    tls_view,
 )
 from agent.cards.card import Card
 from agent.certificates.anchors import igc_sante
@@ -49,6 +50,7 @@ async def read_status(request: web.Request) -> web.Response:
         body |= desk_view(served.cards)
         body["sessions"] = list_session_views(served.sessions, caller)
         body["refusedAuthorities"] = list(igc_sante().refused)
+        body["tls"] = tls_view(served.health.tls.known)
     return web.json_response(body)
 
 

@@ -18,6 +18,7 @@ from agent.cards.places import Place
 from agent.cards.sessions import PinSession, PinSessions
 from agent.cards.software import is_software_number
 from agent.people.prompt import SOFTWARE
+from agent.services.tls.availability import TlsState
 from agent.signing.documents import Signature
 from drivers.base import PinStatus
 
@@ -144,6 +145,13 @@ def desk_view(cards: Cards, *, with_identity: bool = True) -> dict[str, Any]:
         "service": "stopped" if cards.service_failure else "running",
         "readers": list_reader_views(cards, with_identity=with_identity),
     }
+
+
+def tls_view(state: TlsState | None) -> dict[str, Any] | None:
+    """Whether TLS with a card's key works here; null as long as nobody has tried."""
+    if state is None:
+        return None
+    return {"available": state.available, "tls13": state.tls13, "reason": state.reason}
 
 
 def list_reader_views(cards: Cards, *, with_identity: bool = True) -> list[dict[str, Any]]:

@@ -31,11 +31,24 @@ def run_status(arguments: Namespace) -> int:
                 say(f"  {reader['name']}: {_reader_words(reader)}")
             for name in status.get("refusedAuthorities", ()):
                 say("  " + refused_authority_words(name, load_words()))
+            for line in _tls_words(status.get("tls")):
+                say("  " + line)
             for session in status.get("sessions", ()):
                 say("  " + _session_words(session))
         return status
 
     return ask(arguments, show)
+
+
+def _tls_words(tls: Json | None) -> list[str]:
+    """What keeps health services from being reached with a card; nothing where nothing does, or nobody knows yet."""
+    _ = translator()
+    if not tls or tls["tls13"]:
+        return []
+    reason = tls["reason"] or ""
+    if tls["available"]:
+        return [_("TLS 1.3 with the key of a card is not available: {reason}").format(reason=reason)]
+    return [_("TLS with the key of a card is not available: {reason}").format(reason=reason)]
 
 
 def _session_words(session: Json) -> str:

@@ -16,10 +16,12 @@ from agent.cards.uses import CardUses
 from agent.certificates.trust import Trust
 from agent.people.presence import AwayReason
 from agent.people.prompt import Prompt
+from agent.services.tls.availability import Availability
 from agent.settings import Settings
 
 if TYPE_CHECKING:
     from agent.services.catalog import Catalog
+    from agent.services.tls.lines import Lines
 
 Leave = Callable[[AwayReason], None]
 
@@ -45,6 +47,8 @@ class HealthServices:
         self._needs = needs
         self._closing = AsyncExitStack()
         self._on_away: list[Leave] = []
+        self.tls = Availability()
+        self._ends_with(self.tls.close)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -52,6 +56,15 @@ class HealthServices:
         from agent.services.catalog import load_catalog  # noqa: PLC0415 - once somebody asks
 
         return load_catalog(self._needs.settings.services)
+
+    @cached_property
+    def lines(self) -> Lines:
+        """TLS lines to services, with the key of a card or of a software certificate."""
+        from agent.services.tls.lines import Lines  # noqa: PLC0415 - once somebody asks
+
+        lines = Lines(self._needs.trust, self.tls)
+        self._ends_with(lines.close)
+        return lines
 
     def leave(self, reason: AwayReason) -> None:
         """The person is not at the desk any more: what was opened in their name is closed."""

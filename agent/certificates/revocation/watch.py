@@ -99,6 +99,15 @@ class RevocationWatch:
         """Something may have come: look at the sources soon."""
         self._stirred.set()
 
+    async def look_up(self, certificate_der: bytes, lent_der: Iterable[bytes] = ()) -> Verdict:
+        """What is known of a certificate that is at no desk, such as a server's: asked about now where that is due.
+
+        `lent_der`: certificates that may link it to a root.
+        """
+        if self._is_due(certificate_der):
+            await self._look_at(certificate_der, lent_der)
+        return self._verdicts.find(certificate_der)
+
     async def forget(self) -> int:
         """Know nothing any more; what is here is asked about anew. Gives how many were known."""
         count = await asyncio.to_thread(self._verdicts.forget)
@@ -120,7 +129,7 @@ class RevocationWatch:
         for each in watched:
             self._tell(each)
             if self._is_due(each.certificate_der):
-                await self._look_at(each)
+                await self._look_at(each.certificate_der)
                 self._tell(each)
             await asyncio.sleep(0)  # chains are looked for: many of them would hold up everything else
         await self._sleep(self._next_due_s(watched))
@@ -148,10 +157,9 @@ class RevocationWatch:
         # A clock that was set back behind the answer makes it no fresher.
         return renew_at is None or not (verdict.produced_at or renew_at) - timedelta(days=1) <= self.clock() < renew_at
 
-    async def _look_at(self, watched: Watched) -> None:
+    async def _look_at(self, der: bytes, lent_der: Iterable[bytes] = ()) -> None:
         """Find a verdict, by the child where there is somebody to ask."""
-        der = watched.certificate_der
-        request, verdict = self._prepare(der)
+        request, verdict = self._prepare(der, lent_der)
         if request is not None:
             verdict = await self._check(request)
         before = self._verdicts.find(der)
@@ -162,13 +170,13 @@ class RevocationWatch:
         if after != before and {before.status, after.status} != {Status.UNKNOWN}:
             await asyncio.to_thread(self._verdicts.save)
 
-    def _prepare(self, der: bytes) -> tuple[CheckRequest | None, Verdict]:
+    def _prepare(self, der: bytes, lent_der: Iterable[bytes]) -> tuple[CheckRequest | None, Verdict]:
         """The question to ask, or why there is none. A certificate alone makes the agent ask nobody."""
         try:
             certificate = parse_certificate(der)
         except CardUnknownError:
             return None, unknown(Reason.UNREADABLE)
-        chain = self._chains.find(certificate)
+        chain = self._chains.find(certificate, lent_der)
         if chain is None:
             return None, unknown(Reason.ISSUER_UNKNOWN)
         if self._chains.is_of_test_root(chain):

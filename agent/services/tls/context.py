@@ -92,8 +92,7 @@ def _on_asked() -> c_void_p:
 
 
 def _note_asked(_ssl: int, _argument: int) -> int:
-    watch = current_watch()
-    watch.asked = watch.keyed = True
+    current_watch().asked = True
     return 1
 
 

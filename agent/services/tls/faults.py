@@ -57,12 +57,14 @@ def explain(error: OSError, watch: Watch) -> TlsError:
 
 
 def _explain_alert(alert: str, watch: Watch) -> TlsError:
-    """A failure without a word about certificates is about ours where one was asked for, and another where none was."""
-    if alert in _ABOUT_US:
-        return ClientRefusedError(alert)
-    if alert in _NOTHING_IN_COMMON or (alert == "handshake_failure" and not watch.signatures):
+    """A handshake that fails once suites are agreed upon does so for a certificate: for want of one, or for ours."""
+    failed = alert == "handshake_failure"
+    no_signature_in_common = watch.asked and not watch.signatures
+    if alert in _NOTHING_IN_COMMON or (failed and (not watch.agreed or no_signature_in_common)):
         return TlsVersionError(f"the server answered {alert}")
-    return ClientRefusedError(alert) if watch.asked else ServerUnreachableError(f"the server answered {alert}")
+    if alert in _ABOUT_US or failed:
+        return ClientRefusedError(alert)
+    return ServerUnreachableError(f"the server answered {alert}")
 
 
 def _certificate_fault(code: int) -> CertificateFault:

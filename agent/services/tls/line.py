@@ -61,13 +61,27 @@ class Line:
 
     @property
     def session(self) -> ssl.SSLSession | None:
-        """What the next line may go on with; in TLS 1.3 the server sends it some time after the handshake."""
-        return self.tls.session
+        """What the next line may go on with; None while there is nothing that could be.
+
+        In TLS 1.3 the server sends it some time after the handshake (RFC 8446 §4.6.1).
+        """
+        session = self.tls.session
+        lasts = session is not None and (session.has_ticket or (self.version == "TLSv1.2" and session.id))
+        return session if lasts else None
 
     @property
     def certificate_der(self) -> bytes:
         """The server's."""
         return self.tls.getpeercert(binary_form=True) or b""
+
+    @property
+    def chain_der(self) -> tuple[bytes, ...]:
+        """What the server has sent along with its certificate, whatever it is; nothing when a session goes on."""
+        public = getattr(self.tls, "get_unverified_chain", None)
+        if public is not None:  # Python 3.13
+            return tuple(public())[1:]
+        sent = self.tls._sslobj.get_unverified_chain() or ()  # type: ignore[attr-defined]  # noqa: SLF001
+        return tuple(ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in sent[1:])
 
     def close(self) -> None:
         """Let go of it, at once; whoever reads from it learns that it has ended."""
@@ -121,8 +135,10 @@ class _Opening:
             try:
                 self._exchange(line)
             except OSError as error:
+                watch.agreed = line.tls.cipher() is not None
                 raise watch.failure or explain(error, watch) from error
-        if watch.keyed and watch.asked and not watch.signatures:
+            watch.agreed = True
+        if watch.asked and not watch.signatures:
             raise TlsVersionError("the server takes no signature that this key makes")
 
     def _exchange(self, line: Line) -> None:

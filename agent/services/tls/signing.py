@@ -16,13 +16,13 @@ from drivers.base import Digest
 class Watch:
     """One handshake. `may_sign` False: a session is resumed, which must not cost a signature.
 
-    `asked`: the server wants a certificate; `keyed`: there is one to show. `failure`: what the key has raised, for
+    `agreed`: version and suite were agreed upon; `asked`: the server wants a certificate that there is. `failure`: what the key has raised, for
     which OpenSSL has no place.
     """
 
     may_sign: bool = True
+    agreed: bool = False
     asked: bool = False
-    keyed: bool = False
     signatures: int = 0
     failure: BaseException | None = None
 

@@ -117,7 +117,7 @@ async def test_an_ungranted_page_learns_no_condition(agent: RunningAgent) -> Non
     assert (await agent.page("GET", "/v1/status")).body.keys() == {"name", "version"}
 
 
-OF_THE_AGENT = {"name", "version", "refusedAuthorities"}
+OF_THE_AGENT = {"name", "version", "refusedAuthorities", "tls"}
 
 
 async def test_the_first_message_is_the_present_state(granted: RunningAgent, readers: VirtualReaders) -> None:

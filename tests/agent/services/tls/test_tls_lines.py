@@ -115,6 +115,22 @@ async def test_a_server_says_that_it_does_not_know_us(authority: Authority, tmp_
     assert refused.value.alert == "unknown_ca"
 
 
+@pytest.mark.parametrize(("version", "alert"), [("TLSv1.2", "handshake_failure"), ("TLSv1.3", "certificate_required")])
+async def test_a_server_says_that_it_wants_a_certificate_where_none_is_to_be_shown(
+    authority: Authority, tmp_path: Path, version: str, alert: str
+) -> None:
+    terms = ServerTerms(tmp_path / "server", (authority.der,), versions=(version,))
+    with s_server(terms) as server, pytest.raises(ClientRefusedError) as refused:
+        await ask(await connect(server, None))
+    assert refused.value.alert == alert
+
+
+async def test_a_server_with_no_suite_in_common_is_no_refusal_of_ours(authority: Authority, tmp_path: Path) -> None:
+    terms = ServerTerms(tmp_path / "server", (authority.der,), suites=("AES256-SHA",))
+    with s_server(terms) as server, pytest.raises(TlsVersionError):
+        await connect(server, memory_key(authority).key)
+
+
 async def test_other_tls_of_the_process_stays_as_it_was(cps3: CountedKey, tmp_path: Path) -> None:
     """The provider is in a library context of its own: a context beside ours makes signatures of any kind."""
     make_context(cps3.key)
