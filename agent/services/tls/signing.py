@@ -16,8 +16,8 @@ from drivers.base import Digest
 class Watch:
     """One handshake. `may_sign` False: a session is resumed, which must not cost a signature.
 
-    `agreed`: version and suite were agreed upon; `asked`: the server wants a certificate that there is. `failure`: what the key has raised, for
-    which OpenSSL has no place.
+    `agreed`: version and suite were agreed upon; `asked`: the server wants a certificate, and there is one. `failure`:
+    what the key has raised, for which OpenSSL has no place.
     """
 
     may_sign: bool = True
