@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.access.callers import AbilityPolicy
 from agent.access.consents import Consents
 from agent.access.database import Database
 from agent.access.folder import secure_folder, write_private
@@ -156,7 +157,8 @@ class Daemon:
 
     async def _wire(self, database: Database, stack: contextlib.AsyncExitStack) -> Services:
         folder = self.settings.data_dir
-        journal, grants = Journal(database), Grants(database)
+        abilities = AbilityPolicy(frozenset(self.settings.gateway_origins))
+        journal, grants = Journal(database), Grants(database, policy=abilities)
         await grants.load()
         root = TestRoot(folder)
         trust = open_trust(self.settings, root.authorities_der)

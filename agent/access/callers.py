@@ -65,14 +65,27 @@ class CardAbility:
     card_number: str
 
 
-def possible_abilities(kind: CallerKind) -> frozenset[Ability]:
-    """List what this kind of caller can be granted at all."""
-    return PAGE_ABILITIES if kind is CallerKind.PAGE else PROGRAM_ABILITIES
+@dataclass(frozen=True, slots=True)
+class AbilityPolicy:
+    """What the machine's administrator decides. `gateway_origins`: pages that can be granted what programs can."""
+
+    gateway_origins: frozenset[str] = frozenset()
+
+    def possible(self, caller: Caller) -> frozenset[Ability]:
+        """List what this caller can be granted at all."""
+        if caller.kind is CallerKind.PROGRAM:
+            return PROGRAM_ABILITIES
+        return PAGE_ABILITIES | {Ability.GATEWAY} if caller.name in self.gateway_origins else PAGE_ABILITIES
 
 
-def require_possible(caller: Caller, abilities: Iterable[Ability]) -> None:
+def conceivable_abilities(kind: CallerKind) -> frozenset[Ability]:
+    """List what this kind of caller can be granted under some policy."""
+    return PAGE_ABILITIES | {Ability.GATEWAY} if kind is CallerKind.PAGE else PROGRAM_ABILITIES
+
+
+def require_possible(caller: Caller, abilities: Iterable[Ability], policy: AbilityPolicy | None = None) -> None:
     """Refuse what no consent gives: raw signatures and the gateway to a page, anything to a program without a name."""
-    impossible = sorted(frozenset(abilities) - possible_abilities(caller.kind))
+    impossible = sorted(frozenset(abilities) - (policy or AbilityPolicy()).possible(caller))
     if impossible:
         raise AbilityRefusedError(f"a {caller.kind} can never have: {', '.join(impossible)}")
     if not caller.name:

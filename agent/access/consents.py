@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from agent.access.callers import Ability, Caller, CallerKind, CardAbility, require_possible
@@ -11,6 +11,7 @@ from agent.access.errors import GrantRefusedError
 from agent.access.grants import DEFAULT_LIFETIME, Grants, GrantTerms
 from agent.access.granttable import Grant
 from agent.people.prompt import Asker, CardSummary, ConfirmRequest, DeskBusyError, Prompt, PromptError
+from agent.sharing import Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,18 @@ class Consents:
     desk: Prompt
     grants: Grants
     ephemeral: bool = False
+    _asking: Shared[Grant] = field(default_factory=Shared, repr=False)
 
     async def ask(self, caller: Caller, abilities: Iterable[Ability]) -> Grant:
-        """Ask for abilities. Raises GrantRefusedError, AbilityRefusedError, DeskBusyError."""
+        """Ask for abilities; who asks for the same meanwhile waits for the same answer.
+
+        Raises GrantRefusedError, AbilityRefusedError, DeskBusyError.
+        """
         wanted = frozenset(abilities)
-        require_possible(caller, wanted)
+        require_possible(caller, wanted, self.grants.policy)
+        return await self._asking.join((caller, wanted), lambda: self._ask(caller, wanted))
+
+    async def _ask(self, caller: Caller, wanted: frozenset[Ability]) -> Grant:
         terms, until = self._terms(caller)
         words = tuple(sorted(map(str, wanted)))
         await self._confirm(ConfirmRequest(asker_of(caller), words, until, remembered=until is not None))

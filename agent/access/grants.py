@@ -14,6 +14,7 @@ from agent.access.callers import (
     CARD_ABILITIES,
     IMPLICIT_PROGRAM_ABILITIES,
     Ability,
+    AbilityPolicy,
     Caller,
     CallerKind,
     CardAbility,
@@ -58,7 +59,8 @@ Listener = Callable[[GrantChange], None]
 class Grants:
     """The one judge of who may do what. A caller has at most one lasting and one ephemeral grant, and may use both."""
 
-    def __init__(self, database: Database, clock: Clock = utc_now) -> None:
+    def __init__(self, database: Database, clock: Clock = utc_now, policy: AbilityPolicy | None = None) -> None:
+        self.policy = policy or AbilityPolicy()
         self._database = database
         self._clock = clock
         self._grants: dict[str, Grant] = {}
@@ -87,7 +89,7 @@ class Grants:
         return await self._add(replace(grant, cards=frozenset({given})))
 
     async def _add(self, new: Grant) -> Grant:
-        require_possible(new.caller, new.abilities)
+        require_possible(new.caller, new.abilities, self.policy)
         async with self._lock:
             grant = self._merge(new)
             if not grant.ephemeral:
@@ -103,7 +105,8 @@ class Grants:
     def abilities(self, caller: Caller) -> frozenset[Ability]:
         """List all that this caller may do now, with what every program of this user may."""
         implicit = IMPLICIT_PROGRAM_ABILITIES if caller.kind is CallerKind.PROGRAM else frozenset()
-        return implicit.union(*(grant.abilities for grant in self._list_valid(caller)))
+        granted = implicit.union(*(grant.abilities for grant in self._list_valid(caller)))
+        return granted & self.policy.possible(caller)  # which may be another one than when it was granted
 
     def allows(self, caller: Caller, ability: Ability) -> bool:
         """Tell whether to ask for consent; where it matters, call `require`."""

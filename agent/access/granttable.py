@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
-from agent.access.callers import CARD_ABILITIES, Ability, Caller, CallerKind, CardAbility, possible_abilities
+from agent.access.callers import CARD_ABILITIES, Ability, Caller, CallerKind, CardAbility, conceivable_abilities
 from agent.access.clock import from_ms, to_ms
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def _read_if_possible(row: tuple[Any, ...]) -> Grant | None:
 def _read_row(row: tuple[str, str, str, str | None, str, int, int]) -> Grant:
     grant_id, kind, name, through, words, created_at, expires_at = row
     caller = Caller(CallerKind(kind), name, through)
-    possible = possible_abilities(caller.kind)
+    possible = conceivable_abilities(caller.kind)
     known = (possible - CARD_ABILITIES).intersection(words.split())
     cards = frozenset(_read_cards(words)) if possible >= CARD_ABILITIES else frozenset()
     return Grant(

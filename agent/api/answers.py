@@ -11,6 +11,7 @@ from agent.cards.events import EventType
 from agent.certificates.identifiers import IdentifierKind, Key
 from agent.certificates.revocation.verdict import Source, Status
 from agent.certificates.states import StateName
+from agent.services.catalog import Assertion, ClientCertificate
 from agent.services.directory.values import MailboxKind
 from agent.signing.batch import BatchState, ItemState
 from agent.signing.verification import findings
@@ -55,6 +56,7 @@ def _or_null(schema: Schema) -> Schema:
 PROBLEM = _record(
     _texts("type", "title", "code", "layer", "detail", "detailFr") | {"status": NUMBER},
     {"hint": TEXT, "triesLeft": NUMBER, "card": FOREIGN_CARD, "ability": {"enum": list(Ability)}, "document": TEXT}
+    | {"reason": TEXT, "serviceStatus": NUMBER}
     | {"structures": _list(_record({"id": TEXT, "name": TEXT_OR_NULL, "sector": TEXT_OR_NULL}))},
 )
 PIN = _record({"state": {"enum": ["ready", "session", "blocked"]}, "triesLeft": NUMBER_OR_NULL})
@@ -241,6 +243,14 @@ BATCH_DOCUMENT = _record(
     | dict.fromkeys(("needsContent", "seen"), BOOLEAN)
 )
 BATCH_IN_FULL = _record(BATCH["properties"] | {"documents": _list(BATCH_DOCUMENT)})
+SERVICE = _record(
+    _texts("name", "title", "url")
+    | {"certificate": {"enum": list(ClientCertificate)}, "assertion": {"enum": [*Assertion, None]}}
+    | {"methods": _list(TEXT), "localPort": NUMBER_OR_NULL, "confirmed": BOOLEAN}
+)
+CHANNEL = _record(
+    _texts("service", "caller", "openedAt", "endsAt") | {"kind": KIND, "cardNumber": TEXT_OR_NULL, "requests": NUMBER}
+)
 CODE_STATE = _record({"cardNumber": TEXT_OR_NULL, "pin": PIN})
 
 COMPONENTS: Final[dict[str, Schema]] = {
@@ -266,6 +276,8 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "Batch": BATCH,
     "BatchInFull": BATCH_IN_FULL,
     "WebEidToken": WEB_EID_TOKEN,
+    "Service": SERVICE,
+    "Channel": CHANNEL,
 }
 ANSWERS: Final[dict[str, Schema]] = {
     "read-status": _record(_texts("name", "version"), DESK | {"refusedAuthorities": _list(TEXT), "tls": _or_null(TLS)}),
@@ -304,6 +316,8 @@ ANSWERS: Final[dict[str, Schema]] = {
     "start-batch": _ref("Batch"),
     "stop-batch": _ref("Batch"),
     "read-batch-signature": _ref("Signature"),
+    "list-gateway": _record({"services": _list(_ref("Service")), "channels": _list(_ref("Channel"))}),
+    "close-channels": _record({"closed": NUMBER}),
     "sign": _record({"signatures": _list(_ref("Signature"))}),
     "sign-submission": _record({"signature": _ref("Signature")}),
     "sign-vihf": _record({"assertion": _ref("Signature")}),

@@ -18,10 +18,12 @@ from agent.api import (
 from agent.api.connections import STRANGERS, Strangers
 from agent.api.context import SERVICES, Services
 from agent.api.lazily import lazily
-from agent.api.media import CONTENT_ROUTE
+from agent.api.media import CONTENT_ROUTE, GATEWAY_ROUTE, let_wait
 from agent.api.middleware import answer, gate
 from agent.api.playground import add_playground
 from agent.api.schemas import LARGE_BODY
+
+GATEWAY_PATH = r"/v1/gateway/{service}/{path:[\s\S]*}"
 
 # The names are the journal's words for what was asked.
 ROUTES = (
@@ -69,6 +71,12 @@ ROUTES = (
     web.post("/v1/batches/{id}/stop", lazily("batches.stop_batch"), name="stop-batch"),
     web.put("/v1/batches/{id}/documents/{n}", lazily("batches.add_content"), name=CONTENT_ROUTE),
     web.get("/v1/batches/{id}/documents/{n}", lazily("batches.read_signature"), name="read-batch-signature"),
+    web.get("/v1/gateway", lazily("gateway.list_gateway"), name="list-gateway"),
+    web.delete("/v1/gateway/{service}", lazily("gateway.close_channels"), name="close-channels"),
+    *(
+        web.route(method, GATEWAY_PATH, lazily("gateway.use_gateway"), name=GATEWAY_ROUTE, expect_handler=let_wait)
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")  # aiohttp adds HEAD to GET
+    ),
     web.get("/v1/events", streaming.stream_events, name="events"),
     web.get("/openapi.json", lazily("openapi.serve_openapi"), name="openapi"),
 )

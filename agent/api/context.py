@@ -60,12 +60,16 @@ class Connection:
 
 @dataclass(slots=True)
 class Call:
-    """One request on its way: who was admitted, and what the journal will say. `is_use`: also when it succeeds."""
+    """One request on its way: who was admitted, and what the journal will say. `is_use`: also when it succeeds.
+
+    `begun`: part of an answer is out already, so that a failure can only cut the connection.
+    """
 
     connection: Connection | None = None
     admission: Admission = field(default_factory=Admission)
     record: UseRecord = field(default_factory=lambda: UseRecord("call"))
     is_use: bool = False
+    begun: bool = False
 
 
 SERVICES = web.AppKey("services", Services)

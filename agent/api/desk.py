@@ -10,10 +10,11 @@ from agent.api.schemas import LockBody, read_body
 
 
 async def lock_pin(request: web.Request) -> web.Response:
-    """POST /v1/pin/lock: end PIN sessions and pause batches; a page ends its own, and needs no grant for that."""
+    """POST /v1/pin/lock: end PIN sessions and channels, pause batches; a page ends its own, and needs no grant."""
     await read_body(request, LockBody)
     caller = await name_caller(request)
-    ended = services(request).sessions.lock(caller) + services(request).signing.stop_batches(caller)
+    served = services(request)
+    ended = served.sessions.lock(caller) + served.signing.stop_batches(caller) + served.health.lock(caller)
     call(request).is_use = bool(ended)
     return web.json_response({"ended": ended})
 

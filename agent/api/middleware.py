@@ -18,7 +18,7 @@ from agent.access.origin import Origin, parse_origin, require_own_host
 from agent.api.callers import caller_text, connection_of
 from agent.api.connections import STRANGERS
 from agent.api.context import CALL, Call, call, services
-from agent.api.media import MULTIPART, takes_content, takes_uploads
+from agent.api.media import MULTIPART, takes_anything, takes_content, takes_uploads
 from agent.api.problems import (
     BodyTooLargeError,
     CallError,
@@ -61,6 +61,8 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise
     except Exception as error:  # noqa: BLE001 - the edge of the API: every error becomes a problem document
         response = await _fail(request, _as_call_error(error), started)
+        if state.begun and request.transport is not None:
+            request.transport.abort()  # not closed: what is incomplete must not look complete
     _finish(request, response)
     return response
 
@@ -182,6 +184,8 @@ def _check_call(request: web.Request) -> None:
     error = request.match_info.http_exception
     if error is not None:
         raise error
+    if takes_anything(request):
+        return
     uploads = takes_uploads(request) and request.content_type == MULTIPART
     if request.method == hdrs.METH_POST and request.content_type != "application/json" and not uploads:
         raise UnsupportedMediaError

@@ -11,7 +11,7 @@ from aiohttp import web
 from agent import __version__
 from agent.api.dmp_schemas import InsiBody, SubmissionBody, VihfBody
 from agent.api.lazily import find_handler
-from agent.api.media import CONTENT_ROUTE, MULTIPART, UPLOAD_ROUTES
+from agent.api.media import CONTENT_ROUTE, GATEWAY_ROUTE, MULTIPART, UPLOAD_ROUTES
 from agent.api.schemas import (
     AuthenticationBody,
     BatchBody,
@@ -58,7 +58,9 @@ PARTS = {"sign": ("file",), "verify": ("file", DETACHED)}
 
 async def serve_openapi(request: web.Request) -> web.Response:
     """Describe every /v1 route of this application."""
-    routes = [route for route in request.app.router.routes() if route.method in ("GET", "POST", "PUT", "DELETE")]
+    routes = [
+        route for route in request.app.router.routes() if route.method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+    ]
     return web.json_response(describe(routes))
 
 
@@ -104,12 +106,28 @@ def _operation(route: web.AbstractRoute, path: str) -> dict[str, Any]:
 
         described = {"description": "messages of a WebSocket", "content": {"application/json": {"schema": MESSAGES}}}
         operation["responses"]["101"] = described
+    if name == GATEWAY_ROUTE:
+        _describe_gateway(operation, route.method)
     if name == CONTENT_ROUTE:
         operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
     if name in BODIES:
         schema = _schemas()[0][list(BODIES).index(name)]
         operation["requestBody"] = {"required": True, "content": _media(name, schema)}
     return operation
+
+
+def _describe_gateway(operation: dict[str, Any], method: str) -> None:
+    """Whatever the service takes, and whatever it answers; who holds the key is said by a header."""
+    from agent.api.gateway_headers import ASSERTION, AUTHORIZATION, CARD  # noqa: PLC0415 - as above
+
+    operation["operationId"] += f"-{method.lower()}"
+    operation["responses"]["2XX"]["content"] = {"*/*": {}}
+    operation["parameters"] += [
+        {"name": header, "in": "header", "required": False, "schema": {"type": "string"}}
+        for header in (CARD, AUTHORIZATION, ASSERTION)
+    ]
+    if method in ("POST", "PUT", "PATCH"):
+        operation["requestBody"] = {"required": False, "content": {"*/*": {}}}
 
 
 def _done(name: str) -> dict[str, Any]:

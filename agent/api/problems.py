@@ -6,7 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from agent.access import errors as access
-from agent.api import batch_problems, foreign_cards, patient_problems, signing_problems, software_problems
+from agent.api import (
+    batch_problems,
+    foreign_cards,
+    gateway_problems,
+    patient_problems,
+    signing_problems,
+    software_problems,
+)
 from agent.api.rows import Problem
 from agent.cards import errors as cards
 from agent.people import prompt
@@ -68,7 +75,7 @@ def describe_problem(error: BaseException) -> dict[str, Any]:
         document["card"] = foreign_cards.word(error)
     if isinstance(error, access.GrantRequiredError):
         document["ability"] = error.ability
-    return document
+    return document | gateway_problems.members(error)
 
 
 INTERNAL = Problem(
@@ -397,4 +404,5 @@ TABLE: dict[type[BaseException], Problem] = {
     **signing_problems.ROWS,
     **batch_problems.ROWS,
     **patient_problems.ROWS,
+    **gateway_problems.ROWS,
 }  # fmt: skip

@@ -23,7 +23,12 @@ class Server:
 
     def __init__(self, app: web.Application) -> None:
         self._runner = web.AppRunner(
-            app, handler_cancellation=True, access_log=None, shutdown_timeout=SHUTDOWN_S, logger=_http_log()
+            app,
+            handler_cancellation=True,
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_S,
+            logger=_http_log(),
+            auto_decompress=False,  # the gateway passes bodies on as they are, and no other route takes an encoding
         )
         self._strangers = app[STRANGERS]
         self._listeners: list[asyncio.Server] = []

@@ -20,7 +20,10 @@ from agent.services.tls.availability import Availability
 from agent.settings import Settings
 
 if TYPE_CHECKING:
+    from agent.access.callers import Caller
     from agent.services.catalog import Catalog
+    from agent.services.channels.channel import Channel
+    from agent.services.channels.channels import Channels
     from agent.services.tls.lines import Lines
 
 Leave = Callable[[AwayReason], None]
@@ -65,6 +68,24 @@ class HealthServices:
         lines = Lines(self._needs.trust, self.tls)
         self._ends_with(lines.close)
         return lines
+
+    @cached_property
+    def channels(self) -> Channels:
+        """The kept connections to services."""
+        from agent.services.channels.channels import Channels  # noqa: PLC0415 - once somebody asks
+        from agent.services.channels.lines import LineDialers  # noqa: PLC0415
+
+        channels = Channels(self._needs, LineDialers(self.lines, self.tls, self._needs.trust.chains))
+        self._ends_with(channels.close, channels.leave)
+        return channels
+
+    def list_channels(self, caller: Caller) -> list[Channel]:
+        """The open ones that this caller may see; there are none before the first was asked for."""
+        return self.channels.list_for(caller) if "channels" in vars(self) else []
+
+    def lock(self, caller: Caller) -> int:
+        """Have the person asked again for what this caller sees. Gives the number of things ended."""
+        return self.channels.lock(caller) if "channels" in vars(self) else 0
 
     def leave(self, reason: AwayReason) -> None:
         """The person is not at the desk any more: what was opened in their name is closed."""

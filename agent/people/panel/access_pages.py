@@ -7,6 +7,7 @@ from gettext import NullTranslations
 from itertools import groupby
 
 from agent.client import AgentProblemError, Client, Json
+from agent.people.panel import service_words
 from agent.people.panel.sections import Button, Context, Deed, Line, Section, moment_words, only_told, shown
 from agent.people.plain_text import display_asker
 from agent.people.tray.state import Condition, parse_moment
@@ -199,6 +200,7 @@ def _action_words(action: str, words: NullTranslations) -> str:
         "use-authentication-key": words.gettext("use the authentication key by PKCS#11"),
         "use-signature-key": words.gettext("use the signature key by PKCS#11"),
         "read-private-data": words.gettext("read private data of the card by PKCS#11"),
+        **service_words.action_words(words),
     }.get(action, shown(action, 60))
 
 
@@ -265,4 +267,5 @@ def outcome_words(outcome: str, words: NullTranslations) -> str:
         "directory-unreadable": words.gettext("the Annuaire Santé's answer made no sense"),
         "directory-card-only": words.gettext("a site may look up the card's holder only"),
         "internal-error": words.gettext("the agent failed"),
+        **service_words.outcome_words(words),
     }.get(outcome, shown(outcome, 60))

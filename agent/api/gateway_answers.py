@@ -1,0 +1,88 @@
+"""What a service answers, made safe to have come from the agent's own address, and streamed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from agent.access.cors import cors_headers
+from agent.api.context import call
+from agent.api.gateway_headers import find, give_back
+from agent.api.middleware import HEADERS
+from agent.services.channels.values import Incoming
+from agent.services.errors import HtmlRefusedError
+from agent.services.tls.errors import ClientRefusedError
+
+HEAD: Final = 1024
+SANDBOX: Final = {
+    **HEADERS,
+    "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+    "Content-Disposition": "attachment",
+}
+OCTETS: Final = "application/octet-stream"
+_PAGES: Final = ("text/html", "application/xhtml", "text/vbscript", "text/javascript", "image/svg")
+_UNSAID: Final = (None, "", "*/*", "unknown/unknown", "application/unknown")
+_MARKUP: Final = (b"<!doctype html", b"<html", b"<head", b"<script", b"<body", b"<iframe", b"<svg", b"<!--")
+_NO_BODY: Final = (204, 304)
+
+
+async def give_answer(request: web.Request, incoming: Incoming) -> web.StreamResponse:
+    """Send the service's answer to the caller. Raises HtmlRefusedError, ClientRefusedError before anything is sent."""
+    kind = find(incoming.headers, "content-type")
+    body = incoming.body
+    if _is_page(kind) or _is_unsaid(kind):
+        head, body = await peek(body, HEAD)
+        _require_no_page(incoming.status, kind, head)
+    response = _make_response(request, incoming, kind)
+    call(request).begun = True
+    await response.prepare(request)
+    async for piece in body:
+        await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+async def peek(body: AsyncIterator[bytes], size: int) -> tuple[bytes, AsyncIterator[bytes]]:
+    """At least so many bytes of a body's begin, unless it is shorter, and all of the body."""
+    head = b""
+    while len(head) < size and (piece := await anext(body, b"")):
+        head += piece
+
+    async def whole() -> AsyncIterator[bytes]:
+        if head:
+            yield head
+        async for piece in body:
+            yield piece
+
+    return head, whole()
+
+
+def _make_response(request: web.Request, incoming: Incoming, kind: str | None) -> web.StreamResponse:
+    response = web.StreamResponse(status=incoming.status, reason=incoming.reason)
+    for name, value in give_back(incoming.status, incoming.headers):
+        response.headers.add(name, value)
+    response.headers.update(SANDBOX)
+    response.headers.update(cors_headers(call(request).admission.origin))
+    if incoming.status not in _NO_BODY:
+        response.headers[hdrs.CONTENT_TYPE] = OCTETS if _is_unsaid(kind) else kind or OCTETS
+        length = find(incoming.headers, "content-length")
+        if length is not None:
+            response.content_length = int(length)
+    return response
+
+
+def _is_page(kind: str | None) -> bool:
+    return kind is not None and kind.strip().lower().startswith(_PAGES)
+
+
+def _is_unsaid(kind: str | None) -> bool:
+    return kind in _UNSAID or "/" not in (kind or "")
+
+
+def _require_no_page(status: int, kind: str | None, head: bytes) -> None:
+    if status == 400 and b"SSL certificate" in head:  # nginx (ssl_verify_client) says so after the handshake, in HTML
+        raise ClientRefusedError("the server says so in its answer")
+    if _is_page(kind) or head.lstrip()[:32].lower().startswith(_MARKUP):
+        raise HtmlRefusedError(status)

@@ -1,0 +1,1 @@
+"""Kept connections to one health service: of one caller, with one card."""

@@ -1,0 +1,88 @@
+"""aiohttp's pool of kept connections, over lines that a dialer makes."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import BaseConnector, ClientPayloadError, ClientRequest, ClientTimeout
+from aiohttp.client_proto import ResponseHandler
+
+from agent.services.channels.dialing import Dialer
+from agent.services.tls.errors import ServerUnreachableError
+from agent.services.tls.key import Sign
+
+if TYPE_CHECKING:
+    from aiohttp.tracing import Trace
+
+MAX_LINES: Final = 8
+KEPT_S: Final = 60.0
+
+
+class LineConnector(BaseConnector):
+    """At most MAX_LINES at a time, and one where the server resumes no session: whoever comes then waits for it."""
+
+    def __init__(self, dialer: Dialer) -> None:
+        super().__init__(limit=MAX_LINES, keepalive_timeout=KEPT_S)
+        self._factory = functools.partial[ResponseHandler](LineProtocol, loop=self._loop)
+        self._dialer = dialer
+        self._signed_in: list[ResponseHandler] = []
+        self._resumes = not dialer.has_key
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether there is a line now, in use or kept."""
+        return any(line.is_connected() for line in self._list())
+
+    async def sign_in(self, sign: Sign) -> None:
+        """Make a line with the key; the next request that needs one takes it."""
+        line = await self._dialer.sign_in(self._factory, sign)
+        if self.closed:
+            line.abort()
+            return
+        self._signed_in.append(line)
+        if self._resumes:
+            self._limit = MAX_LINES
+
+    def narrow(self) -> None:
+        """The server resumes nothing: one line at a time from now on."""
+        self._limit = 1
+
+    def cut(self) -> None:
+        """End every line at once."""
+        for line in self._list():
+            line.abort()
+        self._signed_in.clear()
+        self._close()
+        self._dialer.close()
+
+    def _list(self) -> list[ResponseHandler]:
+        kept = (line for lines in self._conns.values() for line, _ in lines)
+        lines = (*self._acquired, *kept, *self._signed_in)
+        return [line for line in lines if isinstance(line, ResponseHandler)]  # not aiohttp's placeholders
+
+    async def _create_connection(
+        self,
+        req: ClientRequest,  # noqa: ARG002 - one service: every request goes the same way
+        traces: list[Trace],  # noqa: ARG002
+        timeout: ClientTimeout,  # noqa: ARG002, ASYNC109 - the dialer has its own
+    ) -> ResponseHandler:
+        while self._signed_in:
+            line = self._signed_in.pop()
+            if line.is_connected():
+                return line
+        line = await self._dialer.resume(self._factory)
+        self._resumes = True
+        return line
+
+
+class LineProtocol(ResponseHandler):
+    """aiohttp's side of a line, where an end without TLS's own goodbye never completes an answer (RFC 8446 §6.1)."""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """See asyncio.Protocol. A request may be under way: then the server was within reach."""
+        if exc is not None and self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(ClientPayloadError("cut off"))
+        if isinstance(exc, ServerUnreachableError):
+            exc = ConnectionResetError(str(exc))
+        super().connection_lost(exc)
