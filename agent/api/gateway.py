@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -14,7 +13,8 @@ from agent.access.consents import asker_of
 from agent.api.callers import name_caller, refuse_ungranted_page, require, require_card_in_reader
 from agent.api.context import call, services
 from agent.api.gateway_answers import give_answer
-from agent.api.gateway_headers import ASSERTION, CARD, pass_on
+from agent.api.gateway_assertions import prepare, wants_assertion
+from agent.api.gateway_headers import CARD, pass_on
 from agent.api.gateway_targets import read_target, split_route
 from agent.api.gateway_views import channel_view, service_view
 from agent.api.problems import BodyTooLargeError, MethodNotAllowedError
@@ -102,18 +102,9 @@ def require_takes(request: web.Request, service: Service) -> None:
 
 
 async def read_pieces(request: web.Request) -> AsyncIterator[bytes]:
-    """The request's body as it comes, which the caller may wait with until the way is open (RFC 9110 §10.1.1).
-
-    Raises BodyTooLargeError.
-    """
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= (1, 1):
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
-    size = 0
+    """The request's body as it comes, which the caller may have waited with until the way is open."""
+    await _let_go_on(request)
     while piece := await request.content.readany():
-        size += len(piece)
-        if size > GATEWAY_BODY:
-            raise BodyTooLargeError(f"the gateway takes {GATEWAY_BODY} bytes")
         yield piece
 
 
@@ -129,8 +120,26 @@ async def _open(request: web.Request, errand: Errand) -> Channel:
 
 async def _prepare(request: web.Request, errand: Errand) -> tuple[Headers, Body]:
     """Headers and body to send, with the signed assertion that the caller wants put in."""
-    if ASSERTION in request.headers:
-        assertions: Any = importlib.import_module("agent.api.gateway_assertions")
-        headers, body = await assertions.prepare(request, errand.caller, errand.service)
-        return headers, body
-    return errand.headers, read_pieces(request) if request.body_exists else None
+    if wants_assertion(request):
+        await _let_go_on(request)
+        about_body, body = await prepare(request, errand.caller, errand.service)
+        others = [header for header in errand.headers if header[0].lower() != "content-length"]
+        return (*others, *about_body), _limit(body)
+    return errand.headers, _limit(read_pieces(request)) if request.body_exists else None
+
+
+async def _limit(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Raises BodyTooLargeError, at a body that said nothing of its length."""
+    size = 0
+    async for piece in pieces:
+        size += len(piece)
+        if size > GATEWAY_BODY:
+            raise BodyTooLargeError(f"the gateway takes {GATEWAY_BODY} bytes")
+        yield piece
+
+
+async def _let_go_on(request: web.Request) -> None:
+    """Tell a caller that waits with its body that it may come (RFC 9110 §10.1.1)."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= (1, 1):
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
