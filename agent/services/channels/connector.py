@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from aiohttp import BaseConnector, ClientPayloadError, ClientRequest, ClientTimeout
 from aiohttp.client_proto import ResponseHandler
@@ -24,7 +24,7 @@ class LineConnector(BaseConnector):
 
     def __init__(self, dialer: Dialer) -> None:
         super().__init__(limit=MAX_LINES, keepalive_timeout=KEPT_S)
-        self._factory = functools.partial[ResponseHandler](LineProtocol, loop=self._loop)
+        self._factory = cast("functools.partial[ResponseHandler]", functools.partial(LineProtocol, loop=self._loop))
         self._dialer = dialer
         self._signed_in: list[ResponseHandler] = []
         self._resumes = not dialer.has_key
