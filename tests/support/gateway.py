@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, patch
 
 from aiohttp import ClientResponse, ClientSession, web
 from support.agent import Answer, DeskPresence, Person, RunningAgent, running_agent
 from support.tls_servers import Authority, ServerTerms, TlsServer, nginx
 
 from agent.certificates.test_root import TestRoot
+from agent.services.tls.availability import Availability, TlsState
 from drivers.virtual.link import VirtualReaders
 
 PROXY = """
@@ -121,6 +123,20 @@ def write_authority(folder: Path, authority: Authority) -> Path:
 
 
 @contextlib.asynccontextmanager
+async def tried_once() -> AsyncIterator[None]:
+    """Let the self-test of TLS run for the first agent of this process; what it found holds for the next ones."""
+    if not _found:
+        availability = Availability()
+        _found.append(await availability.find())
+        await availability.close()
+    with patch.object(Availability, "_try", AsyncMock(return_value=_found[0])):
+        yield
+
+
+_found: list[TlsState] = []
+
+
+@contextlib.asynccontextmanager
 async def open_gateway(
     folder: Path,
     readers: VirtualReaders,
@@ -133,6 +149,7 @@ async def open_gateway(
     person, presence = Person(), DeskPresence()
     clients = TestRoot(folder).authorities_der()
     async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(tried_once())
         port = await stack.enter_async_context(application(handlers or {}))
         terms = ServerTerms(folder / "nginx", clients, versions=versions)
         server = stack.enter_context(nginx(terms, PROXY.format(port=port)))

@@ -20,7 +20,7 @@ from agent.people.presence import AwayReason
 from agent.people.prompt import Action
 from agent.services.catalog import ClientCertificate, Service
 from agent.services.channels.channel import Channel, Life, Parties
-from agent.services.channels.dialing import Dialer
+from agent.services.channels.dialing import Dialers
 from agent.services.channels.errors import CertificateKindError, CertificateUnnamedError
 from agent.services.channels.history import OPEN, describe_end, describe_sign_in
 from agent.services.channels.signing import SAMPLE, HandshakeSigner
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MakeDialer = Callable[[Service, KeyInfo | None], Dialer]
-
 
 class Channels:
     """Those of every caller. All methods run in the event loop.
@@ -43,11 +41,9 @@ class Channels:
     A channel lasts for settings.pin_session_minutes; where these are none, until nothing is under way.
     """
 
-    def __init__(
-        self, needs: ServiceNeeds, make_dialer: MakeDialer, clock: Callable[[], float] = read_boot_clock
-    ) -> None:
+    def __init__(self, needs: ServiceNeeds, dialers: Dialers, clock: Callable[[], float] = read_boot_clock) -> None:
         self._needs = needs
-        self._make_dialer = make_dialer
+        self._dialers = dialers
         self._clock = clock
         self._minutes = needs.settings.pin_session_minutes
         self._known: dict[Channel, asyncio.Task[None]] = {}
@@ -122,6 +118,7 @@ class Channels:
     async def _begin(self, use: UseRequest, name: str, service: Service) -> Channel:
         if service.certificate is ClientCertificate.NONE:
             return self._start(use, Parties(use.caller, name, service), None)
+        await self._dialers.require()
         began_s = time.monotonic()
 
         async def make(key: UnlockedKey) -> Channel:
@@ -138,7 +135,7 @@ class Channels:
 
     def _start(self, use: UseRequest, parties: Parties, key: KeyInfo | None) -> Channel:
         life = Life.of(self._minutes, self._clock())
-        dialer = self._make_dialer(parties.service, key)
+        dialer = self._dialers.make(parties.service, key)
         channel = Channel(parties, life, dialer, lambda: self._sign_in_again(channel, use), self._note_rest)
         self._known[channel] = asyncio.create_task(self._watch(channel))
         return channel

@@ -1,4 +1,4 @@
-"""The seam between a channel and TLS: lines to one service, with one key or none."""
+"""The seam between channels and TLS: lines to a service, with one key or none."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
+from agent.services.catalog import Service
 from agent.services.tls.key import Sign
+from drivers.base import KeyInfo
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
 
 class Dialer(ABC):
-    """Connects, shakes hands, and puts a protocol on the line. Raises the errors of agent.services.tls.
+    """Connects, shakes hands, and puts a protocol on the line. Raises TlsError.
 
-    `has_key` False: nothing is ever signed, and every handshake is a whole one.
+    `has_key` False: nothing is ever signed, and any handshake may be a whole one.
     """
 
     has_key: bool
@@ -31,3 +33,15 @@ class Dialer(ABC):
     @abstractmethod
     def close(self) -> None:
         """Forget the sessions."""
+
+
+class Dialers(ABC):
+    """Makes them."""
+
+    @abstractmethod
+    async def require(self) -> None:
+        """Raise TlsUnavailableError where no key can be used: before anybody is asked for its code."""
+
+    @abstractmethod
+    def make(self, service: Service, key: KeyInfo | None) -> Dialer:
+        """One for that service and key, whose sessions nobody else sees."""

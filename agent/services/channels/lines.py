@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.cards.card import load_certificate
-from agent.patience import run_apart
+from agent.certificates.chains import Chains
 from agent.services.catalog import Service
-from agent.services.channels.dialing import Dialer, P
+from agent.services.channels.dialing import Dialer, Dialers, P
 from agent.services.channels.signing import SAMPLE
-from agent.services.tls.context import make_context
+from agent.services.tls.availability import Availability
 from agent.services.tls.errors import NotResumedError
 from agent.services.tls.key import Sign, TlsKey
-from agent.services.tls.line import Line, LineRequest, open_line
+from agent.services.tls.line import Line, LineRequest
+from agent.services.tls.lines import Lines
 from agent.services.tls.transport import attach
 from drivers.base import Digest, KeyInfo, Padding
-
-if TYPE_CHECKING:
-    from agent.certificates.chains import Chains
-    from agent.services.opening import ServiceNeeds
 
 PSS_SAMPLE: Final = Digest(SAMPLE.algorithm, SAMPLE.value, Padding.PSS)
 
 
 class LineDialer(Dialer):
-    """One context of ssl, made when it is first needed; `chains`: who is believed besides the system's authorities."""
+    """One context of ssl, made when it is first needed."""
 
-    def __init__(self, service: Service, key: KeyInfo | None, chains: Chains) -> None:
+    def __init__(self, lines: Lines, service: Service, key: KeyInfo | None, chain_der: tuple[bytes, ...]) -> None:
         self.has_key = key is not None
+        self._lines = lines
         self._service = service
-        self._key = None if key is None else _describe(key, chains, self._sign)
-        self._chains = chains
+        self._key = None if key is None else self._describe(key, chain_der)
         self._context: ssl.SSLContext | None = None
         self._lent: Sign | None = None
         self._line: Line | None = None
@@ -58,13 +55,14 @@ class LineDialer(Dialer):
 
     async def _dial(self, factory: Callable[[], P], session: ssl.SSLSession | None) -> P:
         if self._context is None:
-            authorities = self._chains.list_authorities()
-            anchors = (*authorities.roots_der, *authorities.links_der)
-            self._context = await run_apart(lambda: make_context(self._key, anchors), "cps-agent-tls")
-        line = await open_line(LineRequest(self._service.host, self._service.port, self._context, session))
+            self._context = await self._lines.make_context(self._key)
+        line = await self._lines.open(LineRequest(self._service.host, self._service.port, self._context, session))
         _, protocol = await attach(line, factory)
         self._line = line
         return protocol
+
+    def _describe(self, key: KeyInfo, chain_der: tuple[bytes, ...]) -> TlsKey:
+        return TlsKey(key.certificate_der, chain_der, key.signs(PSS_SAMPLE), self._sign)
 
     def _sign(self, digest: Digest) -> bytes:
         """In the handshake's thread."""
@@ -74,11 +72,19 @@ class LineDialer(Dialer):
         return sign(digest)
 
 
-def dialer_maker(needs: ServiceNeeds) -> Callable[[Service, KeyInfo | None], Dialer]:
-    """What makes the dialers of all channels."""
-    return lambda service, key: LineDialer(service, key, needs.trust.chains)
+class LineDialers(Dialers):
+    """`chains`: where the issuers of a key's certificate are found, which are sent along."""
 
+    def __init__(self, lines: Lines, availability: Availability, chains: Chains) -> None:
+        self._lines = lines
+        self._availability = availability
+        self._chains = chains
 
-def _describe(key: KeyInfo, chains: Chains, sign: Sign) -> TlsKey:
-    chain = chains.find(load_certificate(key.certificate_der)) or ()
-    return TlsKey(key.certificate_der, chain[:-1], key.signs(PSS_SAMPLE), sign)
+    async def require(self) -> None:
+        """See Dialers."""
+        await self._availability.require()
+
+    def make(self, service: Service, key: KeyInfo | None) -> LineDialer:
+        """See Dialers."""
+        chain = () if key is None else self._chains.find(load_certificate(key.certificate_der)) or ()
+        return LineDialer(self._lines, service, key, chain[:-1])
