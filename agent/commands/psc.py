@@ -90,12 +90,12 @@ def _list_sessions(client: Client) -> list[Json]:
 
 
 def _find(client: Client, named: str) -> str:
-    """The id of a session that is named by it or by its software: what nobody has is left for the agent to refuse."""
+    """The id of a session that is named by it or, if it is ours, by its software: another is the agent's to refuse."""
     try:
         sessions = _list_sessions(client)
     except AgentProblemError:
         sessions = []
-    found = [session["id"] for session in sessions if named in (session["id"], session["client"])]
+    found = [each["id"] for each in sessions if named == each["id"] or (each["own"] and named == each["client"])]
     return quote(found[0] if len(found) == 1 else named, safe="")
 
 
@@ -104,6 +104,7 @@ def _show(session: Json) -> None:
     person = session["person"]
     name = " ".join(filter(None, (person.get("givenName"), person.get("familyName"))))
     say(_("{client}: {name} ({number})").format(client=session["client"], name=name, number=person["nationalId"]))
+    say("  " + _("Of {program}").format(program=session["caller"]))
     say("  " + _("Level of assurance: {acr}").format(acr=session["acr"]))
     until = datetime.fromisoformat(session["expiresAt"]).astimezone()
     say("  " + _("Until {time}, unless the card or the person leaves").format(time=f"{until:%H:%M}"))

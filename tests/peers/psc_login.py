@@ -13,7 +13,7 @@ from local_agent import Agent, RefusedError, add_folder, refuse_problem, run
 def log_in(agent, arguments):
     """A session: the one that this program has already, or a new one, for which the person is asked."""
     for session in agent.ask("GET", "/v1/psc/sessions")["sessions"]:
-        if session["client"] == arguments.client:
+        if session["own"] and session["client"] == arguments.client:
             return session
     members = {"format": "psc", "client": arguments.client, "way": arguments.way}
     return agent.ask("POST", "/v1/authentications", members)["session"]
