@@ -21,8 +21,8 @@ def run_list(arguments: Namespace) -> int:
     def show(client: Client) -> Json:
         answer = client.request("GET", GATEWAY)
         if not arguments.json:
-            for name, service in answer["services"].items():
-                _show(name, service, [channel for channel in answer["channels"] if channel["service"] == name])
+            for service in answer["services"]:
+                _show(service, [each for each in answer["channels"] if each["service"] == service["name"]])
         return answer
 
     return ask(arguments, show)
@@ -41,9 +41,9 @@ def run_close(arguments: Namespace) -> int:
     return ask(arguments, close)
 
 
-def _show(name: str, service: Json, channels: list[Json]) -> None:
+def _show(service: Json, channels: list[Json]) -> None:
     _ = translator()
-    say(f"{name}: {service['title']}")
+    say(f"{service['name']}: {service['title']}")
     note = "" if service["confirmed"] else " " + _("(address not confirmed)")
     say(f"  {service['url']}{note}")
     say("  " + key_words(service["certificate"]))

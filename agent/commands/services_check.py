@@ -22,6 +22,10 @@ CONNECT_S: Final = 10.0
 HTTPS: Final = 443
 
 
+PAGE: Final = "html-refused"
+"""The service answers, with a page: many do when they turn something down."""
+
+
 class Layer(StrEnum):
     """What has to work, each once those before it do."""
 
@@ -33,16 +37,20 @@ class Layer(StrEnum):
     ANSWER = "answer"
 
 
+BEYOND: Final = (Layer.TLS, Layer.SERVER, Layer.OWN, Layer.ANSWER)
+"""What the agent alone can tell."""
 AT_FAULT: Final = {
     "service-unreachable": Layer.CONNECTION,
     "tls-unavailable": Layer.TLS,
+    "tls-failed": Layer.TLS,
     "tls-version-refused": Layer.TLS,
     "server-certificate-refused": Layer.SERVER,
+    "certificate-unnamed": Layer.OWN,
     "client-certificate-refused": Layer.OWN,
     "service-timeout": Layer.ANSWER,
-    "answer-cut": Layer.ANSWER,
-    "answer-broken": Layer.ANSWER,
-    "html-refused": Layer.ANSWER,
+    "service-cut": Layer.ANSWER,
+    "service-unreadable": Layer.ANSWER,
+    PAGE: Layer.ANSWER,
 }
 """By the code of the agent's refusal."""
 OWN_LAYERS: Final = frozenset({"pcsc", "reader", "card", "middleware", "person", "other program", "certificate"})
@@ -66,11 +74,12 @@ def run_check(arguments: Namespace) -> int:
 def _check(arguments: Namespace) -> int:
     _ = translator()
     with connect(arguments) as client:
-        service = client.request("GET", GATEWAY)["services"].get(arguments.name)
+        known = client.request("GET", GATEWAY)["services"]
+        service = next((each for each in known if each["name"] == arguments.name), None)
         if service is None:
             complain(_("There is no service {name}: see cps-agent services").format(name=arguments.name))
             return Exit.USAGE
-        findings = list(_find_out(client, service | {"name": arguments.name}, arguments.card))
+        findings = _find_out(client, service, arguments.card)
     if arguments.json:
         say_json([asdict(finding) for finding in findings])
     else:
@@ -78,14 +87,12 @@ def _check(arguments: Namespace) -> int:
     return Exit.OK if all(finding.works for finding in findings) else Exit.SERVICE
 
 
-def _find_out(client: Client, service: Json, card: str | None) -> Iterator[Finding]:
+def _find_out(client: Client, service: Json, card: str | None) -> list[Finding]:
     """One finding per layer; the way to the server is looked at from here, the rest by the agent."""
-    reached = list(_look_around(service["url"]))
-    if all(finding.works for finding in reached):
-        reached += _ask(client, service, card)
-    yield from reached
-    known = {finding.layer for finding in reached}
-    yield from (Finding(layer, None) for layer in Layer if layer not in known)
+    found = {finding.layer: finding for finding in _look_around(service["url"])}
+    if all(finding.works for finding in found.values()):
+        found |= {finding.layer: finding for finding in _ask(client, service, card)}  # the agent may see it otherwise
+    return [found.get(layer, Finding(layer, None)) for layer in Layer]
 
 
 def _look_around(url: str) -> Iterator[Finding]:
@@ -147,7 +154,8 @@ def _blame(error: AgentProblemError, service: Json) -> Iterator[Finding]:
     if layer is None:
         raise error
     yield from _passed(layer, service)
-    yield Finding(layer, works=False, detail=in_language(error.problem))
+    detail = " ".join(filter(None, (in_language(error.problem), error.problem.get("hint"))))
+    yield Finding(layer, works=error.code == PAGE, detail=detail)
 
 
 def _passed(last: Layer, service: Json) -> Iterator[Finding]:
@@ -156,10 +164,9 @@ def _passed(last: Layer, service: Json) -> Iterator[Finding]:
         Layer.SERVER: _("it is the server's, and of a known authority"),
         Layer.OWN: key_words(service["certificate"]),
     }
-    for layer in (Layer.TLS, Layer.SERVER, Layer.OWN):
-        if layer is last:
-            return
-        yield Finding(layer, works=True, detail=details.get(layer, ""))
+    if last in BEYOND:
+        for layer in BEYOND[: BEYOND.index(last)]:
+            yield Finding(layer, works=True, detail=details.get(layer, ""))
 
 
 def _show(service: Json, findings: list[Finding]) -> None:
