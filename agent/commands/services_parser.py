@@ -93,3 +93,8 @@ def add_psc(parser: ArgumentParser, lazy: Lazy) -> None:
     for verb in (token, exchange, logout):
         verb.add_argument("session", metavar=_("SESSION"), help=_("its id, or the name of its software"))
     exchange.add_argument("audience", metavar=_("AUDIENCE"), help=_("one of those of the services file"))
+    secret = add_verb(
+        verbs, "secret", _("keep the secret of a software in the system's key store"), lazy("psc_secret:run_secret")
+    )
+    secret.add_argument("client", metavar=_("NAME"), help=_("which software: a client of the services file"))
+    secret.add_argument("--remove", action="store_true", help=_("remove it from there"))

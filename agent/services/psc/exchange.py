@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -49,29 +49,26 @@ class Exchanged:
         return now_s < self.ends_s - LEEWAY_S
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The login whose token is exchanged. `read_token`: its access token, fresh; `is_alive`: whether it stands.
-
-    `read_token` raises what a renewal raises.
-    """
-
-    token_url: str
-    read_token: Callable[[], Awaitable[str]]
-    is_alive: Callable[[], bool]
+ReadToken = Callable[[], Awaitable[str]]
+"""Give the access token of the login, fresh; raises what a renewal raises."""
 
 
 class Exchanges:
-    """The tokens of one login by their audiences, in memory alone, as long as the login. For the event loop."""
+    """The tokens of one login by their audiences, in memory alone, as long as the login. For the event loop.
 
-    def __init__(self, subject: Subject, audiences: tuple[str, ...], clock: Callable[[], float] = time.time) -> None:
-        self._subject = subject
+    `is_alive`: whether the login stands.
+    """
+
+    def __init__(
+        self, audiences: Container[str], is_alive: Callable[[], bool], clock: Callable[[], float] = time.time
+    ) -> None:
         self._audiences = audiences
+        self._is_alive = is_alive
         self._clock = clock
         self._kept: dict[str, Exchanged] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def get(self, audience: str, endpoints: Endpoints) -> Exchanged:
+    async def get(self, audience: str, endpoints: Endpoints, token_url: str, read_token: ReadToken) -> Exchanged:
         """A token for that audience: the one that is kept, or a new one; who asks meanwhile waits for the same.
 
         Raises AudienceRefusedError, SessionGoneError, and what Endpoints.post and a renewal raise.
@@ -83,7 +80,10 @@ class Exchanges:
             kept = self._kept.get(audience)
             if kept is not None and kept.holds(self._clock()):
                 return kept
-            made = await self._exchange(audience, endpoints)
+            form = make_form(audience, await read_token())
+            self._require_alive()
+            asked_s = self._clock()
+            made = read_exchanged(await endpoints.post(token_url, form), asked_s)
             self._require_alive()
             self._kept[audience] = made
             return made
@@ -93,21 +93,19 @@ class Exchanges:
         self._kept.clear()
 
     def _require_alive(self) -> None:
-        if not self._subject.is_alive():
+        if not self._is_alive():
             self.clear()
             raise SessionGoneError
 
-    async def _exchange(self, audience: str, endpoints: Endpoints) -> Exchanged:
-        token = await self._subject.read_token()
-        self._require_alive()
-        form = {
-            "grant_type": GRANT_TYPE,
-            "subject_token": token,
-            "subject_token_type": ACCESS_TOKEN,
-            "audience": audience,
-        }
-        asked_s = self._clock()
-        return read_exchanged(await endpoints.post(self._subject.token_url, form), asked_s)
+
+def make_form(audience: str, access_token: str) -> dict[str, str]:
+    """What is asked for (RFC 8693 §2.1): an access token, as nothing else is named."""
+    return {
+        "grant_type": GRANT_TYPE,
+        "subject_token": access_token,
+        "subject_token_type": ACCESS_TOKEN,
+        "audience": audience,
+    }
 
 
 def read_exchanged(members: Members, asked_s: float) -> Exchanged:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.services.psc.exchange import AudienceRefusedError, Exchanges, SessionGoneError, Subject
+from agent.services.psc.exchange import AudienceRefusedError, Exchanged, Exchanges, SessionGoneError
 from agent.services.psc.oauth import IssuerAnswerError, OAuthError
 
 API = "https://api.example"
@@ -44,9 +44,18 @@ class Login:
         self.read += 1
         return f"login-{self.read}"
 
-    def exchanges(self) -> Exchanges:
-        subject = Subject("https://psc.example/token", self.read_token, lambda: self.alive)
-        return Exchanges(subject, (API, "https://other.example"), lambda: self.now)
+    def exchanges(self) -> OneLogin:
+        return OneLogin(self, Exchanges((API, "https://other.example"), lambda: self.alive, lambda: self.now))
+
+
+class OneLogin:
+    """The tokens of that login, asked for by the same calls."""
+
+    def __init__(self, login: Login, kept: Exchanges) -> None:
+        self.login, self.kept = login, kept
+
+    async def get(self, audience: str, issuer: Issuer) -> Exchanged:
+        return await self.kept.get(audience, issuer, "https://psc.example/token", self.login.read_token)
 
 
 @pytest.fixture
