@@ -69,14 +69,22 @@ class Endpoints:
 
         Raises ForeignEndpointError, OAuthError, IssuerUnreachableError, IssuerAnswerError; what the proof raises.
         """
+        return read_answer(await self._post(url, form))
+
+    async def tell(self, url: str, form: Mapping[str, str]) -> None:
+        """Send alike what a status alone answers (RFC 7009 §2.2). Raises what `post` raises."""
+        response = await self._post(url, form)
+        if response.status >= 400:
+            read_answer(response)
+
+    async def _post(self, url: str, form: Mapping[str, str]) -> Response:
         from agent.fetching import Request  # noqa: PLC0415 - it brings ssl
 
         url = self._find(url)
         sealed = await self._proof.seal()
         headers = (("Content-Type", FORM), ("Accept", JSON), *sealed.headers)
         body = urlencode({**form, **sealed.form}).encode()
-        request = Request(url, "POST", headers, body, max_size=MAX_ANSWER, timeout_s=TIMEOUT_S)
-        return read_answer(await self._proof.send(request))
+        return await self._proof.send(Request(url, "POST", headers, body, max_size=MAX_ANSWER, timeout_s=TIMEOUT_S))
 
     async def read(self, url: str, access_token: str) -> Members:
         """Ask with an access token of this client's (RFC 6750 §2.1). Raises what `post` raises."""

@@ -112,6 +112,16 @@ async def test_attack_a_redirect_from_the_token_endpoint_is_not_followed():
     assert len(proof.sent) == 1
 
 
+@pytest.mark.parametrize("status", [200, 204, 302])
+async def test_what_a_status_alone_answers(status):
+    """RFC 7009 §2.2: the content of a success counts for nothing."""
+    await Endpoints(FACTS, Known(Response(status, {}, b""))).tell("https://auth.psc.example/revoke", {"token": "x"})
+    with pytest.raises(OAuthError):
+        await Endpoints(FACTS, Known(answer({"error": "invalid_client"}, 401))).tell(
+            "https://auth.psc.example/revoke", {}
+        )
+
+
 @pytest.mark.parametrize("bound", [{}, None, {"x5t#S256": "other"}, {"jkt": "abc"}, "abc", {"x5t#S256": None}])
 async def test_attack_a_token_that_is_bound_to_another_certificate(bound):
     """RFC 8705 §3.1; a client without a certificate has no use for one either."""
