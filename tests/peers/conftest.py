@@ -16,25 +16,28 @@ import pytest
 from cryptography import x509
 from support.dmp_service import Dmp, dmp_service
 from support.insi_service import Insi, insi_service
+from support.oidc_provider import DOCTOR, Provider, client, oidc_provider
 from support.openssl import write_pem
 from support.organisations import OrganisationKey, certify
-from support.p12 import pem_file
+from support.plain_browser import write_browser
 from support.processes import agent_program, command
 from support.soap_service import SoapService, behind_nginx
-from support.tls_servers import Authority
+from support.software import keep, store_of
+from support.tls_servers import Authority, ServerTerms, nginx
 
 from agent.client import Client
+from drivers.software.token import open_tokens
 from drivers.virtual.organisations import Organisation
 
 EXAMPLES = Path(__file__).parent
-ENGLISH = {**os.environ, "LC_ALL": "C.UTF-8"}
+PASSPHRASE = "1234"  # the script's
+ENGLISH = {**os.environ, "LC_ALL": "C.UTF-8", "PYTHONWARNINGS": "error"}
 SERVICE = """
 [services.{name}]
 title = "{title}"
-url = "https://localhost:{port}/services"
+url = "{url}"
 certificate = "{certificate}"
-assertion = "{assertion}"
-methods = ["POST"]
+{more}
 """
 
 
@@ -49,14 +52,15 @@ class Ran:
 
 @dataclass
 class Workstation:
-    """`number`: of the structure's certificate, which opens INSi."""
+    """`number`: of the structure's certificate; `certificates`: the card's, by role."""
 
     folder: Path
+    number: str
     dmp: Dmp
     dmp_service: SoapService
     insi: Insi
     insi_service: SoapService
-    number: str = ""
+    provider: Provider
     certificates: dict[str, x509.Certificate] = field(default_factory=dict)
 
     def run(self, example: str, *words: str, told: str = "") -> Ran:
@@ -79,28 +83,35 @@ def whole_workstation(made_organisations: Path, tmp_path_factory: pytest.TempPat
     """One for all examples: starting it takes a while."""
     base = tmp_path_factory.mktemp("workstation")
     folder = Path(shutil.copytree(made_organisations, base / "data"))
-    structure = certify(folder, OrganisationKey.make("AUTH_CLI", organisation=Organisation(common_name="INSI-AUTO")))
+    number, root = _keep_structure(folder, base)
     with ExitStack() as stack:
-        for name in ("dmp", "insi"):
+        for name in ("dmp", "insi", "psc"):
             (base / name).mkdir()
         dmp, behind_dmp = stack.enter_context(dmp_service(base / "dmp", folder))
         insi, behind_insi = stack.enter_context(insi_service(base / "insi", folder))
-        fronts = {
-            "dmp": stack.enter_context(behind_nginx(behind_dmp, base / "dmp-front", folder)),
-            "insi": stack.enter_context(behind_nginx(behind_insi, base / "insi-front", folder)),
-        }
-        write_pem(base / "authority.pem", Authority().der)
+        dmp_front = stack.enter_context(behind_nginx(behind_dmp, base / "dmp-front", folder))
+        insi_front = stack.enter_context(behind_nginx(behind_insi, base / "insi-front", folder))
+        by_tls = client(method="tls_client_auth", tls_client_auth_subject_dn="INSI-AUTO")
+        troubled = _start_troubled(stack, base)
+        provider = stack.enter_context(oidc_provider(base / "psc", [by_tls], client_authorities=[root]))
         (base / "services.toml").write_text(
-            SERVICE.format(name="dmp", title="DMP d'essai", port=fronts["dmp"].port, certificate="card", assertion="vihf")
-            + SERVICE.format(name="insi", title="INSi d'essai", port=fronts["insi"].port, certificate="software", assertion="insi")
+            _service("dmp", f"https://localhost:{dmp_front.port}/services", "card", 'assertion = "vihf"\nmethods = ["POST"]')
+            + _service("insi", f"https://localhost:{insi_front.port}/services/lps", "software", 'assertion = "insi"')
+            + _service("psc", provider.issuer, "software")
+            + "".join(_service(name, url, "card") for name, url in troubled.items())
+            + provider.catalog(os.path.realpath(sys.executable), authentication="tls_client_auth", certificate=number)
         )  # fmt: skip
-        env = {**ENGLISH, "CPS_AGENT_SERVICES": str(base / "services.toml"), "CPS_AGENT_SOFTWARE_KEYS": "passphrase"}
-        flags = ("--virtual", "--unattended", "--test-authority", str(base / "authority.pem"))
-        client = stack.enter_context(agent_program(folder, *flags, env=env))
-        made = Workstation(folder, dmp, behind_dmp, insi, behind_insi)
-        made.certificates = _read_certificates(client)
-        made.number = client.import_certificate("insi.pem", pem_file(structure))[0]["cardNumber"]
-        yield made
+        write_pem(base / "authority.pem", Authority().der)
+        browser = write_browser(base / "browser", provider.authority, f"MOBILE-{DOCTOR}")
+        env = {
+            **ENGLISH,
+            "CPS_AGENT_SERVICES": str(base / "services.toml"),
+            "CPS_AGENT_SOFTWARE_KEYS": "passphrase",
+            "PATH": f"{browser}:{os.environ['PATH']}",
+        }
+        authorities = ("--test-authority", str(base / "authority.pem"), "--test-authority", str(provider.authority))
+        asked = stack.enter_context(agent_program(folder, "--virtual", "--unattended", *authorities, env=env))
+        yield Workstation(folder, number, dmp, behind_dmp, insi, behind_insi, provider, _read_certificates(asked))
 
 
 @pytest.fixture
@@ -109,12 +120,43 @@ def workstation(whole_workstation: Workstation) -> Workstation:
     for service in (whole_workstation.dmp_service, whole_workstation.insi_service):
         service.calls.clear()
         service.refuses = None
+    whole_workstation.provider.restore()
     return whole_workstation
 
 
-def _read_certificates(client: Client) -> dict[str, x509.Certificate]:
+def _keep_structure(folder: Path, base: Path) -> tuple[str, Path]:
+    """A certificate that INSi and Pro Santé Connect know, in the agent's store; its number, and its root's file."""
+    subject = Organisation(common_name="INSI-AUTO")
+    key = certify(folder, OrganisationKey.make("AUTH_CLI", organisation=subject))
+    keep(folder, key, PASSPHRASE)
+    (token,) = open_tokens(store_of(folder))
+    write_pem(base / "root.pem", *key.chain_der)
+    return token.number, base / "root.pem"
+
+
+def _start_troubled(stack: ExitStack, base: Path) -> dict[str, str]:
+    """Services that fail, by the layer that is at fault."""
+    stranger = stack.enter_context(nginx(ServerTerms(base / "stranger", authority=Authority("ANOTHER AUTHORITY"))))
+    newer = stack.enter_context(nginx(ServerTerms(base / "newer", versions=("TLSv1.3",))))
+    picky = stack.enter_context(nginx(ServerTerms(base / "picky", clients_der=(Authority().der,))))
+    return {
+        "name": "https://nowhere.invalid",
+        "connection": "https://localhost:1",
+        "tls": f"https://localhost:{newer.port}",
+        "server-certificate": f"https://localhost:{stranger.port}",
+        "own-certificate": f"https://localhost:{picky.port}",
+    }
+
+
+def _service(name: str, url: str, certificate: str, more: str = "") -> str:
+    return SERVICE.format(name=name, title=f"{name} (essai)", url=url, certificate=certificate, more=more)
+
+
+def _read_certificates(asked: Client) -> dict[str, x509.Certificate]:
     """Those of the card by their role."""
+    (card,) = asked.cards()
     return {
         each["role"]: x509.load_der_x509_certificate(base64.b64decode(each["certificate"]))
-        for each in client.certificates()
+        for each in asked.certificates()
+        if each["cardNumber"] == card["number"]
     }
