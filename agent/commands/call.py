@@ -38,6 +38,10 @@ def run_call(arguments: Namespace) -> int:
     _ = translator()
 
     def run() -> int:
+        if not _is_plain(arguments.path + arguments.name) or " " in arguments.path:
+            raise WrongCallError(
+                _("The path is written as in a web address, unlike {text}").format(text=arguments.path)
+            )
         headers = _read_headers(arguments)
         return report(lambda: _call(arguments, headers), as_json=False)
 
@@ -53,15 +57,34 @@ def _read_headers(arguments: Namespace) -> dict[str, str]:
     _ = translator()
     headers = {} if arguments.data is None else {"Content-Type": arguments.type or SOAP}
     for text in arguments.headers:
-        name, colon, value = text.partition(":")
-        if not colon or not name.strip():
-            raise WrongCallError(_("A header is given as NAME:VALUE, unlike {text}").format(text=text))
-        headers[name.strip()] = value.strip()
+        headers |= dict(map(_split_header, _read_lines(text)))
     if arguments.assertion is not None:
         headers["CPS-Agent-Assertion"] = _read_assertion(Path(arguments.assertion))
     if arguments.card is not None:
         headers["CPS-Agent-Card"] = arguments.card
     return headers
+
+
+def _read_lines(text: str) -> list[str]:
+    """A header, or those of a file: what others may see of a command line is no place for a token."""
+    if text.startswith("@"):
+        return [
+            line for line in Path(text[1:]).read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
+        ]
+    return [text]
+
+
+def _split_header(text: str) -> tuple[str, str]:
+    _ = translator()
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip() or not _is_plain(text):
+        raise WrongCallError(_("A header is given as NAME:VALUE, unlike {text}").format(text=text))
+    return name.strip(), value.strip()
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it can stand in the head of a request."""
+    return text.isascii() and text.isprintable()
 
 
 def _read_assertion(path: Path) -> str:

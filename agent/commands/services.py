@@ -43,7 +43,7 @@ def run_close(arguments: Namespace) -> int:
 
 def _show(service: Json, channels: list[Json]) -> None:
     _ = translator()
-    say(f"{service['name']}: {service['title']}")
+    say(_("{label}: {text}").format(label=service["name"], text=service["title"]))
     note = "" if service["confirmed"] else " " + _("(address not confirmed)")
     say(f"  {service['url']}{note}")
     say("  " + key_words(service["certificate"]))

@@ -106,9 +106,7 @@ def _look_around(url: str) -> Iterator[Finding]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        yield Finding(
-            Layer.NAME, works=False, detail=_("{host} is not found: {reason}").format(host=host, reason=error)
-        )
+        yield Finding(Layer.NAME, works=False, detail=_not_found(host, error))
         return
     if not proxy:
         addresses = sorted({str(each[4][0]) for each in found})
@@ -117,9 +115,16 @@ def _look_around(url: str) -> Iterator[Finding]:
         socket.create_connection((host, port), CONNECT_S).close()
     except OSError as error:
         words = _("port {port} of {host} does not answer: {reason}")
-        yield Finding(Layer.CONNECTION, works=False, detail=words.format(port=port, host=host, reason=error))
+        reason = error.strerror or error
+        yield Finding(Layer.CONNECTION, works=False, detail=words.format(port=port, host=host, reason=reason))
         return
     yield Finding(Layer.CONNECTION, works=True, detail=_("port {port} of {host} answers").format(port=port, host=host))
+
+
+def _not_found(host: str, error: OSError | UnicodeError) -> str:
+    _ = translator()
+    reason = getattr(error, "strerror", None) or error
+    return _("{host} is not found: {reason}").format(host=host, reason=reason)
 
 
 def _find_proxy(host: str) -> SplitResult | None:
@@ -171,11 +176,13 @@ def _passed(last: Layer, service: Json) -> Iterator[Finding]:
 
 def _show(service: Json, findings: list[Finding]) -> None:
     _ = translator()
-    say(f"{service['title']}: {service['url']}")
+    say(_("{label}: {text}").format(label=service["title"], text=service["url"]))
     if not service["confirmed"]:
         say("  " + _("(address not confirmed)"))
     for finding in findings:
-        say(f"  {_mark(finding)} {_layer_words(finding.layer)}" + (f": {finding.detail}" if finding.detail else ""))
+        words = _layer_words(finding.layer)
+        told = _("{label}: {text}").format(label=words, text=finding.detail) if finding.detail else words
+        say(f"  {_mark(finding)} {told}")
 
 
 def _mark(finding: Finding) -> str:

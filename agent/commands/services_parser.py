@@ -62,7 +62,7 @@ def add_call(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME:VALUE",
-        help=_("a header to send along (may be given several times)"),
+        help=_("a header to send along, or @FILE with one a line (may be given several times)"),
     )
     parser.add_argument(
         "--assertion", metavar="FILE", help=_("sign a VIHF or INSi assertion with these members, and put it in")

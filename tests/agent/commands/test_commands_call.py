@@ -57,16 +57,21 @@ def headers_of(head: bytes) -> dict[str, str]:
 def test_a_body_an_assertion_and_a_card_go_along(call, tmp_path: Path, capfdbinary) -> None:
     (tmp_path / "td02.xml").write_bytes(b"<a/>")
     (tmp_path / "vihf.json").write_text('{"mode": "direct"}')
+    (tmp_path / "more.txt").write_text("CPS-Agent-Authorization: Bearer a\n\nX-B: c:d\n")
     received: list[bytes] = []
     with played_agent(tmp_path, reply(b"<b/>", "200 OK", "X-A: b"), received) as served:
         words = ["dmp", "/patient?a=b", "--data", tmp_path / "td02.xml", "--assertion", tmp_path / "vihf.json"]
-        assert call(*words, "--card", "S01", "--header", "SOAPAction: urn:a", "--include") == 0
+        assert (
+            call(*words, "--card", "S01", "--header", "SOAPAction: urn:a", "--header", f"@{tmp_path}/more.txt", "-i")
+            == 0
+        )
     (head,) = served.heads
     assert head.startswith(b"POST /v1/gateway/dmp/patient?a=b HTTP/1.1\r\n")
     sent = headers_of(head)
     assert sent["authorization"] == f"Bearer {TOKEN}"
     assert (sent["content-type"], sent["content-length"]) == ("application/soap+xml; charset=utf-8", "4")
     assert (sent["cps-agent-card"], sent["soapaction"]) == ("S01", "urn:a")
+    assert (sent["cps-agent-authorization"], sent["x-b"]) == ("Bearer a", "c:d")
     assert json.loads(base64.b64decode(sent["cps-agent-assertion"])) == {"mode": "direct"}
     assert received == [b"<a/>"]
     out, err = capfdbinary.readouterr()
@@ -120,7 +125,18 @@ def test_a_refusal_of_the_agent_is_its_sentence(call, tmp_path: Path, capsys) ->
 
 def test_a_wrong_call_reaches_nobody(call, tmp_path: Path, capsys) -> None:
     (tmp_path / "list.json").write_text("no JSON")
-    for words in (["--header", "nothing"], ["--data", tmp_path / "absent"], ["--assertion", tmp_path / "list.json"]):
+    (tmp_path / "headers").write_bytes(b"X-A: \xff\n")
+    for words in (
+        ["--header", "nothing"],
+        ["--header", "X-A: b\r\nX-B: c"],
+        ["--header", f"@{tmp_path}/headers"],
+        ["--header", "@/absent"],
+        ["--data", tmp_path / "absent"],
+        ["--assertion", tmp_path / "list.json"],
+        ["a b"],
+        ["patient\r\nX-A: b"],
+        ["é"],
+    ):
         with played_agent(tmp_path, reply()) as served:
             assert call("dmp", *words) == 2
             assert not served.heads
