@@ -77,6 +77,9 @@ ROUTES = (
         web.route(method, GATEWAY_PATH, lazily("gateway.use_gateway"), name=GATEWAY_ROUTE, expect_handler=let_wait)
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE")  # aiohttp adds HEAD to GET
     ),
+    web.get("/v1/psc/sessions", lazily("psc.list_sessions"), name="list-psc-sessions"),
+    web.post("/v1/psc/sessions/{id}/token", lazily("psc.give_token"), name="psc-token"),
+    web.delete("/v1/psc/sessions/{id}", lazily("psc.log_out"), name="psc-logout"),
     web.get("/v1/events", streaming.stream_events, name="events"),
     web.get("/openapi.json", lazily("openapi.serve_openapi"), name="openapi"),
 )

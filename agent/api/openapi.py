@@ -13,31 +13,32 @@ from agent.api.dmp_schemas import InsiBody, SubmissionBody, VihfBody
 from agent.api.lazily import find_handler
 from agent.api.media import CONTENT_ROUTE, GATEWAY_ROUTE, MULTIPART, UPLOAD_ROUTES
 from agent.api.schemas import (
-    AuthenticationBody,
     BatchBody,
-    Body,
     DeliveryBody,
     GrantBody,
     ImportBody,
     LockBody,
+    LoginBody,
     OrderBody,
     PinBody,
     SignatureBody,
     SituationsBody,
     StartBody,
     StopBody,
+    TokenBody,
     VerificationBody,
 )
 from agent.api.verification_uploads import DETACHED
 
-BODIES: dict[str, type[Body]] = {
+BODIES: dict[str, Any] = {
     "grant": GrantBody,
     "verify-pin": PinBody,
     "change-pin": PinBody,
     "unblock-pin": PinBody,
     "lock-pin": LockBody,
     "read-situations": SituationsBody,
-    "authenticate": AuthenticationBody,
+    "authenticate": LoginBody,
+    "psc-token": TokenBody,
     "sign": SignatureBody,
     "sign-submission": SubmissionBody,
     "sign-vihf": VihfBody,

@@ -11,6 +11,7 @@ from agent.api import (
     foreign_cards,
     gateway_problems,
     patient_problems,
+    psc_problems,
     signing_problems,
     software_problems,
 )
@@ -18,6 +19,7 @@ from agent.api.rows import Problem
 from agent.cards import errors as cards
 from agent.people import prompt
 from agent.services.directory import errors as directory
+from agent.services.psc.oauth import PscError
 from agent.signing.batch_errors import BatchError
 from agent.signing.errors import SigningError, VerifierBusyError
 from drivers import errors as drivers
@@ -67,6 +69,8 @@ def describe_problem(error: BaseException) -> dict[str, Any]:
     document = find_problem(error).to_json()
     if isinstance(error, CallError | access.AccessError | cards.CardUseError | BatchError) and str(error):
         document["hint"] = str(error)[:500]
+    if isinstance(error, PscError):
+        document |= psc_problems.members(error)
     if isinstance(error, SigningError):
         document |= signing_problems.members(error)
     if isinstance(error, drivers.PinError) and error.tries_left is not None:
@@ -403,6 +407,7 @@ TABLE: dict[type[BaseException], Problem] = {
     **software_problems.ROWS,
     **signing_problems.ROWS,
     **batch_problems.ROWS,
+    **psc_problems.ROWS,
     **patient_problems.ROWS,
     **gateway_problems.ROWS,
 }  # fmt: skip

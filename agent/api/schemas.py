@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, cast
 
 import msgspec
 from aiohttp import web
@@ -56,13 +56,27 @@ class LockBody(Body, frozen=True):
     """POST /v1/pin/lock: nothing to say."""
 
 
-class AuthenticationBody(Body, frozen=True):
+class AuthenticationBody(Body, frozen=True, tag_field="format", tag="web-eid:1.0"):
     """POST /v1/authentications. `origin` is for programs alone; a page's own origin is used."""
 
-    format: Literal["web-eid:1.0"]
     challenge_nonce: Nonce
     origin: OriginText | None = None
     card_number: CardNumber | None = None
+
+
+class PscBody(Body, frozen=True, tag_field="format", tag="psc"):
+    """POST /v1/authentications: a login at Pro Santé Connect for a client of the catalog. `acr`: at least that."""
+
+    client: Annotated[str, Meta(min_length=1, max_length=32)]
+    way: Literal["browser"] = "browser"
+    acr: Literal["eidas1", "eidas2", "eidas3"] | None = None
+
+
+class TokenBody(Body, frozen=True):
+    """POST /v1/psc/sessions/{id}/token: nothing to say."""
+
+
+LoginBody = AuthenticationBody | PscBody
 
 
 class DocumentBody(Body, frozen=True):
@@ -217,6 +231,11 @@ async def read_body(request: web.Request, kind: type[B], cap: int = SMALL_BODY) 
     if request.content_type != "application/json":
         raise UnsupportedMediaError(f"not {request.content_type!r}")
     return parse_body(await _read(request, cap), kind)
+
+
+async def read_login(request: web.Request) -> LoginBody:
+    """Read the body of a login, by its member `format`. Raises what `read_body` raises."""
+    return await read_body(request, cast("type[AuthenticationBody | PscBody]", LoginBody))
 
 
 async def _read(request: web.Request, cap: int) -> bytes:

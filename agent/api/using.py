@@ -10,13 +10,14 @@ from agent.access.origin import parse_origin
 from agent.api.callers import is_page, name_caller, refuse_ungranted_page, require, require_card_in_reader
 from agent.api.context import Call, call, services
 from agent.api.problems import CallError
-from agent.api.schemas import AuthenticationBody, PinBody, read_body
+from agent.api.schemas import AuthenticationBody, PinBody, PscBody, read_body, read_login
 from agent.api.views import pin_view
 from agent.authentication.web_eid import make_token
 from agent.cards.uses import UnlockedKey, UseRequest
 from agent.people.prompt import Action
 from drivers.base import KeyRole
 
+WEB_EID = "web-eid:1.0"
 PIN_ACTIONS = {"verify": Action.VERIFY_PIN, "change": Action.CHANGE_PIN, "unblock": Action.UNBLOCK_PIN}
 
 
@@ -33,9 +34,11 @@ async def use_pin(request: web.Request) -> web.Response:
 
 
 async def authenticate(request: web.Request) -> web.Response:
-    """POST /v1/authentications: a Web eID token for the page's origin, or for one that a program names."""
+    """POST /v1/authentications: a Web eID token, for a page's or a named origin; or a login at Pro Santé Connect."""
     state = begin(request, Ability.AUTHENTICATE)
-    body = await read_body(request, AuthenticationBody)
+    body = await read_login(request)
+    if isinstance(body, PscBody):
+        return await log_in(request, body)
     caller, origin, behalf = await _authentication_origin(request, body)
     state.record.subject = origin
     use = UseRequest(
@@ -43,7 +46,7 @@ async def authenticate(request: web.Request) -> web.Response:
         Action.AUTHENTICATE,
         state.record,
         subjects=(origin,),
-        format=body.format,
+        format=WEB_EID,
         on_behalf_of=behalf,
         card_number=body.card_number,
     )
@@ -67,6 +70,13 @@ async def _authentication_origin(request: web.Request, body: AuthenticationBody)
         raise CallError("a program names the site by the member origin")
     origin = parse_origin(body.origin).text
     return caller, origin, origin
+
+
+async def log_in(request: web.Request, body: PscBody) -> web.Response:
+    """See agent.api.psc, which few ever need."""
+    from agent.api import psc  # noqa: PLC0415
+
+    return await psc.log_in(request, body)
 
 
 def begin(request: web.Request, ability: Ability) -> Call:

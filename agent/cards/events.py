@@ -36,6 +36,8 @@ class EventType(StrEnum):
     GRANT_REVOKED = "grant-revoked"
     GRANT_EXPIRED = "grant-expired"
     BATCH_PROGRESS = "batch-progress"
+    PSC_SESSION_OPENED = "psc-session-opened"
+    PSC_SESSION_ENDED = "psc-session-ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,11 @@ class EventBus:
                 subscriber.put_nowait(None)
             else:
                 subscriber.put_nowait(event)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing will be told any more."""
+        return self._closed
 
     @contextmanager
     def subscription(self, max_waiting: int = MAX_WAITING) -> Iterator[asyncio.Queue[Event | None]]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agent.services.channels.channel import Channel
     from agent.services.channels.channels import Channels
     from agent.services.tls.lines import Lines
+    from agent.services.psc.opening import ProSanteConnect
 
 Leave = Callable[[AwayReason], None]
 
@@ -86,6 +87,15 @@ class HealthServices:
     def lock(self, caller: Caller) -> int:
         """Have the person asked again for what this caller sees. Gives the number of things ended."""
         return self.channels.lock(caller) if "channels" in vars(self) else 0
+
+    @cached_property
+    def psc(self) -> ProSanteConnect:
+        """Logins and sessions of Pro Santé Connect. Raises CatalogError."""
+        from agent.services.psc.opening import open_psc  # noqa: PLC0415 - once somebody asks
+
+        made = open_psc(self._needs, self.catalog, self.channels)
+        self._ends_with(made.close, made.leave)
+        return made
 
     def leave(self, reason: AwayReason) -> None:
         """The person is not at the desk any more: what was opened in their name is closed."""

@@ -201,7 +201,7 @@ class Standin {
       return;
     }
     const result = chosen.get("as")
-      ? { login: { accountId: this.findId(chosen.get("as")), acr: this.acr, amr: [chosen.get("by")] } }
+      ? { login: { accountId: this.findId(chosen.get("as")), acr: this.acr, amr: [chosen.get("by")] }, consent: {} }
       : { error: "access_denied" };
     ctx.respond = false;
     await this.provider.interactionFinished(ctx.req, ctx.res, result, { mergeWithLastSubmission: false });

@@ -1,0 +1,120 @@
+"""What refusals of Pro Santé Connect look like: rows of the table in `problems`, by class."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from agent.api.rows import Problem
+from agent.services.psc import errors, oauth
+
+ROWS: Final[dict[type[BaseException], Problem]] = {
+    errors.ClientRefusedError: Problem(
+        403, "client-refused", "gate", "Client refused",
+        "This program is not among those that may use this client of Pro Santé Connect. An administrator names "
+        "clients and their programs in the file of the setting `services`.",
+        "Ce logiciel n'est pas de ceux qui peuvent utiliser ce client de Pro Santé Connect. Un administrateur nomme "
+        "les clients et leurs logiciels dans le fichier du réglage « services ».",
+    ),
+    errors.LoginOpenError: Problem(
+        409, "psc-login-open", "call", "Login already open",
+        "This program already waits for a login. Finish it in the browser, or end that call, then try again.",
+        "Ce logiciel attend déjà une connexion. Terminez-la dans le navigateur, ou abandonnez cet appel, puis "
+        "réessayez.",
+    ),
+    errors.LoginRefusedError: Problem(
+        403, "psc-login-refused", "person", "Login refused",
+        "The login with Pro Santé Connect was refused or given up. Try again when you are ready.",
+        "La connexion à Pro Santé Connect a été refusée ou abandonnée. Réessayez quand vous serez prêt.",
+    ),
+    errors.LoginTimeoutError: Problem(
+        504, "psc-login-timeout", "person", "Login not finished",
+        "Nobody finished the login with Pro Santé Connect in time. Try again.",
+        "La connexion à Pro Santé Connect n'a pas été terminée à temps. Réessayez.",
+    ),
+    errors.BrowserUnavailableError: Problem(
+        503, "psc-browser-unavailable", "agent", "No browser",
+        "No web browser can be opened on this workstation. Choose a default browser, then try again.",
+        "Aucun navigateur ne peut être ouvert sur ce poste. Choisissez un navigateur par défaut, puis réessayez.",
+    ),
+    errors.RedirectPortError: Problem(
+        503, "psc-port-taken", "agent", "Port of the login taken",
+        "Another program holds the port that Pro Santé Connect sends the browser back to. End that program, or have "
+        "another port registered for this client.",
+        "Un autre logiciel occupe le port vers lequel Pro Santé Connect renvoie le navigateur. Fermez ce logiciel, ou "
+        "faites enregistrer un autre port pour ce client.",
+    ),
+    errors.MixUpError: Problem(
+        502, "psc-issuer-mixed-up", "service", "Answer of another issuer",
+        "The answer in the browser names another issuer than the one that was asked. The login was broken off: "
+        "somebody may be trying to take it over.",
+        "La réponse reçue dans le navigateur nomme un autre émetteur que celui interrogé. La connexion a été "
+        "interrompue : quelqu'un tente peut-être de la détourner.",
+    ),
+    errors.TokenCheckError: Problem(
+        502, "psc-token-refused", "service", "Token not as it must be",
+        "What Pro Santé Connect answered does not hold: `hint` names the claim. Nothing of it is used. Try again, and "
+        "report it if it comes back.",
+        "La réponse de Pro Santé Connect n'est pas valable : « hint » nomme l'élément en cause. Rien n'en est utilisé. "
+        "Réessayez, et signalez-le si cela se répète.",
+    ),
+    errors.AcrTooLowError: Problem(
+        403, "psc-acr-too-low", "service", "Login too weak",
+        "The login was made by a weaker way than the software asks for. Log in with the card or the e-CPS.",
+        "La connexion a été faite par un moyen plus faible que celui demandé par le logiciel. Connectez-vous avec la "
+        "carte ou l'e-CPS.",
+    ),
+    errors.OtherPersonError: Problem(
+        409, "psc-other-person", "person", "Another person's card",
+        "The person who logged in is not the holder of the card in the reader. Remove that card, or log in as its "
+        "holder.",
+        "La personne qui s'est connectée n'est pas le titulaire de la carte du lecteur. Retirez cette carte, ou "
+        "connectez-vous en tant que son titulaire.",
+    ),
+    errors.LoginCardGoneError: Problem(
+        409, "card-removed", "card", "Card of the login removed",
+        "The login was made with a card that is in no reader now. Insert it and leave it in, then log in again.",
+        "La connexion a été faite avec une carte qui n'est plus dans un lecteur. Insérez-la, laissez-la en place, puis "
+        "reconnectez-vous.",
+    ),
+    errors.SessionGoneError: Problem(
+        404, "psc-session-ended", "call", "Session ended",
+        "There is no such session of this program, or it has ended: with its card, its time, the lock of the screen or "
+        "a logout. Log in again.",
+        "Ce logiciel n'a pas de telle session, ou elle a pris fin : avec sa carte, son délai, le verrouillage de "
+        "l'écran ou une déconnexion. Reconnectez-vous.",
+    ),
+    errors.ChannelUnavailableError: Problem(
+        501, "not-supported", "agent", "No TLS with a certificate",
+        "This client proves who it is with a certificate in TLS, which this version cannot.",
+        "Ce client se prouve par un certificat dans TLS, ce que cette version ne sait pas faire.",
+    ),
+    oauth.IssuerUnreachableError: Problem(
+        503, "psc-unreachable", "service", "Pro Santé Connect out of reach",
+        "Pro Santé Connect cannot be reached, or is out of order. Check the network, then try again; the card works "
+        "without it.",
+        "Pro Santé Connect est injoignable ou en panne. Vérifiez le réseau, puis réessayez ; la carte fonctionne sans "
+        "lui.",
+    ),
+    oauth.PscError: Problem(
+        502, "psc-answer-refused", "service", "Unexpected answer of the issuer",
+        "What answers is not Pro Santé Connect as this agent knows it: a login page of the network, a wrong address in "
+        "the file of services, or a new version. `hint` says more.",
+        "La réponse n'est pas celle de Pro Santé Connect tel que l'agent le connaît : page de connexion du réseau, "
+        "adresse erronée dans le fichier des services, ou nouvelle version. « hint » en dit plus.",
+    ),
+    oauth.OAuthError: Problem(
+        502, "psc-refused", "service", "Refused by Pro Santé Connect",
+        "Pro Santé Connect refuses: `hint` has its word. Log in again; where that does not help, this client's "
+        "registration is at fault.",
+        "Pro Santé Connect refuse : « hint » donne son mot. Reconnectez-vous ; sinon, c'est l'enregistrement de ce "
+        "client qui est en cause.",
+    ),
+}  # fmt: skip
+
+
+def members(error: oauth.PscError) -> dict[str, Any]:
+    """What a refusal adds to its row: the developer's hint, and why a session ended."""
+    told: dict[str, Any] = {"hint": str(error)[:500]} if str(error) else {}
+    if isinstance(error, errors.SessionGoneError) and error.reason is not None:
+        told["reason"] = error.reason
+    return told

@@ -1,0 +1,59 @@
+"""Whose cards are in the readers: a login stands beside them, and falls with them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Self
+
+from agent.cards.card import Card
+from agent.cards.cards import Cards
+from agent.services.psc.checking import Login
+from agent.services.psc.errors import LoginCardGoneError, OtherPersonError
+from drivers.errors import DriverError
+
+
+@dataclass(frozen=True, slots=True)
+class CardBinding:
+    """The cards of a session. `own`: the very card of the person, where it was there; `beside`: others' at the time.
+
+    Cards are told apart as objects: one that is pulled and put back is another.
+    """
+
+    own: Card | None
+    beside: tuple[Card, ...]
+
+    @classmethod
+    def of(cls, cards: Cards, login: Login) -> Self:
+        """Bind a login to what is in the readers now.
+
+        Raises OtherPersonError where all of it is others', LoginCardGoneError where the card that made it is gone.
+        """
+        there = cards.usable
+        own = next((card for card in there if card.holder.national_id == login.person.national_id), None)
+        if own is None and there:
+            raise OtherPersonError
+        if own is None and login.by_card:
+            raise LoginCardGoneError
+        return cls(own, tuple(card for card in there if card is not own))
+
+    def holds(self, cards: Cards) -> bool:
+        """Whether the card is where it was, if there was one."""
+        return self.own is None or cards.holds(self.own)
+
+    def is_joined(self, cards: Cards) -> bool:
+        """Whether a card has come since that is not this person's."""
+        known = (self.own, *self.beside)
+        return any(all(card is not each for each in known) for card in cards.usable if not self._is_own(card))
+
+    def _is_own(self, card: Card) -> bool:
+        """The same card seen another way (a module's)."""
+        return self.own is not None and card.number == self.own.number
+
+
+async def settle(cards: Cards) -> None:
+    """Have every card read that was just inserted: until then nobody knows whose it is."""
+    reading = any(place.state.atr is not None and place.card is None for place in cards.places.values())
+    if reading:
+        with suppress(DriverError):
+            await cards.list_cards()

@@ -1,0 +1,61 @@
+"""Why there is no login, or no token: each a problem of its own, with something else to do about it."""
+
+from __future__ import annotations
+
+from agent.services.psc.oauth import PscError
+
+
+class ClientRefusedError(PscError):
+    """No client of that name, or none that this program may use: a program learns no more than that."""
+
+
+class ChannelUnavailableError(PscError):
+    """No TLS with a certificate can be had here yet."""
+
+
+class LoginOpenError(PscError):
+    """The program already waits for a login of this client."""
+
+
+class LoginRefusedError(PscError):
+    """The person, or the issuer on their behalf, said no; the message has the issuer's word."""
+
+
+class LoginTimeoutError(PscError):
+    """Nobody finished the login in time."""
+
+
+class BrowserUnavailableError(PscError):
+    """No browser can be opened on this workstation."""
+
+
+class RedirectPortError(PscError):
+    """The port that the issuer sends the browser back to is another program's."""
+
+
+class MixUpError(PscError):
+    """The answer names another issuer than was asked (RFC 9207)."""
+
+
+class TokenCheckError(PscError):
+    """A token that is not what was asked for; the message names the claim, never its value."""
+
+
+class AcrTooLowError(TokenCheckError):
+    """The login is weaker than was asked for."""
+
+
+class OtherPersonError(PscError):
+    """The login names somebody other than the card in a reader does."""
+
+
+class LoginCardGoneError(PscError):
+    """The login was made with a card, and that card is in no reader now."""
+
+
+class SessionGoneError(PscError):
+    """The session has ended, or never was this program's. `reason`: why, in a word, where it was."""
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__(reason or "no such session")
+        self.reason = reason

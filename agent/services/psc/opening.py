@@ -1,0 +1,206 @@
+"""Pro Santé Connect as a whole: clients, issuers, logins and sessions, put together when somebody first asks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from agent.access.callers import Caller
+from agent.access.consents import asker_of
+from agent.access.grants import Grants
+from agent.cards.uses import UseRecord, UseRequest
+from agent.people.presence import AwayReason
+from agent.services.catalog import Catalog, Client, Service
+from agent.services.psc.browser import open_browser
+from agent.services.psc.checking import Asked, check_login, check_refresh
+from agent.services.psc.checks import ACR
+from agent.services.psc.codelogin import CodeLogin, CodeRequest, OpenBrowser
+from agent.services.psc.endpoints import CallFacts, ClientDesk, DeskNeeds, Endpoints
+from agent.services.psc.errors import ChannelUnavailableError, ClientRefusedError, LoginOpenError
+from agent.services.psc.issuers import Issuers, KnownIssuer
+from agent.services.psc.oauth import PscError
+from agent.services.psc.sessions import Access, PscEnd, PscSession, PscSessions
+from agent.services.psc.tokens import TokenAnswer
+
+if TYPE_CHECKING:
+    from agent.fetching import Request, Response
+    from agent.services.opening import ServiceNeeds
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One call of a program for one client of the catalog: who asks, for what, and what the journal will say of it."""
+
+    caller: Caller
+    name: str
+    record: UseRecord
+
+
+class ProSanteConnect:
+    """What the API and the mail bridge call. All methods run in the event loop."""
+
+    def __init__(self, catalog: Catalog, issuers: Issuers, clients: ClientDesk, sessions: PscSessions) -> None:
+        self._catalog = catalog
+        self._issuers = issuers
+        self.clients = clients
+        self.sessions = sessions
+        self.open_browser: OpenBrowser = open_browser
+        self._logging_in: set[tuple[Any, str]] = set()
+        self._unfollow: list[Callable[[], None]] = []
+
+    def require_client(self, use: Use) -> Client:
+        """The client, for a program that may use it. Raises ClientRefusedError."""
+        client = self._catalog.clients.get(use.name)
+        if client is None or not _is_among(use.caller.name, client.programs):
+            raise ClientRefusedError
+        return client
+
+    def issuer(self, client: Client) -> KnownIssuer:
+        """The issuer of a client."""
+        return self._issuers.find(client.issuer)
+
+    async def endpoints(self, use: Use, client: Client) -> Endpoints:
+        """What this call may say to the client's issuer. Raises what the issuer's metadata raise."""
+        issuer = self.issuer(client)
+        facts = (await issuer.metadata()).facts(issuer.title)
+        return self.clients.endpoints(use.name, client, facts, CallFacts(asker_of(use.caller), use.record))
+
+    async def log_in(self, use: Use, acr: str | None = None) -> PscSession:
+        """A login in the system browser; it ends with the call that asked for it.
+
+        Raises ClientRefusedError, LoginOpenError, PscError of every kind, and what CardBinding.of raises.
+        """
+        client = self.require_client(use)
+        with self._one_at_a_time(use):
+            endpoints = await self.endpoints(use, client)
+            metadata = await self.issuer(client).metadata()
+            request = CodeRequest(_level(acr or client.acr))
+            members = await CodeLogin(client, metadata, endpoints, self.open_browser).run(request)
+            return await self.accept(use, endpoints, request.asked(), members)
+
+    async def accept(self, use: Use, endpoints: Endpoints, asked: Asked, members: Mapping[str, Any]) -> PscSession:
+        """Judge what a token endpoint answered to a login, by whatever way it was made, and hold it.
+
+        Raises TokenCheckError, IssuerAnswerError, OtherPersonError, LoginCardGoneError, GrantRequiredError.
+        """
+        client = self.require_client(use)
+        login = await check_login(self.issuer(client), endpoints, client.client_id, asked, members)
+        return await self.sessions.open(use.caller, use.name, login)
+
+    async def access(self, use: Use, session: PscSession) -> Access:
+        """An access token of that session of the caller's own. Raises SessionGoneError, PscError."""
+        client = self.require_client(use)
+
+        async def refresh(session: PscSession) -> TokenAnswer:
+            if session.tokens.refresh is None:
+                raise PscError("the issuer gave no refresh token")
+            form = {"grant_type": "refresh_token", "refresh_token": session.tokens.refresh.read()}
+            endpoints = await self.endpoints(use, client)
+            metadata = await self.issuer(client).metadata()
+            members = await endpoints.post(metadata.token, form)
+            return await check_refresh(self.issuer(client), endpoints, client.client_id, session.login, members)
+
+        return await self.sessions.access(session, refresh)
+
+    async def log_out(self, use: Use, session: PscSession) -> bool:
+        """End a session here at once, then at its issuer. Gives whether the issuer has heard of it."""
+        held = [token.read() if token is not None else None for token in (session.tokens.refresh, session.tokens.id)]
+        self.sessions.end(session, PscEnd.LOGGED_OUT)
+        client = self._catalog.clients[session.client]
+        try:
+            endpoints = await self.endpoints(use, client)
+            metadata = await self.issuer(client).metadata()
+            for url, form in _farewells(metadata.revocation, metadata.end_session, client.client_id, *held):
+                await endpoints.tell(url, form)
+        except PscError:
+            return False
+        return True
+
+    def follow(self, grants: Grants) -> None:
+        """End what was opened on the strength of a grant with it."""
+        self._unfollow.append(grants.subscribe(self.sessions.follow_grants))
+        self._unfollow.append(grants.subscribe(self.clients.follow_grants))
+
+    def leave(self, reason: AwayReason) -> None:
+        """The person is not at the desk any more."""
+        self.sessions.leave(reason)
+        self.clients.leave(reason)
+
+    async def close(self) -> None:
+        """The agent stops: every session ends, and every token is wiped."""
+        while self._unfollow:
+            self._unfollow.pop()()
+        await self.sessions.close()
+        await self.clients.close()
+
+    @contextmanager
+    def _one_at_a_time(self, use: Use) -> Iterator[None]:
+        key = (use.caller.key, use.name)
+        if key in self._logging_in:
+            raise LoginOpenError
+        self._logging_in.add(key)
+        try:
+            yield
+        finally:
+            self._logging_in.discard(key)
+
+
+def _farewells(
+    revocation: str | None, end_session: str | None, client_id: str, refresh: str | None, id_token: str | None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """The refresh token is revoked (RFC 7009), and the session at the issuer ended (RP-Initiated Logout 1.0 §2)."""
+    if revocation is not None and refresh is not None:
+        yield revocation, {"token": refresh, "token_type_hint": "refresh_token"}
+    if end_session is not None and id_token is not None:
+        yield end_session, {"id_token_hint": id_token, "client_id": client_id}
+
+
+def _level(acr: str) -> str:
+    if acr not in ACR:
+        raise ClientRefusedError(f"acr {acr!r}")
+    return acr
+
+
+def _is_among(program: str, programs: Iterable[str]) -> bool:
+    """Whether an executable is one of those named; the system tells its real path, a file of settings may not."""
+    return bool(program) and any(_same(program, os.path.realpath(named)) or _same(program, named) for named in programs)
+
+
+def _same(path: str, other: str) -> bool:
+    return os.path.normcase(path) == os.path.normcase(other)
+
+
+def open_psc(needs: ServiceNeeds, catalog: Catalog) -> ProSanteConnect:
+    """Put it together. Nothing is fetched or watched before somebody logs in."""
+    anchors = partial(_list_anchors, needs)
+    desk = ClientDesk(DeskNeeds(needs.cards, needs.uses, _no_channel, anchors, _read_secret))
+    made = ProSanteConnect(
+        catalog, Issuers(catalog.issuers, partial(_ask, anchors)), desk, PscSessions(needs.cards, needs.grants)
+    )
+    made.follow(needs.grants)
+    return made
+
+
+def _list_anchors(needs: ServiceNeeds) -> tuple[bytes, ...]:
+    """IGC-Santé's roots and those of test domains: servers of the health network are certified by the former."""
+    return needs.trust.chains.list_authorities().roots_der
+
+
+def _ask(anchors: Callable[[], Iterable[bytes]], hosts: frozenset[str], request: Request) -> Response:
+    from agent.fetching import Fetcher  # noqa: PLC0415 - it brings ssl
+
+    return Fetcher(hosts, anchors()).fetch(request)
+
+
+def _read_secret(name: str) -> bytearray | None:
+    from agent.keystore import open_key_store  # noqa: PLC0415 - it brings D-Bus
+
+    return open_key_store().get(name)
+
+
+async def _no_channel(_use: UseRequest, _name: str, _service: Service, _request: Request) -> Response:
+    raise ChannelUnavailableError
