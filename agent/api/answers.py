@@ -57,6 +57,14 @@ PROBLEM = _record(
     _texts("type", "title", "code", "layer", "detail", "detailFr") | {"status": NUMBER},
     {"hint": TEXT, "triesLeft": NUMBER, "card": FOREIGN_CARD, "ability": {"enum": list(Ability)}, "document": TEXT}
     | {"reason": TEXT, "serviceStatus": NUMBER}
+    {
+        "hint": TEXT,
+        "triesLeft": NUMBER,
+        "card": FOREIGN_CARD,
+        "ability": {"enum": list(Ability)},
+        "document": TEXT,
+        "reason": TEXT,
+    }
     | {"structures": _list(_record({"id": TEXT, "name": TEXT_OR_NULL, "sector": TEXT_OR_NULL}))},
 )
 PIN = _record({"state": {"enum": ["ready", "session", "blocked"]}, "triesLeft": NUMBER_OR_NULL})
@@ -250,6 +258,13 @@ SERVICE = _record(
 )
 CHANNEL = _record(
     _texts("service", "caller", "openedAt", "endsAt") | {"kind": KIND, "cardNumber": TEXT_OR_NULL, "requests": NUMBER}
+PSC_PERSON = _record(
+    {"nationalId": TEXT, "roles": _list(TEXT)} | dict.fromkeys(("familyName", "givenName", "sector"), TEXT_OR_NULL)
+)
+PSC_SESSION = _record(
+    _texts("id", "client", "caller", "acr", "openedAt", "expiresAt")
+    | {"own": BOOLEAN, "person": PSC_PERSON}
+    | dict.fromkeys(("authMode", "cardNumber"), TEXT_OR_NULL)
 )
 CODE_STATE = _record({"cardNumber": TEXT_OR_NULL, "pin": PIN})
 
@@ -278,6 +293,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "WebEidToken": WEB_EID_TOKEN,
     "Service": SERVICE,
     "Channel": CHANNEL,
+    "PscSession": PSC_SESSION,
 }
 ANSWERS: Final[dict[str, Schema]] = {
     "read-status": _record(_texts("name", "version"), DESK | {"refusedAuthorities": _list(TEXT), "tls": _or_null(TLS)}),
@@ -308,7 +324,10 @@ ANSWERS: Final[dict[str, Schema]] = {
     "unblock-pin": CODE_STATE,
     "lock-pin": _record({"ended": NUMBER}),
     "read-denials": _record({"count": NUMBER}),
-    "authenticate": _ref("WebEidToken"),
+    "authenticate": {"oneOf": [_ref("WebEidToken"), _record({"session": _ref("PscSession")})]},
+    "list-psc-sessions": _record({"sessions": _list(_ref("PscSession"))}),
+    "psc-token": _record(_texts("accessToken", "expiresAt"), _texts("idToken")),
+    "psc-logout": _record({"id": TEXT, "issuerTold": BOOLEAN}),
     "verify": _record({"documents": _list(_ref("VerifiedDocument"))}),
     "make-batch": _ref("Batch"),
     "list-batches": _record({"batches": _list(_ref("Batch"))}),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.cookiejar
-import ssl
 import sys
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
@@ -72,11 +71,10 @@ class PscDesk:
 
 def log_in_by_hand(provider: Provider, url: str, national_id: str = DOCTOR, by: str = "MOBILE") -> str:
     """What a browser does, without one: cookies, redirects, one link."""
-    context = ssl.create_default_context(cafile=str(provider.authority))
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}),
         urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()),
-        urllib.request.HTTPSHandler(context=context),
+        provider.https(),
     )
     with opener.open(url, timeout=20) as page:
         place = page.geturl()

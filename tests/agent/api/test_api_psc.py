@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from support.agent import Person
 from support.chromium import Browser, find_missing_programs, need, run_chromium
-from support.oidc_provider import DOCTOR, Provider, oidc_provider
-from support.psc_desk import PROGRAM, PscDesk, psc_desk, psc_workstation
+from support.oidc_provider import CLIENT_ID, DOCTOR, Provider, claims_of, oidc_provider
+from support.psc_desk import PscDesk, psc_desk, psc_workstation
 from support.secret_service import why_no_secret_service
 
 from drivers.virtual.link import VirtualReaders
+from drivers.virtual.personalisation import DEFAULT
 
 pytestmark = pytest.mark.skipif(bool(why_no_secret_service()), reason=str(why_no_secret_service()))
 
@@ -32,9 +34,7 @@ def provider(served: Provider) -> Iterator[Provider]:
 
 
 @pytest.fixture
-async def desk(
-    folder: Path, provider: Provider, readers: VirtualReaders, person: Person
-) -> AsyncIterator[PscDesk]:
+async def desk(folder: Path, provider: Provider, readers: VirtualReaders, person: Person) -> AsyncIterator[PscDesk]:
     async with psc_desk(folder, provider, readers, person) as running:
         yield running
 
@@ -59,28 +59,32 @@ async def test_a_whole_login_in_chromium(desk: PscDesk, chromium: Browser) -> No
     login = await desk.begin(acr="eidas1")
     text = await asyncio.to_thread(click_through, chromium, desk.take_page(), f"#CARD-{DOCTOR}")
     assert "Vous pouvez fermer cette fenêtre" in text
-    answer = await login
-    assert answer.status == 200, answer.body
-    print(answer.body)
-    token = await desk.token(answer.body["session"])
-    assert token.status == 200, token.body
-    gone = await desk.agent.program("DELETE", f"/v1/psc/sessions/{answer.body['session']['id']}")
-    print(gone.body)
-    assert gone.status == 200, gone.body
-    token = await desk.token(answer.body["session"])
-    print(token.body)
-    print((await desk.agent.program("GET", "/v1/journal")).body)
+    session = (await login).body["session"]
+    assert session["person"]["nationalId"] == DOCTOR
+    assert (session["acr"], session["authMode"], session["cardNumber"]) == ("eidas1", "CARD", DEFAULT.serial)
+    token = await desk.token(session)
+    assert claims_of(token.body["accessToken"])["azp"] == claims_of(token.body["idToken"])["aud"] == CLIENT_ID
 
 
-async def test_by_hand(desk: PscDesk) -> None:
-    answer = await desk.log_in()
-    print(answer.body)
-    assert answer.status == 200
-    token = await desk.token(answer.body["session"])
-    assert token.status == 200, token.body
-    gone = await desk.agent.program("DELETE", f"/v1/psc/sessions/{answer.body['session']['id']}")
-    print(gone.body)
-    assert gone.status == 200, gone.body
-    token = await desk.token(answer.body["session"])
-    print(token.body)
-    print((await desk.agent.program("GET", "/v1/journal")).body)
+async def test_a_logout_ends_it_at_both_ends(desk: PscDesk, provider: Provider) -> None:
+    session = (await desk.log_in()).body["session"]
+    token = (await desk.token(session)).body["accessToken"]
+    assert provider.introspect(token)["active"] is True
+    answer = await desk.agent.program("DELETE", f"/v1/psc/sessions/{session['id']}")
+    assert answer.body == {"id": session["id"], "issuerTold": True}
+    assert (await desk.token(session)).code == "psc-session-ended"
+    assert provider.introspect(token)["active"] is False
+    assert (await desk.agent.program("GET", "/v1/psc/sessions")).body == {"sessions": []}
+
+
+async def test_the_journal_names_client_and_person_and_no_token(desk: PscDesk) -> None:
+    session = (await desk.log_in()).body["session"]
+    token = (await desk.token(session)).body
+    entries = (await desk.agent.program("GET", "/v1/journal")).body["entries"]
+    told = json.dumps(entries)
+    assert [(entry["action"], entry["subject"]) for entry in entries[:2]] == [
+        ("psc-token", "logiciel: CAMILLE VIRTUEL"),
+        ("authenticate", "logiciel: CAMILLE VIRTUEL"),
+    ]
+    assert token["accessToken"] not in told
+    assert token["idToken"] not in told
