@@ -57,14 +57,6 @@ PROBLEM = _record(
     _texts("type", "title", "code", "layer", "detail", "detailFr") | {"status": NUMBER},
     {"hint": TEXT, "triesLeft": NUMBER, "card": FOREIGN_CARD, "ability": {"enum": list(Ability)}, "document": TEXT}
     | {"reason": TEXT, "serviceStatus": NUMBER}
-    {
-        "hint": TEXT,
-        "triesLeft": NUMBER,
-        "card": FOREIGN_CARD,
-        "ability": {"enum": list(Ability)},
-        "document": TEXT,
-        "reason": TEXT,
-    }
     | {"structures": _list(_record({"id": TEXT, "name": TEXT_OR_NULL, "sector": TEXT_OR_NULL}))},
 )
 PIN = _record({"state": {"enum": ["ready", "session", "blocked"]}, "triesLeft": NUMBER_OR_NULL})
@@ -258,6 +250,7 @@ SERVICE = _record(
 )
 CHANNEL = _record(
     _texts("service", "caller", "openedAt", "endsAt") | {"kind": KIND, "cardNumber": TEXT_OR_NULL, "requests": NUMBER}
+)
 PSC_PERSON = _record(
     {"nationalId": TEXT, "roles": _list(TEXT)} | dict.fromkeys(("familyName", "givenName", "sector"), TEXT_OR_NULL)
 )

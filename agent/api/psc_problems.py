@@ -83,11 +83,6 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
         "Ce logiciel n'a pas de telle session, ou elle a pris fin : avec sa carte, son délai, le verrouillage de "
         "l'écran ou une déconnexion. Reconnectez-vous.",
     ),
-    errors.ChannelUnavailableError: Problem(
-        501, "not-supported", "agent", "No TLS with a certificate",
-        "This client proves who it is with a certificate in TLS, which this version cannot.",
-        "Ce client se prouve par un certificat dans TLS, ce que cette version ne sait pas faire.",
-    ),
     oauth.IssuerUnreachableError: Problem(
         503, "psc-unreachable", "service", "Pro Santé Connect out of reach",
         "Pro Santé Connect cannot be reached, or is out of order. Check the network, then try again; the card works "

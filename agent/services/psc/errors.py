@@ -9,10 +9,6 @@ class ClientRefusedError(PscError):
     """No client of that name, or none that this program may use: a program learns no more than that."""
 
 
-class ChannelUnavailableError(PscError):
-    """No TLS with a certificate can be had here yet."""
-
-
 class LoginOpenError(PscError):
     """The program already waits for a login of this client."""
 

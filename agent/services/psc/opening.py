@@ -12,22 +12,24 @@ from typing import TYPE_CHECKING, Any
 from agent.access.callers import Caller
 from agent.access.consents import asker_of
 from agent.access.grants import Grants
-from agent.cards.uses import UseRecord, UseRequest
+from agent.cards.uses import UseRecord
 from agent.people.presence import AwayReason
-from agent.services.catalog import Catalog, Client, Service
+from agent.services.catalog import Catalog, Client
 from agent.services.psc.browser import open_browser
 from agent.services.psc.checking import Asked, check_login, check_refresh
 from agent.services.psc.checks import ACR
 from agent.services.psc.codelogin import CodeLogin, CodeRequest, OpenBrowser
 from agent.services.psc.endpoints import CallFacts, ClientDesk, DeskNeeds, Endpoints
-from agent.services.psc.errors import ChannelUnavailableError, ClientRefusedError, LoginOpenError
+from agent.services.psc.errors import ClientRefusedError, LoginOpenError
 from agent.services.psc.issuers import Issuers, KnownIssuer
+from agent.services.psc.lines import ClientLines
 from agent.services.psc.oauth import PscError
 from agent.services.psc.sessions import Access, PscEnd, PscSession, PscSessions
 from agent.services.psc.tokens import TokenAnswer
 
 if TYPE_CHECKING:
     from agent.fetching import Request, Response
+    from agent.services.channels.channels import Channels
     from agent.services.opening import ServiceNeeds
 
 
@@ -174,10 +176,10 @@ def _same(path: str, other: str) -> bool:
     return os.path.normcase(path) == os.path.normcase(other)
 
 
-def open_psc(needs: ServiceNeeds, catalog: Catalog) -> ProSanteConnect:
+def open_psc(needs: ServiceNeeds, catalog: Catalog, channels: Channels) -> ProSanteConnect:
     """Put it together. Nothing is fetched or watched before somebody logs in."""
     anchors = partial(_list_anchors, needs)
-    desk = ClientDesk(DeskNeeds(needs.cards, needs.uses, _no_channel, anchors, _read_secret))
+    desk = ClientDesk(DeskNeeds(needs.cards, needs.uses, ClientLines(channels).call, anchors, _read_secret))
     made = ProSanteConnect(
         catalog, Issuers(catalog.issuers, partial(_ask, anchors)), desk, PscSessions(needs.cards, needs.grants)
     )
@@ -200,7 +202,3 @@ def _read_secret(name: str) -> bytearray | None:
     from agent.keystore import open_key_store  # noqa: PLC0415 - it brings D-Bus
 
     return open_key_store().get(name)
-
-
-async def _no_channel(_use: UseRequest, _name: str, _service: Service, _request: Request) -> Response:
-    raise ChannelUnavailableError
