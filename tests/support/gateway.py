@@ -13,17 +13,19 @@ from unittest.mock import AsyncMock, patch
 
 from aiohttp import ClientResponse, ClientSession, web
 from support.agent import Answer, DeskPresence, Person, RunningAgent, running_agent
-from support.tls_servers import Authority, ServerTerms, TlsServer, nginx
+from support.tls_servers import SESSIONS, Authority, ServerTerms, TlsServer, nginx
 
 from agent.certificates.test_root import TestRoot
 from agent.services.tls.availability import Availability, TlsState
 from drivers.virtual.link import VirtualReaders
 
 PROXY = """
+    location /untyped/page {{ default_type ""; return 200 "\\n <html><script>"; }}
+    location /untyped/bytes {{ default_type ""; return 200 "plain"; }}
     location /app/ {{
       proxy_pass http://127.0.0.1:{port}; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_buffering off; proxy_request_buffering off; proxy_read_timeout 5s; proxy_ignore_client_abort off;
-      proxy_set_header Card $ssl_client_s_dn; proxy_set_header Resumed $ssl_session_reused;
+      proxy_set_header Card $ssl_client_s_dn; proxy_set_header X-Host $http_host; proxy_set_header Resumed $ssl_session_reused;
       proxy_pass_request_headers on;
     }}
 """
@@ -143,6 +145,8 @@ async def open_gateway(
     handlers: Mapping[str, Callable[[web.Request], Any]] | None = None,
     more: str = "",
     versions: tuple[str, ...] = ("TLSv1.2",),
+    locations: str = "",
+    tls: str | None = None,
     **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """The service `essai`, whose paths under /app/ are those handlers'."""
@@ -151,8 +155,8 @@ async def open_gateway(
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(tried_once())
         port = await stack.enter_async_context(application(handlers or {}))
-        terms = ServerTerms(folder / "nginx", clients, versions=versions)
-        server = stack.enter_context(nginx(terms, PROXY.format(port=port)))
+        terms = ServerTerms(folder / "nginx", clients, versions=versions, sessions=tls or SESSIONS)
+        server = stack.enter_context(nginx(terms, PROXY.format(port=port) + locations))
         file = stack.enter_context(services_file(folder, server.port, more))
         trusted = (write_authority(folder, server.authority),)
         agent = await stack.enter_async_context(

@@ -27,6 +27,7 @@ DMP_SUITES = (
     "ECDHE-RSA-CHACHA20-POLY1305",
 )
 """What the DMP takes of practice software (PDT-INF-579)."""
+SESSIONS = "ssl_session_cache shared:all:1m;"
 LOCALHOST = (x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1")))
 
 
@@ -97,6 +98,7 @@ class ServerTerms:
     versions: tuple[str, ...] = ("TLSv1.2",)
     suites: tuple[str, ...] = DMP_SUITES
     signatures: str | None = None
+    sessions: str = SESSIONS
 
     def write(self) -> None:
         """server.pem, server.key and clients.pem."""
@@ -137,7 +139,7 @@ http {{
   server {{
     listen 127.0.0.1:{port} ssl;
     ssl_certificate server.pem; ssl_certificate_key server.key;
-    ssl_protocols {versions}; ssl_ciphers {suites}; ssl_session_cache shared:all:1m;
+    ssl_protocols {versions}; ssl_ciphers {suites}; {sessions}
     {clients}
     {signatures}
     location / {{
@@ -163,6 +165,7 @@ def nginx(terms: ServerTerms, locations: str = "") -> Iterator[TlsServer]:
             port=port,
             versions=" ".join(terms.versions),
             suites=":".join(terms.suites),
+            sessions=terms.sessions,
             clients=clients if terms.clients_der else "",
             signatures=signatures if terms.signatures else "",
             locations=locations,
