@@ -134,6 +134,7 @@ class Daemon:
         database = await self._open_folder(stack)
         served = await self._wire(database, stack)
         await self._listen(served, stack)
+        await self._open_local_ports(served, stack)
         open_application = _application_opener(served, database)
         door = await open_door(self.settings, open_application, served.journal, self._inherited, self.manager)
         stack.push_async_callback(lambda: close_door(door, self.succession))
@@ -289,6 +290,15 @@ class Daemon:
         path = self.settings.data_dir / PORT_FILE
         write_private(path, f"{self.port}\n")
         stack.callback(_remove, path)
+
+    async def _open_local_ports(self, served: Services, stack: contextlib.AsyncExitStack) -> None:
+        """Those of services that a file names; without one there are none, and nothing is loaded to find that out."""
+        if self.settings.services is not None:
+            from agent.api.local_ports import LocalPorts  # noqa: PLC0415
+
+            ports = LocalPorts()
+            stack.push_async_callback(ports.close)
+            await ports.open(served)
 
     async def _stop_listening(self, server: Server) -> None:
         if self.succession is not None:

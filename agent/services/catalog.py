@@ -64,7 +64,8 @@ class Service(Entry, frozen=True):
     """One service. `url`: https, with the path that every request's own follows.
 
     `local_port`: where software that cannot be changed speaks plain HTTP to it; none unless set. `media_types`: what
-    may be sent there. `confirmed` False: nobody has seen this address answer.
+    may be sent there. `local_certificate`: the software certificate that this port uses by its number; else a card.
+    `confirmed` False: nobody has seen this address answer.
     """
 
     title: Title
@@ -74,6 +75,7 @@ class Service(Entry, frozen=True):
     methods: tuple[str, ...] = METHODS
     local_port: Port | None = None
     media_types: tuple[str, ...] = ("application/soap+xml", "text/xml", "multipart/related")
+    local_certificate: Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[0-9A-Za-z]+\Z")] | None = None
     confirmed: bool = True
 
     def __post_init__(self) -> None:
@@ -171,7 +173,14 @@ def _merge(shipped: _File, added: _File) -> Catalog:
         _require_known(client.issuer, catalog.issuers, "issuer")
     for mailbox in catalog.mailboxes.values():
         _require_known(mailbox.client, catalog.clients, "client")
+    _require_own_ports(catalog.services)
     return catalog
+
+
+def _require_own_ports(services: Mapping[str, Service]) -> None:
+    ports = [service.local_port for service in services.values() if service.local_port is not None]
+    if len(set(ports)) != len(ports):
+        raise CatalogError("two services have the same local_port")
 
 
 T = TypeVar("T")

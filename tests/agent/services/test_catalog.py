@@ -53,6 +53,8 @@ def test_file_adds_services_and_replaces_them(tmp_path):
         '[clients.x]\nclient_id = "x"\nissuer = "nobody"\nprograms = ["/x"]',
         '[clients.x]\nclient_id = "x"\nissuer = "psc"\nprograms = []',
         f"[mailboxes.x]\n{MAILBOX}",
+        '[services.x]\ntitle = "X"\nurl = "https://x"\nlocal_port = 27741\n[services.y]\ntitle = "Y"\nurl = "https://y"\nlocal_port = 27741',
+        '[portals.dmp]\ntitle = "DMP"\nurl = "https://user@dmp.example"',
         "no toml at all",
         "\x00",
     ],

@@ -1,0 +1,142 @@
+"""A local port of a service: plain HTTP of a program of this user whose executable was agreed to, and nothing else."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from support.agent import Answer, call, running_agent
+from support.gateway import Gateway, open_gateway
+
+from agent.people.prompt import ConfirmRequest, PinRequest
+from drivers.virtual.link import VirtualReaders
+
+XML = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '"x"'}
+SEEN: list[tuple[str, dict[str, str], bytes]] = []
+
+
+async def take(request: web.Request) -> web.Response:
+    SEEN.append((request.raw_path, dict(request.headers), await request.read()))
+    return web.Response(body=b"<done/>", content_type="text/xml")
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET6) as listener:
+        listener.bind(("::1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+async def gateway(folder: Path, readers: VirtualReaders, port: int) -> AsyncIterator[Gateway]:
+    SEEN.clear()
+    more = f'local_port = {port}\nmethods = ["POST", "GET"]\n'
+    async with open_gateway(folder, readers, {"soap": take}, more) as opened:
+        yield opened
+
+
+async def say(gateway: Gateway, port: int, headers: dict[str, str] = XML, **more: Any) -> Answer:
+    del gateway
+    import asyncio
+
+    method, path, body = more.get("method", "POST"), more.get("path", "/app/soap"), more.get("body", b"<a/>")
+    return await asyncio.to_thread(call, port, method, path, body, headers, more.get("host", "127.0.0.1"))
+
+
+async def test_software_that_cannot_be_changed_reaches_the_service(gateway: Gateway, port: int) -> None:
+    for host in ("127.0.0.1", "::1"):
+        headers = XML | {"Authorization": "Bearer of-the-service"}
+        answer = await say(gateway, port, headers, host=host, path="/app/soap?a=b")
+        assert (answer.status, answer.body) == (200, b"<done/>"), answer.body
+    for path, headers, body in SEEN:
+        assert (path, body) == ("/app/soap?a=b", b"<a/>")
+        assert headers["Authorization"] == "Bearer of-the-service"
+        assert headers["SOAPAction"] == '"x"'
+    confirm, pin = gateway.person.asked
+    assert isinstance(confirm, ConfirmRequest)
+    assert "gateway" in confirm.abilities
+    assert "python" in confirm.asker.caller
+    assert isinstance(pin, PinRequest)
+
+
+REFUSED: tuple[tuple[dict[str, Any], dict[str, str], str], ...] = (
+    ({}, {"Origin": "https://evil.example"}, "origin-refused"),
+    ({}, {"Origin": "null"}, "origin-refused"),
+    ({}, {"Origin": "http://127.0.0.1:27710"}, "origin-refused"),
+    ({}, {"Referer": "https://evil.example/"}, "origin-refused"),
+    ({}, {"Cookie": "a=b"}, "origin-refused"),
+    ({}, {"Sec-Fetch-Site": "cross-site"}, "origin-refused"),
+    ({}, {"Sec-Fetch-Mode": "navigate"}, "origin-refused"),
+    ({}, {"Sec-CH-UA": "x"}, "origin-refused"),
+    ({"method": "OPTIONS"}, {"Access-Control-Request-Method": "POST"}, "origin-refused"),
+    ({}, {"Host": "evil.example"}, "host-refused"),
+    ({}, {"Host": "127.0.0.1"}, "host-refused"),
+    ({}, {"Host": "localhost.:1"}, "host-refused"),
+    ({}, {"Content-Type": "text/plain"}, "unsupported-media"),
+    ({}, {"Content-Type": "application/x-www-form-urlencoded"}, "unsupported-media"),
+    ({}, {"Content-Type": "multipart/form-data; boundary=a"}, "unsupported-media"),
+    ({}, {"Content-Type": ""}, "unsupported-media"),
+    ({"method": "DELETE"}, {}, "bad-request"),
+    ({"path": "/app/../x"}, {}, "target-refused"),
+    ({"path": "//evil.example/x"}, {}, "target-refused"),
+    ({"path": "http://evil.example/x"}, {}, "target-refused"),
+    ({"path": "/app/%2e%2e/x"}, {}, "target-refused"),
+    ({"path": "/" + "a" * 8200}, {}, "target-refused"),
+)
+
+
+async def test_what_a_browser_or_a_stranger_sends_is_refused_and_nobody_asked(gateway: Gateway, port: int) -> None:
+    for more, headers, code in REFUSED:
+        answer = await say(gateway, port, XML | headers, **more)
+        assert answer.code == code, (more, headers, answer.body)
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    assert not SEEN
+    assert not gateway.person.asked
+
+
+async def test_the_token_is_worth_nothing_there_and_goes_nowhere_by_mistake(gateway: Gateway, port: int) -> None:
+    gateway.person.agrees = False
+    answer = await say(gateway, port, XML | {"Authorization": f"Bearer {gateway.agent.token}"})
+    assert answer.code == "grant-refused"
+    assert not SEEN
+
+
+async def test_the_agents_own_routes_are_not_there(gateway: Gateway, port: int) -> None:
+    gateway.person.agrees = False
+    answer = await say(gateway, port, {}, method="GET", path="/v1/status", body=None)
+    assert answer.code in {"grant-refused", "target-refused"}
+
+
+async def test_another_users_port_is_left_alone(
+    folder: Path, readers: VirtualReaders, port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.socket(socket.AF_INET) as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        async with open_gateway(folder, readers, {}, f"local_port = {port}\n") as gateway:
+            assert (await gateway.agent.program("GET", "/v1/status")).status == 200
+    assert f"port {port}" in caplog.text
+
+
+async def test_a_list_that_cannot_be_read_costs_the_ports_alone(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "services.toml").write_text("[services.x]\n")
+    async with running_agent(folder, services=folder / "services.toml") as agent:
+        assert (await agent.program("GET", "/v1/status")).status == 200
+    assert "services.toml" in caplog.text
+
+
+async def test_without_a_port_in_the_list_nothing_listens(folder: Path, readers: VirtualReaders, port: int) -> None:
+    async with open_gateway(folder, readers, {}):
+        with pytest.raises(ConnectionRefusedError):
+            http.client.HTTPConnection("127.0.0.1", port, timeout=5).request("GET", "/")
