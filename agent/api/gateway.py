@@ -13,7 +13,7 @@ from agent.access.consents import asker_of
 from agent.api.callers import name_caller, refuse_ungranted_page, require, require_card_in_reader
 from agent.api.context import call, services
 from agent.api.gateway_answers import give_answer
-from agent.api.gateway_assertions import prepare, wants_assertion
+from agent.api.gateway_assertions import prepare, read_plan, wants_assertion
 from agent.api.gateway_headers import CARD, pass_on
 from agent.api.gateway_targets import read_target, split_route
 from agent.api.gateway_views import channel_view, service_view
@@ -79,10 +79,12 @@ async def forward(request: web.Request, errand: Errand) -> web.StreamResponse:
 
     Raises what Channels.open and Channel.exchange raise; GrantRequiredError for a grant that is gone meanwhile.
     """
+    if wants_assertion(request):
+        read_plan(request, errand.service)  # what it says is looked at before anybody is asked anything
     channel = await _open(request, errand)
     headers, body = await _prepare(request, errand)
     async with channel.exchange(Outgoing(request.method, errand.target, headers, body)) as incoming:
-        return await give_answer(request, incoming)
+        return await give_answer(request, incoming, errand.service)
 
 
 def find_service(request: web.Request, name: str) -> Service:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import hdrs, web
 
 from agent.access.cors import cors_headers
 from agent.api.context import call
+from agent.api.gateway_faults import read_fault
 from agent.api.gateway_headers import find, give_back
+from agent.api.gateway_streams import peek
 from agent.api.middleware import HEADERS
+from agent.services.catalog import Service
 from agent.services.channels.values import Incoming
 from agent.services.errors import HtmlRefusedError
 from agent.services.tls.errors import ClientRefusedError
@@ -28,35 +30,24 @@ _MARKUP: Final = (b"<!doctype html", b"<html", b"<head", b"<script", b"<body", b
 _NO_BODY: Final = (204, 304)
 
 
-async def give_answer(request: web.Request, incoming: Incoming) -> web.StreamResponse:
-    """Send the service's answer to the caller. Raises HtmlRefusedError, ClientRefusedError before anything is sent."""
+async def give_answer(request: web.Request, incoming: Incoming, service: Service) -> web.StreamResponse:
+    """Send the service's answer to the caller, with what explains a fault.
+
+    Raises HtmlRefusedError, ClientRefusedError before anything is sent.
+    """
     kind = find(incoming.headers, "content-type")
-    body = incoming.body
+    explained, body = await read_fault(request, incoming, service)
     if _is_page(kind) or _is_unsaid(kind):
-        head, body = await peek(body, HEAD)
+        head, body = await peek(body, lambda head: len(head) >= HEAD)
         _require_no_page(incoming.status, kind, head)
     response = _make_response(request, incoming, kind)
+    response.headers.update(explained)
     call(request).begun = True
     await response.prepare(request)
     async for piece in body:
         await response.write(piece)
     await response.write_eof()
     return response
-
-
-async def peek(body: AsyncIterator[bytes], size: int) -> tuple[bytes, AsyncIterator[bytes]]:
-    """At least so many bytes of a body's begin, unless it is shorter, and all of the body."""
-    head = b""
-    while len(head) < size and (piece := await anext(body, b"")):
-        head += piece
-
-    async def whole() -> AsyncIterator[bytes]:
-        if head:
-            yield head
-        async for piece in body:
-            yield piece
-
-    return head, whole()
 
 
 def _make_response(request: web.Request, incoming: Incoming, kind: str | None) -> web.StreamResponse:

@@ -27,6 +27,7 @@ from agent.api.soap_bodies import SOAP, hold_message
 from agent.cards.software import is_software_number
 from agent.cards.uses import UseRecord
 from agent.services.catalog import Assertion, Service
+from agent.services.channels.values import Headers
 from agent.signing.documents import Document
 
 HEADER: Final = "CPS-Agent-Assertion"
@@ -34,7 +35,6 @@ CARD_HEADER: Final = "CPS-Agent-Card"
 ACTIONS: Final = {Assertion.VIHF: "sign-vihf", Assertion.INSI: "sign-insi"}
 """As the routes are called that hand the same assertions back."""
 
-Headers = tuple[tuple[str, str], ...]
 B = TypeVar("B", VihfBody, InsiBody)
 
 
@@ -49,7 +49,7 @@ async def prepare(request: web.Request, caller: Caller, service: Service) -> tup
     Those are Content-Length, or none where the body goes in chunks. Raises CallError, EnvelopeRefusedError,
     GrantRefusedError, and what making an assertion raises.
     """
-    plan, kind = _read_plan(request, service)
+    plan, kind = read_plan(request, service)
     message = await hold_message(request)
     await require(request, Ability.SIGN)
     document = Document.of("message", message.envelope, SOAP)
@@ -58,8 +58,8 @@ async def prepare(request: web.Request, caller: Caller, service: Service) -> tup
     return (() if length is None else (("Content-Length", str(length)),)), body
 
 
-def _read_plan(request: web.Request, service: Service) -> tuple[Plan, Assertion]:
-    """What the header says. Raises CallError."""
+def read_plan(request: web.Request, service: Service) -> tuple[Plan, Assertion]:
+    """What the header asks for. Raises CallError, InsError."""
     kind = service.assertion
     if kind is None:
         raise CallError("this service takes no assertion: the catalog names none for it")

@@ -7,24 +7,26 @@ gives by its name. What a browser would send is refused, whoever sends it. Off u
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Final
 
 from aiohttp import hdrs, web
 
 from agent.access.callers import Ability
-from agent.access.errors import OriginRefusedError
+from agent.access.errors import OriginRefusedError, TokenRefusedError
 from agent.access.gate import Admission
 from agent.access.origin import require_own_host
 from agent.api.callers import connection_of, require
 from agent.api.connections import STRANGERS, Strangers
-from agent.api.context import SERVICES, Services, call
+from agent.api.context import SERVICES, Services, call, services
 from agent.api.gateway import Errand, forward, require_takes
 from agent.api.gateway_headers import pass_on
-from agent.api.gateway_targets import MAX_TARGET, read_target
+from agent.api.gateway_targets import read_target
 from agent.api.media import let_wait
 from agent.api.middleware import Handler, answer
 from agent.api.problems import UnsupportedMediaError
-from agent.api.server import PortTakenError, Server
+from agent.api.server import Server
+from agent.loopback import PortTakenError
 from agent.services.catalog import CatalogError, Service
 from agent.services.errors import TargetRefusedError
 
@@ -44,11 +46,11 @@ class LocalPorts:
     async def open(self, served: Services) -> None:
         """Listen for every service that has a port. One that is taken, and a list that cannot be read, are logged."""
         try:
-            services = served.health.catalog.services
+            known = served.health.catalog.services
         except CatalogError as error:
             log.error("no service has a port: %s", error)  # noqa: TRY400 - one line is what a reader needs
             return
-        for name, service in services.items():
+        for name, service in known.items():
             if service.local_port is not None:
                 await self._listen(served, name, service, service.local_port)
 
@@ -74,11 +76,21 @@ def make_local_app(served: Services, name: str, service: Service) -> web.Applica
     async def handle(request: web.Request) -> web.StreamResponse:
         return await use_local_port(request, name, service)
 
-    app = web.Application(middlewares=[answer, local_gate])
+    app = web.Application(middlewares=[tell_no_page, answer, local_gate])
     app[SERVICES] = served
     app[STRANGERS] = Strangers()
     app.router.add_route("*", r"/{path:[\s\S]*}", handle, name=ROUTE, expect_handler=let_wait)
     return app
+
+
+@web.middleware
+async def tell_no_page(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A page may not even read why it was refused: no page has any business here."""
+    response = await handler(request)
+    if not response.prepared:
+        for name in [name for name in response.headers if name.lower().startswith("access-control-")]:
+            del response.headers[name]
+    return response
 
 
 @web.middleware
@@ -100,16 +112,22 @@ async def local_gate(request: web.Request, handler: Handler) -> web.StreamRespon
 async def use_local_port(request: web.Request, name: str, service: Service) -> web.StreamResponse:
     """Any request below /: to the service of this port, with the card, or with the certificate that the list names."""
     call(request).record.subject = f"{service.title} ({service.host})"
-    if len(request.raw_path) > MAX_TARGET:
-        raise TargetRefusedError("a target that is too long")
     target = read_target(service, request.raw_path[1:])
     require_takes(request, service)
     if request.body_exists and request.content_type not in service.media_types:
         raise UnsupportedMediaError(f"this port takes {', '.join(service.media_types)}")
     caller = await require(request, Ability.GATEWAY)
-    own = tuple(("Authorization", value) for value in request.headers.getall(hdrs.AUTHORIZATION, ()))
-    headers = (*pass_on(request.headers), *own)
+    headers = (*pass_on(request.headers), *_own_authorization(request))
     return await forward(request, Errand(caller, name, service, target, headers, service.local_certificate))
+
+
+def _own_authorization(request: web.Request) -> Iterator[tuple[str, str]]:
+    """What the software says to the service by this header; the agent's token would be there by mistake."""
+    for value in request.headers.getall(hdrs.AUTHORIZATION, ()):
+        try:
+            services(request).token.matches(value)
+        except TokenRefusedError:
+            yield "Authorization", value
 
 
 def _require_own_host(request: web.Request) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 from collections.abc import AsyncIterator
@@ -34,7 +35,9 @@ MTOM = {
     "Content-Type": 'multipart/related; boundary="uuid:a"; type="application/xop+xml"; start="<root@x>"; '
     'start-info="application/soap+xml"'
 }
-ROOT = b'Content-Type: application/xop+xml; type="application/soap+xml"\r\nContent-ID: <root@x>\r\nContent-Length: %d\r\n'
+ROOT = (
+    b'Content-Type: application/xop+xml; type="application/soap+xml"\r\nContent-ID: <root@x>\r\nContent-Length: %d\r\n'
+)
 SERVICES = """assertion = "vihf"
 [services.insi-essai]
 title = "INSi"
@@ -122,7 +125,7 @@ async def test_each_message_has_a_question_of_its_own(gateway: Gateway) -> None:
 async def test_attachments_flow_on_unchanged(gateway: Gateway, tmp_path: Path) -> None:
     attachment = os.urandom(3 * 1024 * 1024)
     body = mtom(MESSAGE, attachment)
-    assert (await send(gateway, body, MTOM)).status == 200
+    assert (await send(gateway, io.BytesIO(body), MTOM)).status == 200
 
     async def pieces() -> AsyncIterator[bytes]:
         for start in range(0, len(body), 50_000):
@@ -137,7 +140,9 @@ async def test_attachments_flow_on_unchanged(gateway: Gateway, tmp_path: Path) -
         assert request.headers["Content-Type"] == MTOM["Content-Type"]
 
 
-TWICE = MESSAGE.replace(b"<s:Body>", b'<s:Header><Assertion xmlns="urn:oasis:names:tc:SAML:2.0:assertion"/></s:Header><s:Body>')
+TWICE = MESSAGE.replace(
+    b"<s:Body>", b'<s:Header><Assertion xmlns="urn:oasis:names:tc:SAML:2.0:assertion"/></s:Header><s:Body>'
+)
 OLD = MESSAGE.replace(SOAP.encode(), b"http://schemas.xmlsoap.org/soap/envelope/")
 IMPOSSIBLE: tuple[tuple[dict[str, str], bytes, str], ...] = (
     (XML | asking(), b"<a", "envelope-refused"),
@@ -161,7 +166,7 @@ IMPOSSIBLE: tuple[tuple[dict[str, str], bytes, str], ...] = (
 
 async def test_what_cannot_be_done_is_refused_and_nothing_sent(gateway: Gateway) -> None:
     for headers, body, code in IMPOSSIBLE:
-        answer = await gateway.ask("POST", "essai/app/soap", headers, data=body)
+        answer = await gateway.ask("POST", "essai/app/soap", headers, data=io.BytesIO(body))
         assert answer.code == code, (headers, body[:60], answer.problem)
     assert (await gateway.ask("POST", "nothing/x", XML | asking(), data=MESSAGE)).code == "bad-request"
     assert not SEEN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import socket
 from collections.abc import AsyncIterator
@@ -44,10 +45,7 @@ async def gateway(folder: Path, readers: VirtualReaders, port: int) -> AsyncIter
         yield opened
 
 
-async def say(gateway: Gateway, port: int, headers: dict[str, str] = XML, **more: Any) -> Answer:
-    del gateway
-    import asyncio
-
+async def say(port: int, headers: dict[str, str] = XML, **more: Any) -> Answer:
     method, path, body = more.get("method", "POST"), more.get("path", "/app/soap"), more.get("body", b"<a/>")
     return await asyncio.to_thread(call, port, method, path, body, headers, more.get("host", "127.0.0.1"))
 
@@ -55,7 +53,7 @@ async def say(gateway: Gateway, port: int, headers: dict[str, str] = XML, **more
 async def test_software_that_cannot_be_changed_reaches_the_service(gateway: Gateway, port: int) -> None:
     for host in ("127.0.0.1", "::1"):
         headers = XML | {"Authorization": "Bearer of-the-service"}
-        answer = await say(gateway, port, headers, host=host, path="/app/soap?a=b")
+        answer = await say(port, headers, host=host, path="/app/soap?a=b")
         assert (answer.status, answer.body) == (200, b"<done/>"), answer.body
     for path, headers, body in SEEN:
         assert (path, body) == ("/app/soap?a=b", b"<a/>")
@@ -88,15 +86,14 @@ REFUSED: tuple[tuple[dict[str, Any], dict[str, str], str], ...] = (
     ({"method": "DELETE"}, {}, "bad-request"),
     ({"path": "/app/../x"}, {}, "target-refused"),
     ({"path": "//evil.example/x"}, {}, "target-refused"),
-    ({"path": "http://evil.example/x"}, {}, "target-refused"),
+    ({"path": "http://evil.example/x"}, {}, "host-refused"),
     ({"path": "/app/%2e%2e/x"}, {}, "target-refused"),
-    ({"path": "/" + "a" * 8200}, {}, "target-refused"),
 )
 
 
 async def test_what_a_browser_or_a_stranger_sends_is_refused_and_nobody_asked(gateway: Gateway, port: int) -> None:
     for more, headers, code in REFUSED:
-        answer = await say(gateway, port, XML | headers, **more)
+        answer = await say(port, XML | headers, **more)
         assert answer.code == code, (more, headers, answer.body)
         assert "Access-Control-Allow-Origin" not in answer.headers
     assert not SEEN
@@ -105,14 +102,14 @@ async def test_what_a_browser_or_a_stranger_sends_is_refused_and_nobody_asked(ga
 
 async def test_the_token_is_worth_nothing_there_and_goes_nowhere_by_mistake(gateway: Gateway, port: int) -> None:
     gateway.person.agrees = False
-    answer = await say(gateway, port, XML | {"Authorization": f"Bearer {gateway.agent.token}"})
+    answer = await say(port, XML | {"Authorization": f"Bearer {gateway.agent.token}"})
     assert answer.code == "grant-refused"
     assert not SEEN
 
 
 async def test_the_agents_own_routes_are_not_there(gateway: Gateway, port: int) -> None:
     gateway.person.agrees = False
-    answer = await say(gateway, port, {}, method="GET", path="/v1/status", body=None)
+    answer = await say(port, {}, method="GET", path="/v1/status", body=None)
     assert answer.code in {"grant-refused", "target-refused"}
 
 
@@ -127,9 +124,7 @@ async def test_another_users_port_is_left_alone(
     assert f"port {port}" in caplog.text
 
 
-async def test_a_list_that_cannot_be_read_costs_the_ports_alone(
-    folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_list_that_cannot_be_read_costs_the_ports_alone(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     (folder / "services.toml").write_text("[services.x]\n")
     async with running_agent(folder, services=folder / "services.toml") as agent:
         assert (await agent.program("GET", "/v1/status")).status == 200
