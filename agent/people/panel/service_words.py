@@ -11,6 +11,8 @@ def action_words(words: NullTranslations) -> dict[str, str]:
         "use-gateway": words.gettext("ask a health service"),
         "list-gateway": words.gettext("look at the health services"),
         "close-channels": words.gettext("close connections to a health service"),
+        "use-local-port": words.gettext("ask a health service by its local port"),
+        "service-fault": words.gettext("a health service refused, and said why"),
         "open-channel": words.gettext("connect to a health service"),
         "end-channel": words.gettext("connection to a health service, with its number of requests"),
     }
@@ -19,6 +21,15 @@ def action_words(words: NullTranslations) -> dict[str, str]:
 def outcome_words(words: NullTranslations) -> dict[str, str]:
     """By the codes of refusals, and by why a channel ended."""
     return {
+        "envelope-refused": words.gettext("the message takes no assertion"),
+        "DMPInvalidCertificate": words.gettext("the DMP refuses the certificate"),
+        "DMPAccessDeniedByRightsService": words.gettext("the DMP does not give this right"),
+        "structure-unknown": words.gettext("the structure is unknown to the DMP"),
+        "structure-not-linked": words.gettext("the professional is not linked to the structure"),
+        "speciality-missing": words.gettext("the VIHF had no speciality"),
+        "siram_100": words.gettext("the software is unknown to INSi"),
+        "desir_550": words.gettext("the software is unknown to INSi"),
+        "desir_560": words.gettext("INSi refuses the structure's certificate"),
         "service-unknown": words.gettext("there is no such service"),
         "target-refused": words.gettext("the address led away from the service"),
         "html-refused": words.gettext("the service answered with a web page"),
