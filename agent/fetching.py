@@ -114,23 +114,42 @@ class Fetcher:
         return parts
 
 
-def dial(host: str, port: int, timeout_s: float) -> socket.socket:
-    """A connection to a host for TLS, through the system's proxy where there is one. Raises UnreachableError.
+class Dialing:
+    """A connection to a host for TLS, through the system's proxy where there is one: opened once.
 
-    Each step, the look-up of the name apart, takes `timeout_s` at most.
+    Each step, the look-up of a name apart, takes `timeout_s` at most. `close` from another thread ends it wherever it
+    hangs.
     """
-    parts = urlsplit(f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}")
-    proxy = _find_proxy(parts)
-    connection = http.client.HTTPConnection(*_first_hop(parts, proxy), timeout=timeout_s)
-    if proxy is not None:
-        connection.set_tunnel(host, port, _credentials(proxy))
-    try:
-        connection.connect()
-    except TimeoutError as error:
-        raise FetchTimeoutError(f"{host}: {error}") from error
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        raise UnreachableError(f"{host}: {error}") from error
-    return connection.sock
+
+    def __init__(self, host: str, port: int, timeout_s: float) -> None:
+        self._parts = urlsplit(f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}")
+        self._timeout_s = timeout_s
+        self._connection: http.client.HTTPConnection | None = None
+
+    def run(self) -> socket.socket:
+        """Give what is connected. Raises UnreachableError."""
+        proxy = _find_proxy(self._parts)
+        connection = http.client.HTTPConnection(*_first_hop(self._parts, proxy), timeout=self._timeout_s)
+        self._connection = connection
+        if proxy is not None:
+            connection.set_tunnel(*_address(self._parts), _credentials(proxy))
+        try:
+            connection.connect()
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            connection.close()
+            raise UnreachableError(f"{self._parts.hostname}: {error}") from error
+        return connection.sock
+
+    def close(self) -> None:
+        """End it, also what it has given."""
+        if self._connection is not None and self._connection.sock is not None:
+            hang_up(self._connection.sock)
+
+
+def hang_up(sock: socket.socket) -> None:
+    """Let whoever waits for it, here or there, know that it has ended."""
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 class _Exchange:
@@ -166,8 +185,7 @@ class _Exchange:
         opened = self._connection.sock if self._connection is not None else None
         opened = opened or self._opened
         if opened is not None:
-            with suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
+            hang_up(opened)
 
     def _connect(self, proxy: SplitResult | None) -> http.client.HTTPConnection:
         first, timeout_s = _first_hop(self._parts, proxy), self._request.timeout_s

@@ -33,6 +33,7 @@ def make_context(key: TlsKey | None, anchors_der: Iterable[bytes] = ()) -> ssl.S
     context = ssl.create_default_context()
     for anchor in anchors_der:
         context.load_verify_locations(cadata=anchor)
+    context.verify_flags &= ~ssl.VERIFY_X509_PARTIAL_CHAIN  # Python 3.13 sets it: every link would count as a root
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])

@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from agent.fetching import FetchError, dial
-from agent.patience import run_apart
+from agent.fetching import Dialing, FetchError, hang_up
+from agent.patience import call_in_time, run_apart
 from agent.services.tls.errors import ServerUnreachableError, TlsVersionError
 from agent.services.tls.faults import explain
 from agent.services.tls.signing import Watch, watching
@@ -85,8 +85,7 @@ class Line:
 
     def close(self) -> None:
         """Let go of it, at once; whoever reads from it learns that it has ended."""
-        with suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
+        hang_up(self.sock)
         self.sock.close()
 
 
@@ -107,27 +106,39 @@ class _Opening:
         self._request = request
         self._left_s = request.timeout_s
         self._left = MAX_HANDSHAKE
-        self._line: Line | None = None
+        self._dialing = Dialing(request.host, request.port, request.timeout_s)
+        self._sock: socket.socket | None = None
         self._given_up = False
 
     def run(self) -> Line:
-        request = self._request
+        self._sock = sock = self._dial()
         try:
-            sock = dial(request.host, request.port, request.timeout_s)
-        except FetchError as error:
-            raise ServerUnreachableError(str(error)) from error
-        self._line = line = Line(sock, request)
-        try:
+            line = Line(sock, self._request)
             self._shake_hands(line)
         except BaseException:
-            line.close()
+            sock.close()
             raise
         return line
 
     def give_up(self) -> None:
         self._given_up = True
-        if self._line is not None:
-            self._line.close()
+        self._dialing.close()
+        if self._sock is not None:
+            self._sock.close()
+
+    def _dial(self) -> socket.socket:
+        """Connect, in one time for all of it: names are looked up, and proxies answer, as slowly as they like."""
+        try:
+            return call_in_time(self._reach, self._request.timeout_s, "cps-agent-dial")
+        except (FetchError, TimeoutError) as error:
+            self.give_up()
+            raise ServerUnreachableError(str(error)) from error
+
+    def _reach(self) -> socket.socket:
+        sock = self._dialing.run()
+        if self._given_up:  # nobody takes it any more
+            sock.close()
+        return sock
 
     def _shake_hands(self, line: Line) -> None:
         with watching(may_sign=self._request.session is None) as watch:

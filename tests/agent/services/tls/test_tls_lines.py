@@ -13,7 +13,7 @@ from support.tls_servers import DMP_SUITES, Authority, ServerTerms, nginx, s_ser
 
 from agent.services.tls.context import make_context
 from agent.services.tls.errors import ClientRefusedError, NotResumedError, TlsVersionError
-from agent.services.tls.line import open_line
+from agent.services.tls.line import LineRequest, open_line
 
 
 @pytest.mark.parametrize("suite", DMP_SUITES)
@@ -129,6 +129,12 @@ async def test_a_server_with_no_suite_in_common_is_no_refusal_of_ours(authority:
     terms = ServerTerms(tmp_path / "server", (authority.der,), suites=("AES256-SHA",))
     with s_server(terms) as server, pytest.raises(TlsVersionError):
         await connect(server, memory_key(authority).key)
+
+
+async def test_a_server_may_be_an_address(authority: Authority, tmp_path: Path) -> None:
+    with nginx(ServerTerms(tmp_path / "server")) as server:
+        context = make_context(None, [authority.der])
+        assert "TLSv1.2" in await ask(await open_line(LineRequest("127.0.0.1", server.port, context)))
 
 
 async def test_other_tls_of_the_process_stays_as_it_was(cps3: CountedKey, tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from support.tls_servers import ServerTerms, TlsServer, nginx
 from agent.certificates.revocation.verdict import Source, Status, Verdict
 from agent.certificates.trust import open_trust
 from agent.services.tls.availability import Availability
+from agent.services.tls.context import make_context
 from agent.services.tls.errors import CertificateFault, ServerCertificateError
+from agent.services.tls.line import open_line
 from agent.services.tls.lines import Lines
 from agent.settings import Settings
 
@@ -94,3 +96,11 @@ async def test_where_nothing_is_known_the_line_goes_on_and_the_log_says_so(
     with serve("web-moody") as server, pki.mood("ocsp/moody", "failing"):
         assert "TLSv1.2" in await ask(await lines.open(to(server, context)))
     assert "nothing is known of a revocation" in caplog.text
+
+
+async def test_attack_a_link_is_no_root(serve: Serve, pki: Pki) -> None:
+    """Python 3.13 would take any authority that is at hand for the end of a chain."""
+    context = make_context(None, [pki.der("issuing")])
+    with serve("web") as server, pytest.raises(ServerCertificateError) as refused:
+        await open_line(to(server, context))
+    assert refused.value.reason is CertificateFault.UNKNOWN
