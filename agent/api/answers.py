@@ -334,6 +334,10 @@ ANSWERS: Final[dict[str, Schema]] = {
     "sign-submission": _record({"signature": _ref("Signature")}),
     "sign-vihf": _record({"assertion": _ref("Signature")}),
     "sign-insi": _record({"assertion": _ref("Signature")}),
+    "open-dmp": _record(
+        {"link": TEXT, "opened": BOOLEAN}
+        | {"needs": _list(_record({"browser": TEXT_OR_NULL} | _texts("code", "detail", "detailFr")))}
+    ),
 }
 """By the names of the routes; a route that is not here answers 204, without a body."""
 MESSAGES: Final[Schema] = {"oneOf": [_ref("State"), _ref("Event")]}

@@ -62,6 +62,7 @@ ROUTES = (
     web.post("/v1/dmp/submission-signature", lazily("dmp.sign_submission"), name="sign-submission"),
     web.post("/v1/assertions/vihf", lazily("dmp.assert_vihf"), name="sign-vihf"),
     web.post("/v1/assertions/insi", lazily("dmp.assert_insi"), name="sign-insi"),
+    web.post("/v1/dmp/links", lazily("dmp_links.open_dmp"), name="open-dmp"),
     web.post("/v1/verifications", lazily("verifying.verify"), name="verify"),
     web.post("/v1/batches", lazily("batches.create_batch"), name="make-batch"),
     web.get("/v1/batches", lazily("batches.list_batches"), name="list-batches"),

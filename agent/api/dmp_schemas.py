@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from agent.api.schemas import MAX_DOCUMENTS, Body, CardNumber, Line, MediaType, Name, Uri
 from agent.patients import PatientKind
+from agent.services.dmp_links import Page
 from agent.signing.dmp.words import Hash, Mode
 
 # Prefixed or bare, as XDS and as code systems have it.
@@ -17,6 +18,7 @@ CodeSystem = Annotated[str, Meta(max_length=128, pattern=rf"^{_ARCS}\Z")]
 Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[!-~]+\Z")]
 Sector = Annotated[str, Meta(pattern=r"^[A-Z]{2}[0-9]{2}\Z")]
 Number = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z/._-]+\Z")]
+Ins = Annotated[str, Meta(min_length=13, max_length=15)]
 Address = Annotated[str, Meta(max_length=1024, pattern=r"^[!-~]*\Z")]
 
 
@@ -74,7 +76,7 @@ class StructureBody(Body, frozen=True):
 class PatientBody(Body, frozen=True):
     """A patient's INS: 13 characters, or 15 with its key."""
 
-    ins: Annotated[str, Meta(min_length=13, max_length=15)]
+    ins: Ins
     kind: PatientKind
 
 
@@ -132,3 +134,15 @@ class InsiBody(Body, frozen=True):
     hash: Hash = Hash.SHA256
     envelope: EnvelopeBody | None = None
     card_number: CardNumber | None = None
+
+
+class LinkBody(Body, frozen=True):
+    """POST /v1/dmp/links. `ins` as it is to stand in the address; `open` False: nothing is opened.
+
+    A page of the DMP is a patient's, except TableauDeBord, which may be one's, and Parametrages, which is nobody's.
+    """
+
+    page: Page
+    ins: Ins | None = None
+    kind: PatientKind = PatientKind.NIR
+    open: bool = True

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from agent import __version__
-from agent.api.dmp_schemas import InsiBody, SubmissionBody, VihfBody
+from agent.api.dmp_schemas import InsiBody, LinkBody, SubmissionBody, VihfBody
 from agent.api.lazily import find_handler
 from agent.api.media import CONTENT_ROUTE, GATEWAY_ROUTE, MULTIPART, UPLOAD_ROUTES
 from agent.api.schemas import (
@@ -43,6 +43,7 @@ BODIES: dict[str, Any] = {
     "sign-submission": SubmissionBody,
     "sign-vihf": VihfBody,
     "sign-insi": InsiBody,
+    "open-dmp": LinkBody,
     "verify": VerificationBody,
     "make-batch": BatchBody,
     "start-batch": StartBody,

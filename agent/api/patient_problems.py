@@ -1,4 +1,4 @@
-"""What refusals of a patient's number look like: rows of the table in `problems`, by class."""
+"""What refusals of a patient's number or page look like: rows of the table in `problems`, by class."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Final
 
 from agent.api.rows import Problem
 from agent.patients import InsError, InsKeyError
+from agent.services.dmp_links import PortalUnsetError
 
 ROWS: Final[dict[type[BaseException], Problem]] = {
     InsError: Problem(
@@ -21,5 +22,12 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
         "that was checked.",
         "Les deux chiffres de la clé ne correspondent pas au numéro : un chiffre est faux. Reprenez l'INS de "
         "l'identité qualifiée.",
+    ),
+    PortalUnsetError: Problem(
+        409, "portal-unset", "agent", "Address of the DMP not set",
+        "The address of the DMP for browsers is not in the agent's list of services, and the agent invents none. The "
+        "administrator adds it to the file that the setting services names: [portals.dmp] with title and url.",
+        "L'adresse du DMP pour navigateurs n'est pas dans la liste des services de l'agent, qui n'en invente pas. "
+        "L'administrateur l'ajoute au fichier que désigne le réglage services : [portals.dmp] avec title et url.",
     ),
 }  # fmt: skip

@@ -13,13 +13,14 @@ from pathlib import Path
 from agent.commands.calling import connect
 from agent.commands.exits import Exit
 from agent.commands.files import WrongCallError, with_files
-from agent.commands.output import report, say, say_json
+from agent.commands.output import complain, in_language, report, say, say_json
 from agent.patients import tidy_ins
 from agent.people.translations import translator
 from agent.sending import Json, given, to_base64
 from agent.signing.dmp.words import Hash
 
 SUBMISSION, VIHF, INSI = "/v1/dmp/submission-signature", "/v1/assertions/vihf", "/v1/assertions/insi"
+LINKS = "/v1/dmp/links"
 MAX_SENT = 2 * 1024 * 1024
 """In bytes. A call takes 16 MB with all its documents; a larger image is hashed here."""
 XML, BINARY = "text/xml", "application/octet-stream"
@@ -44,6 +45,28 @@ def run_vihf(arguments: Namespace) -> int:
 def run_insi(arguments: Namespace) -> int:
     """`cps-agent dmp insi`."""
     return _run(arguments, INSI, lambda: _read_members(arguments) | given(billingId=arguments.billing))
+
+
+def run_open(arguments: Namespace) -> int:
+    """`cps-agent dmp open PAGE`: first what browsers lack, then the page in one of them."""
+    ins = None if arguments.ins is None else tidy_ins(arguments.ins)
+    body = given(page=arguments.page, ins=ins, kind=None if ins is None else arguments.ins_kind)
+    return report(lambda: _open(arguments, body), as_json=arguments.json)
+
+
+def _open(arguments: Namespace, body: Json) -> int:
+    with connect(arguments) as client:
+        told = client.request("POST", LINKS, body | {"open": False})
+        if not arguments.json:
+            for need in told["needs"]:
+                complain(in_language(need))
+        if arguments.browser:
+            told["opened"] = client.request("POST", LINKS, body)["opened"]
+    if arguments.json:
+        say_json(told)
+    elif not arguments.browser:
+        say(told["link"])
+    return Exit.OK
 
 
 def _run(arguments: Namespace, path: str, read_body: Callable[[], Json]) -> int:

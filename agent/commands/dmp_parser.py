@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from agent.commands.verbs import Lazy, add_verb, add_verbs
 from agent.patients import PatientKind
 from agent.people.translations import translator
+from agent.services.dmp_links import Page
 from agent.signing.dmp.words import Hash, Mode
 
 EXAMPLES = (
@@ -14,6 +15,7 @@ EXAMPLES = (
     "cps-agent dmp vihf --ins 207058575627097 --ins-kind test --structure 499700002712005 -o vihf.xml",
     "cps-agent dmp vihf --mode air --card S0A1B2C3D4E5F607 --members vihf.json",
     "cps-agent dmp insi --billing 991130972",
+    "cps-agent dmp open DossierPatient --ins '2 69 05 49 588 157 80'",
 )
 
 
@@ -29,6 +31,10 @@ def add_dmp(parser: ArgumentParser, lazy: Lazy) -> None:
     _add_vihf(vihf)
     insi = add_verb(verbs, "insi", _("make an assertion for the INSi service"), lazy("dmp:run_insi"))
     insi.add_argument("--billing", metavar="NUMBER", help=_("the number that is billed with"))
+    page = add_verb(verbs, "open", _("open a page of the DMP in your browser"), lazy("dmp:run_open"))
+    page.add_argument("page", metavar=_("PAGE"), choices=list(map(str, Page)), help=", ".join(Page))
+    page.add_argument("--no-browser", dest="browser", action="store_false", help=_("print its address instead"))
+    _add_patient(page)
     for verb in (sign, vihf, insi):
         verb.add_argument("--hash", choices=list(map(str, Hash)), help=_("default: as the service documents it"))
         verb.add_argument("--card", metavar="NUMBER", help=_("which card, when there are several"))
@@ -37,11 +43,16 @@ def add_dmp(parser: ArgumentParser, lazy: Lazy) -> None:
         verb.add_argument("--members", metavar="FILE", help=_("further members of the call, in JSON"))
 
 
+def _add_patient(parser: ArgumentParser) -> None:
+    _ = translator()
+    parser.add_argument("--ins", metavar="NUMBER", help=_("the patient; blanks between digits do not matter"))
+    parser.add_argument("--ins-kind", choices=list(map(str, PatientKind)), default=str(PatientKind.NIR))
+
+
 def _add_vihf(parser: ArgumentParser) -> None:
     _ = translator()
     parser.add_argument("--mode", choices=list(map(str, Mode)), help=_("direct (default): the card signs"))
     parser.add_argument("--structure", metavar="ID", help=_("which of the card's structures"))
     parser.add_argument("--sector", metavar="CODE", help=_("which of its sectors"))
-    parser.add_argument("--ins", metavar="NUMBER", help=_("the patient"))
-    parser.add_argument("--ins-kind", choices=list(map(str, PatientKind)), default=str(PatientKind.NIR))
+    _add_patient(parser)
     parser.add_argument("--reason", help=_("why, in words"))

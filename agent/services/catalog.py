@@ -139,11 +139,22 @@ class Mailbox(Entry, frozen=True):
     smtp: HostName
 
 
+class Portal(Entry, frozen=True):
+    """A site for the person's browser. `url`: https, with the path that pages follow; none is shipped."""
+
+    title: Title
+    url: Address
+
+    def __post_init__(self) -> None:
+        _require_plain(self.url)
+
+
 class _File(Entry, frozen=True):
     services: dict[Name, Service] = {}
     issuers: dict[Name, Issuer] = {}
     clients: dict[Name, Client] = {}
     mailboxes: dict[Name, Mailbox] = {}
+    portals: dict[Name, Portal] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +165,7 @@ class Catalog:
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     clients: Mapping[str, Client] = field(default_factory=dict)
     mailboxes: Mapping[str, Mailbox] = field(default_factory=dict)
+    portals: Mapping[str, Portal] = field(default_factory=dict)
 
 
 def load_catalog(path: Path | None = None) -> Catalog:
@@ -168,6 +180,7 @@ def _merge(shipped: _File, added: _File) -> Catalog:
         shipped.issuers | added.issuers,
         shipped.clients | added.clients,
         shipped.mailboxes | added.mailboxes,
+        shipped.portals | added.portals,
     )
     for client in catalog.clients.values():
         _require_known(client.issuer, catalog.issuers, "issuer")

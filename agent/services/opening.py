@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.access.grants import Grants
@@ -53,6 +54,11 @@ class HealthServices:
         self._on_away: list[Leave] = []
         self.tls = Availability()
         self._ends_with(self.tls.close)
+
+    @property
+    def data_dir(self) -> Path:
+        """The agent's data folder."""
+        return self._needs.settings.data_dir
 
     @cached_property
     def catalog(self) -> Catalog:
