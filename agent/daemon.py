@@ -141,6 +141,7 @@ class Daemon:
         watch_cards(served.cards, served.trust)
         stack.push_async_callback(served.trust.watch.stop)
         served.cards.start()
+        await served.health.start()
         self._spawn(_prune(served.grants))
 
     async def _open_folder(self, stack: contextlib.AsyncExitStack) -> Database:

@@ -56,6 +56,8 @@ class Settings:
     vouch for it; `timestamp_hosts`: who may be asked about their revocation, besides `revocation_hosts`.
     `door` False: PKCS#11 programs find no agent.
     `services`: a file of health services, issuers and clients besides those shipped (agent.services.catalog).
+    `mail_bridge`: mail programs may come to the mailboxes of `services` from the agent's start on; `mail_imap_port`,
+    `mail_smtp_port`: where (0: any free port).
     `gateway_origins`: pages that may ask for the gateway as programs may; for the machine policy alone to say.
     """
 
@@ -85,6 +87,9 @@ class Settings:
     door: bool = True
     services: Path | None = None
     gateway_origins: tuple[str, ...] = ()
+    mail_bridge: bool = False
+    mail_imap_port: int = 27743
+    mail_smtp_port: int = 27725
 
 
 POLICY_ONLY = frozenset({"gateway_origins"})
@@ -331,4 +336,7 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "door": _boolean,
     "services": _file,
     "gateway_origins": _origins,
+    "mail_bridge": _boolean,
+    "mail_imap_port": _bounded(65535),
+    "mail_smtp_port": _bounded(65535),
 }

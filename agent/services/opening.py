@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent.services.channels.channel import Channel
     from agent.services.channels.channels import Channels
     from agent.services.psc.opening import ProSanteConnect
+    from agent.services.mssante.opening import Mail
     from agent.services.tls.lines import Lines
 
 Leave = Callable[[AwayReason], None]
@@ -102,6 +103,22 @@ class HealthServices:
         made = open_psc(self._needs, self.catalog, self.channels)
         self._ends_with(made.close, made.leave)
         return made
+
+    @cached_property
+    def mail(self) -> Mail:
+        """Mailboxes of MSSanté, and the bridge of mail programs to them. Raises CatalogError."""
+        from agent.services.mssante.opening import Mail  # noqa: PLC0415 - once somebody asks
+
+        made = Mail(self._needs, self.catalog, lambda: self.psc)
+        self._ends_with(made.stop)
+        return made
+
+    async def start(self) -> None:
+        """What the settings want without anybody asking; what cannot be had is said in the log."""
+        if self._needs.settings.mail_bridge:
+            from agent.services.mssante.opening import start_as_set  # noqa: PLC0415 - where it is set
+
+            await start_as_set(lambda: self.mail)
 
     def leave(self, reason: AwayReason) -> None:
         """The person is not at the desk any more: what was opened in their name is closed."""

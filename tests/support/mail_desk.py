@@ -17,9 +17,9 @@ from pathlib import Path
 from support.dovecot import Dovecot, dovecot, make_certificate
 from support.submission import Submission, submission
 
-from agent.access.peer import Peer, PeerFinder, peer_finder
+from agent.access.peer import PeerFinder, peer_finder
 from agent.services.catalog import Mailbox
-from agent.services.mssante.bridge import Bridge, BridgeNeeds
+from agent.services.mssante.bridge import Bridge, BridgeNeeds, Visit
 from agent.services.mssante.listening import BridgePorts, Listening
 from agent.services.mssante.mailroom import Mailroom
 from agent.services.mssante.passwords import BridgePasswords
@@ -145,8 +145,8 @@ async def mail_desk(
     sessions, passwords = PlayedSessions(good=good), BridgePasswords(folder)
     notes: list[tuple[str | None, str]] = []
 
-    async def note(_peer: Peer, name: str | None, outcome: str) -> None:
-        notes.append((name, outcome))
+    async def note(visit: Visit) -> None:
+        notes.append((visit.name, visit.outcome))
 
     room = Mailroom(boxes, passwords, sessions, lambda: _trust(authorities))
     bridge = Bridge(BridgeNeeds(room, peers or peer_finder(), note, slow_s))

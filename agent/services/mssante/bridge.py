@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from agent.access.errors import PeerRefusedError
+from agent.access.journal import OK
 from agent.access.peer import Endpoint, Peer, PeerFinder
 from agent.services.mssante.dialogue import Dialogue
 from agent.services.mssante.doorstep import Doorstep, StrangerError
 from agent.services.mssante.errors import MailError, PasswordRefusedError, TooManyConnectionsError
 from agent.services.mssante.mailroom import Mailroom, OpenMailbox
 from agent.services.mssante.pipe import Pipe
+from agent.services.mssante.sessions import MailSession
 from agent.services.mssante.upstream import Protocol
 
 log = logging.getLogger(__name__)
@@ -24,20 +27,35 @@ TRIES: Final = 3
 MAX_STRANGERS: Final = 16
 MAX_OPEN: Final = 64
 SLOW_S: Final = 2.0
-OK: Final = "ok"
+KEEP_S: Final = 600.0
 
-Note = Callable[[Peer, str | None, str], Awaitable[None]]
-"""Tell the journal which mailbox a program opened (None: none, by a wrong password), and the outcome."""
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A login of a mail program. `name`: the mailbox's, None for a wrong password; `session`: where it was let in."""
+
+    peer: Peer
+    name: str | None
+    outcome: str
+    session: MailSession | None = None
+
+
+Note = Callable[[Visit], Awaitable[None]]
+"""Tell the journal."""
 
 
 @dataclass(frozen=True, slots=True)
 class BridgeNeeds:
-    """What the bridge works with. `slow_s`: how long a wrong password waits for its answer."""
+    """What the bridge works with. `slow_s`: how long a wrong password waits for its answer.
+
+    `keep_s`: how often a session is used on behalf of a mail program that was heard meanwhile.
+    """
 
     room: Mailroom
     peers: PeerFinder
     note: Note
     slow_s: float = SLOW_S
+    keep_s: float = KEEP_S
 
 
 class Bridge:
@@ -125,7 +143,7 @@ class Bridge:
 
     async def _record(self, opened: OpenMailbox, peer: Peer) -> OpenMailbox:
         try:
-            await self._needs.note(peer, opened.name, OK)
+            await self._needs.note(Visit(peer, opened.name, OK, opened.session))
         except BaseException:
             opened.line.abort()
             raise
@@ -134,7 +152,7 @@ class Bridge:
     async def _refuse(self, dialogue: Dialogue, peer: Peer, name: str | None, error: MailError) -> None:
         """One wrong password at a time is answered, whoever sends many."""
         log.info("a mailbox stays closed: %s %s", error.code, error)
-        await self._needs.note(peer, name, error.code)
+        await self._needs.note(Visit(peer, name, error.code))
         if isinstance(error, PasswordRefusedError):
             async with self._slowness:
                 await asyncio.sleep(self._needs.slow_s)
@@ -150,10 +168,20 @@ class Bridge:
         pipe = Pipe((door.reader, door.writer), (line.reader, line.writer))
         self._open[pipe] = opened.name
         forget = opened.session.on_end(pipe.cut)
+        keeping = asyncio.create_task(self._keep(opened.session, pipe))
         try:
             await dialogue.welcome(opened.words)
             await pipe.run()
         finally:
+            keeping.cancel()
             forget()
             pipe.cut()
             del self._open[pipe]
+
+    async def _keep(self, session: MailSession, pipe: Pipe) -> None:
+        """A mail program that speaks uses the session, which ends when nobody has used it for half an hour."""
+        while True:
+            await asyncio.sleep(self._needs.keep_s)
+            if pipe.take_heard():
+                with suppress(MailError):
+                    await session.token()

@@ -51,6 +51,16 @@ class LoginNeededError(MailError):
     text_fr = "Votre session Pro Santé Connect est fermée. Connectez-vous par « cps-agent mail login », puis réessayez."
 
 
+class TokenNotRefreshedError(MailError):
+    """The session stands, but a fresh token could not be had now."""
+
+    code = "mail-token-not-refreshed"
+    text = "Pro Santé Connect gives no fresh token now. Check the network of this workstation, then try again."
+    text_fr = (
+        "Pro Santé Connect ne renouvelle pas votre connexion maintenant. Vérifiez le réseau de ce poste, puis réessayez."
+    )
+
+
 class OtherPersonError(MailError):
     """Somebody else than the mailbox's holder is logged in. Nothing was sent to the mail server."""
 

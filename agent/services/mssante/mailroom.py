@@ -41,19 +41,10 @@ class Mailroom:
             raise PasswordRefusedError
         return name
 
-    def session_for(self, name: str) -> MailSession:
-        """The session of its holder. Raises LoginNeededError, OtherPersonError."""
-        mailbox = self.mailboxes[name]
-        session = self.sessions.find(mailbox)
-        if session is None or session.is_over:
-            raise LoginNeededError
-        if session.person != mailbox.holder:
-            raise OtherPersonError
-        return session
-
     async def open(self, name: str, protocol: Protocol) -> OpenMailbox:
         """Log in to its server. Raises MailError."""
-        mailbox, session = self.mailboxes[name], self.session_for(name)
+        mailbox = self.mailboxes[name]
+        session = session_for(mailbox, self.sessions)
         line = await connect(protocol.address_of(mailbox), protocol, self.context())
         try:
             token = await take_token(session)
@@ -68,6 +59,16 @@ class Mailroom:
         """Several may have one address: that of a structure, which each of its holders opens as himself."""
         wanted = user.casefold()
         return (name for name, box in self.mailboxes.items() if wanted in (name, box.address.casefold()))
+
+
+def session_for(mailbox: Mailbox, sessions: MailSessions) -> MailSession:
+    """The session of the mailbox's holder. Raises LoginNeededError, OtherPersonError."""
+    session = sessions.find(mailbox)
+    if session is None or session.is_over:
+        raise LoginNeededError
+    if session.person != mailbox.holder:
+        raise OtherPersonError
+    return session
 
 
 async def take_token(session: MailSession) -> AccessToken:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -15,13 +16,14 @@ class Pipe:
 
     def __init__(self, program: Half, server: Half) -> None:
         self._halves = (program, server)
+        self._heard = False
 
     async def run(self) -> None:
         """Until either side hangs up."""
         (program_reader, program_writer), (server_reader, server_writer) = self._halves
         pumps = (
-            asyncio.ensure_future(_pump(program_reader, server_writer)),
-            asyncio.ensure_future(_pump(server_reader, program_writer)),
+            asyncio.ensure_future(_pump(program_reader, server_writer, self._hear)),
+            asyncio.ensure_future(_pump(server_reader, program_writer, lambda: None)),
         )
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -32,14 +34,23 @@ class Pipe:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
 
+    def take_heard(self) -> bool:
+        """Whether the program has said anything since this was asked last."""
+        heard, self._heard = self._heard, False
+        return heard
+
+    def _hear(self) -> None:
+        self._heard = True
+
     def cut(self) -> None:
         """Nothing more goes either way, not even what was read already."""
         for _, writer in self._halves:
             writer.transport.abort()
 
 
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, note: Callable[[], None]) -> None:
     with suppress(OSError):
         while (piece := await source.read(PIECE)) and not sink.transport.is_closing():
+            note()
             sink.write(piece)
             await sink.drain()
