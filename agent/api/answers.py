@@ -258,6 +258,9 @@ PSC_SESSION = _record(
     _texts("id", "client", "caller", "acr", "openedAt", "expiresAt")
     | {"own": BOOLEAN, "person": PSC_PERSON}
     | dict.fromkeys(("authMode", "cardNumber"), TEXT_OR_NULL)
+MAIL_BRIDGE = _record({"running": BOOLEAN} | dict.fromkeys(("imapPort", "smtpPort"), NUMBER_OR_NULL))
+MAILBOX = _record(
+    _texts("address", "holder", "client"), {"hasPassword": BOOLEAN, "person": TEXT_OR_NULL, "connections": NUMBER}
 )
 CODE_STATE = _record({"cardNumber": TEXT_OR_NULL, "pin": PIN})
 
@@ -338,6 +341,10 @@ ANSWERS: Final[dict[str, Schema]] = {
         {"link": TEXT, "opened": BOOLEAN}
         | {"needs": _list(_record({"browser": TEXT_OR_NULL} | _texts("code", "detail", "detailFr")))}
     ),
+    "read-mail": _record({"bridge": MAIL_BRIDGE, "mailboxes": {"type": "object", "additionalProperties": MAILBOX}}),
+    "start-mail-bridge": MAIL_BRIDGE,
+    "give-mail-bearer": _record(_texts("user", "accessToken", "xoauth2", "expiresAt")),
+    "make-mail-password": _record(_texts("user", "bridgePassword")),
 }
 """By the names of the routes; a route that is not here answers 204, without a body."""
 MESSAGES: Final[Schema] = {"oneOf": [_ref("State"), _ref("Event")]}

@@ -81,6 +81,12 @@ ROUTES = (
     web.get("/v1/psc/sessions", lazily("psc.list_sessions"), name="list-psc-sessions"),
     web.post("/v1/psc/sessions/{id}/token", lazily("psc.give_token"), name="psc-token"),
     web.delete("/v1/psc/sessions/{id}", lazily("psc.log_out"), name="psc-logout"),
+    web.get("/v1/mssante", lazily("mssante.read_mail"), name="read-mail"),
+    web.post("/v1/mssante/bridge", lazily("mssante.start_bridge"), name="start-mail-bridge"),
+    web.delete("/v1/mssante/bridge", lazily("mssante.stop_bridge"), name="stop-mail-bridge"),
+    web.post("/v1/mssante/{mailbox}/bearer", lazily("mssante.give_bearer"), name="give-mail-bearer"),
+    web.post("/v1/mssante/{mailbox}/password", lazily("mssante.make_password"), name="make-mail-password"),
+    web.delete("/v1/mssante/{mailbox}/password", lazily("mssante.forget_password"), name="forget-mail-password"),
     web.get("/v1/events", streaming.stream_events, name="events"),
     web.get("/openapi.json", lazily("openapi.serve_openapi"), name="openapi"),
 )

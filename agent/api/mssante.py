@@ -9,23 +9,12 @@ from aiohttp import web
 from agent.access.callers import Ability, Caller
 from agent.api.callers import name_caller, require, require_program
 from agent.api.context import Call, call, services
-from agent.api.schemas import Body, read_body
+from agent.api.mssante_schemas import BearerBody, BridgeBody, PasswordBody
+from agent.api.schemas import read_body
 from agent.api.views import moment
 from agent.services.catalog import Mailbox
 from agent.services.mssante.opening import Mail
 from agent.services.psc.opening import Use
-
-
-class BearerBody(Body, frozen=True):
-    """POST /v1/mssante/{mailbox}/bearer: nothing to say."""
-
-
-class PasswordBody(Body, frozen=True):
-    """POST /v1/mssante/{mailbox}/password: nothing to say."""
-
-
-class BridgeBody(Body, frozen=True):
-    """POST /v1/mssante/bridge: nothing to say."""
 
 
 async def read_mail(request: web.Request) -> web.Response:

@@ -17,6 +17,12 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
     errors.MailboxUnknownError: _row(404, "call", "No such mailbox", errors.MailboxUnknownError),
     errors.LoginNeededError: _row(409, "person", "Not logged in for this mailbox", errors.LoginNeededError),
     errors.OtherPersonError: _row(403, "person", "Another professional's mailbox", errors.OtherPersonError),
+    errors.BridgePortError: Problem(
+        503, "mail-port-taken", "agent", "Port of the mailboxes taken",
+        "Another program holds a port that mail programs come to. End it, or set mail_imap_port and mail_smtp_port.",
+        "Un autre logiciel occupe un port destiné aux logiciels de messagerie. Fermez-le, ou réglez mail_imap_port et "
+        "mail_smtp_port.",
+    ),
     errors.TokenNotRefreshedError: _row(503, "service", "No fresh token", errors.TokenNotRefreshedError),
-}
+}  # fmt: skip
 """Those that a call of the API can meet; the bridge tells the others to mail programs alone."""

@@ -12,6 +12,7 @@ from agent import __version__
 from agent.api.dmp_schemas import InsiBody, LinkBody, SubmissionBody, VihfBody
 from agent.api.lazily import find_handler
 from agent.api.media import CONTENT_ROUTE, GATEWAY_ROUTE, MULTIPART, UPLOAD_ROUTES
+from agent.api.mssante_schemas import BearerBody, BridgeBody, PasswordBody
 from agent.api.schemas import (
     BatchBody,
     DeliveryBody,
@@ -51,6 +52,9 @@ BODIES: dict[str, Any] = {
     "keep-certificate": ImportBody,
     "order-certificate": OrderBody,
     "deliver-certificate": DeliveryBody,
+    "start-mail-bridge": BridgeBody,
+    "give-mail-bearer": BearerBody,
+    "make-mail-password": PasswordBody,
 }
 
 

@@ -10,6 +10,7 @@ from agent.api import (
     batch_problems,
     foreign_cards,
     gateway_problems,
+    mssante_problems,
     patient_problems,
     psc_problems,
     signing_problems,
@@ -410,4 +411,5 @@ TABLE: dict[type[BaseException], Problem] = {
     **psc_problems.ROWS,
     **patient_problems.ROWS,
     **gateway_problems.ROWS,
+    **mssante_problems.ROWS,
 }  # fmt: skip

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.commands.dmp_parser import add_dmp
+from agent.commands.mail_parser import add_mail
 from agent.commands.modules_parser import add_modules
 from agent.commands.services_parser import add_call, add_psc, add_services
 from agent.commands.signing_parser import add_batch, add_signing
@@ -80,6 +81,7 @@ def _examples() -> str:
             "cps-agent software import cabinet.p12",
             "cps-agent services check dmp",
             "cps-agent psc login --client cabinet",
+            "cps-agent mail login camille",
             "cps-agent journal --limit 20",
             "cps-agent virtual-card --vpcd --trace",
             "cps-agent virtual-card --vpcd --kind cpe",
@@ -307,6 +309,8 @@ def _add_services(commands: Commands) -> None:
     add_call(call)
     psc = _add(commands, "psc", _("log in with Pro Santé Connect, and use the session"), "psc:run_sessions")
     add_psc(psc, _lazy)
+    mail = _add(commands, "mail", _("let your mail program come to your MSSanté mailbox"), "mail:run_status")
+    add_mail(mail, _lazy)
 
 
 def _add_desktop(commands: Commands) -> None:

@@ -109,7 +109,7 @@ class HealthServices:
         """Mailboxes of MSSanté, and the bridge of mail programs to them. Raises CatalogError."""
         from agent.services.mssante.opening import Mail  # noqa: PLC0415 - once somebody asks
 
-        made = Mail(self._needs, self.catalog, lambda: self.psc)
+        made = Mail(self._needs, self.catalog, self.lines, lambda: self.psc)
         self._ends_with(made.stop)
         return made
 

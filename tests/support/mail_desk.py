@@ -18,12 +18,17 @@ from support.dovecot import Dovecot, dovecot, make_certificate
 from support.submission import Submission, submission
 
 from agent.access.peer import PeerFinder, peer_finder
+from agent.certificates.trust import open_trust
 from agent.services.catalog import Mailbox
 from agent.services.mssante.bridge import Bridge, BridgeNeeds, Visit
 from agent.services.mssante.listening import BridgePorts, Listening
 from agent.services.mssante.mailroom import Mailroom
 from agent.services.mssante.passwords import BridgePasswords
 from agent.services.mssante.sessions import AccessToken, MailSession, MailSessions
+from agent.services.mssante.upstream import Upstream
+from agent.services.tls.availability import Availability
+from agent.services.tls.lines import Lines
+from agent.settings import Settings
 
 ALICE, BOB = "899700000011", "899700000022"
 
@@ -148,7 +153,8 @@ async def mail_desk(
     async def note(visit: Visit) -> None:
         notes.append((visit.name, visit.outcome))
 
-    room = Mailroom(boxes, passwords, sessions, lambda: _trust(authorities))
+    lines = _lines(folder, authorities)
+    room = Mailroom(boxes, passwords, sessions, Upstream(lines))
     bridge = Bridge(BridgeNeeds(room, peers or peer_finder(), note, slow_s))
     made = {name: passwords.make(name, box) for name, box in boxes.items()}
     listening = Listening(bridge)
@@ -157,6 +163,7 @@ async def mail_desk(
         yield MailDesk(listening.ports, bridge, room, sessions, made, notes)
     finally:
         await listening.close()
+        await lines.close()
 
 
 def speak(port: int, talk: bytes) -> bytes:
@@ -193,8 +200,6 @@ def _say_once(listener: socket.socket, context: ssl.SSLContext, speech: bytes) -
             connection.unwrap()
 
 
-def _trust(authorities: tuple[Path, ...]) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    for authority in authorities:
-        context.load_verify_locations(authority)
-    return context
+def _lines(folder: Path, authorities: tuple[Path, ...]) -> Lines:
+    settings = Settings(folder, test_authorities=authorities, revocation=False)
+    return Lines(open_trust(settings, tuple), Availability())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import ClassVar
 
 
@@ -23,6 +22,10 @@ class MailError(Exception):
     def line(self) -> str:
         """Both sentences in the letters that mail protocols have before a login (RFC 3501 §9, RFC 5321 §4.2)."""
         return f"{to_ascii(self.text_fr)} / {to_ascii(self.text)}"
+
+
+class BridgePortError(Exception):
+    """A port of the bridge is another program's."""
 
 
 class MailboxUnknownError(MailError):
@@ -56,9 +59,7 @@ class TokenNotRefreshedError(MailError):
 
     code = "mail-token-not-refreshed"
     text = "Pro Santé Connect gives no fresh token now. Check the network of this workstation, then try again."
-    text_fr = (
-        "Pro Santé Connect ne renouvelle pas votre connexion maintenant. Vérifiez le réseau de ce poste, puis réessayez."
-    )
+    text_fr = "Pro Santé Connect ne renouvelle pas votre connexion. Vérifiez le réseau de ce poste, puis réessayez."
 
 
 class OtherPersonError(MailError):
@@ -110,5 +111,7 @@ class TooManyConnectionsError(MailError):
 
 def to_ascii(sentence: str) -> str:
     """The sentence in the letters of ASCII, accents left away."""
+    import unicodedata  # noqa: PLC0415 - where mail programs are told something
+
     quoted = re.sub(r"«\s*|\s*»", '"', sentence).replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     return unicodedata.normalize("NFKD", quoted).encode("ascii", "ignore").decode()

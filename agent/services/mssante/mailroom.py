@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.services.catalog import Mailbox
@@ -12,7 +11,7 @@ from agent.services.mssante.doorstep import Credentials
 from agent.services.mssante.errors import LoginNeededError, OtherPersonError, PasswordRefusedError
 from agent.services.mssante.passwords import BridgePasswords
 from agent.services.mssante.sessions import AccessToken, MailSession, MailSessions, xoauth2
-from agent.services.mssante.upstream import Protocol, connect, log_in
+from agent.services.mssante.upstream import Protocol, Upstream, log_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +26,12 @@ class OpenMailbox:
 
 @dataclass(frozen=True, slots=True)
 class Mailroom:
-    """The mailboxes of the catalog, by their names. `context`: how their servers are verified."""
+    """The mailboxes of the catalog, by their names."""
 
     mailboxes: Mapping[str, Mailbox]
     passwords: BridgePasswords
     sessions: MailSessions
-    context: Callable[[], ssl.SSLContext]
+    upstream: Upstream
 
     def find(self, credentials: Credentials) -> str:
         """The name of the mailbox that they open. Raises PasswordRefusedError."""
@@ -45,7 +44,7 @@ class Mailroom:
         """Log in to its server. Raises MailError."""
         mailbox = self.mailboxes[name]
         session = session_for(mailbox, self.sessions)
-        line = await connect(protocol.address_of(mailbox), protocol, self.context())
+        line = await self.upstream.connect(protocol.address_of(mailbox), protocol)
         try:
             token = await take_token(session)
             words = await log_in(line, protocol, xoauth2(mailbox.address, token.text))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from agent.access.journal import OK, JournalEntry
@@ -16,16 +14,18 @@ from agent.access.peer import peer_finder
 from agent.loopback import PortTakenError
 from agent.services.catalog import Catalog, CatalogError, Mailbox
 from agent.services.mssante.bridge import Bridge, BridgeNeeds, Visit
-from agent.services.mssante.errors import MailboxUnknownError
+from agent.services.mssante.errors import BridgePortError, MailboxUnknownError
 from agent.services.mssante.listening import BridgePorts, Listening
 from agent.services.mssante.mailroom import Mailroom, session_for, take_token
 from agent.services.mssante.passwords import BridgePasswords
 from agent.services.mssante.psc_sessions import BRIDGE_ACTION, PscMailSessions, own_caller
 from agent.services.mssante.sessions import xoauth2
+from agent.services.mssante.upstream import Upstream
 
 if TYPE_CHECKING:
     from agent.services.opening import ServiceNeeds
     from agent.services.psc.opening import ProSanteConnect, Use
+    from agent.services.tls.lines import Lines
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +43,13 @@ class Bearer:
 class Mail:
     """What the API calls. All methods run in the event loop."""
 
-    def __init__(self, needs: ServiceNeeds, catalog: Catalog, psc: Callable[[], ProSanteConnect]) -> None:
+    def __init__(self, needs: ServiceNeeds, catalog: Catalog, lines: Lines, psc: Callable[[], ProSanteConnect]) -> None:
         self._needs = needs
         self._psc = psc
         self.mailboxes = catalog.mailboxes
         self.passwords = BridgePasswords(needs.settings.data_dir)
         self.sessions = PscMailSessions(psc, own_caller())
-        self.room = Mailroom(self.mailboxes, self.passwords, self.sessions, lambda: self._verification)
+        self.room = Mailroom(self.mailboxes, self.passwords, self.sessions, Upstream(lines))
         self._peers = peer_finder()
         self._noted: set[tuple[str, str]] = set()
         self._listening: Listening | None = None
@@ -75,16 +75,16 @@ class Mail:
         return Bearer(mailbox.address, token.text, xoauth2(mailbox.address, token.text), token.expires_at)
 
     async def start(self) -> BridgePorts:
-        """Let mail programs in; a bridge that is up stays as it is. Raises PortTakenError."""
+        """Let mail programs in; a bridge that is up stays as it is. Raises BridgePortError."""
         if self._listening is None:
             settings = self._needs.settings
             listening = Listening(Bridge(BridgeNeeds(self.room, self._peers, self._note)))
             self._listening = listening
             try:
                 await listening.start(BridgePorts(settings.mail_imap_port, settings.mail_smtp_port))
-            except BaseException:
+            except PortTakenError as error:
                 self._listening = None
-                raise
+                raise BridgePortError(str(error)) from error
         return self._listening.ports
 
     async def stop(self) -> None:
@@ -113,15 +113,6 @@ class Mail:
         if self._listening is not None:
             self._listening.bridge.cut(name)
 
-    @cached_property
-    def _verification(self) -> ssl.SSLContext:
-        """The system's authorities, IGC-Santé's, and those of test domains; read once, since that takes a while."""
-        context = ssl.create_default_context()
-        for anchor in self._needs.trust.chains.list_authorities().roots_der:
-            context.load_verify_locations(cadata=anchor)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return context
-
     async def _note(self, visit: Visit) -> None:
         """One entry for a program that opens a mailbox, as long as the login lasts; each refusal, counted."""
         program = await asyncio.to_thread(self._peers.find_program, visit.peer) or "program"
@@ -140,5 +131,5 @@ async def start_as_set(find: Callable[[], Mail]) -> None:
     """Let mail programs in from the agent's start on; where that fails, the agent starts all the same."""
     try:
         await find().start()
-    except (CatalogError, PortTakenError) as error:
+    except (CatalogError, BridgePortError) as error:
         log.warning("the mail bridge does not listen: %s", error)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from agent.services.tls.errors import TlsError
+
 PIECE: Final = 64 * 1024
 Half = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -49,7 +51,7 @@ class Pipe:
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, note: Callable[[], None]) -> None:
-    with suppress(OSError):
+    with suppress(OSError, TlsError):
         while (piece := await source.read(PIECE)) and not sink.transport.is_closing():
             note()
             sink.write(piece)
