@@ -258,6 +258,7 @@ PSC_SESSION = _record(
     _texts("id", "client", "caller", "acr", "openedAt", "expiresAt")
     | {"own": BOOLEAN, "person": PSC_PERSON}
     | dict.fromkeys(("authMode", "cardNumber"), TEXT_OR_NULL)
+)
 MAIL_BRIDGE = _record({"running": BOOLEAN} | dict.fromkeys(("imapPort", "smtpPort"), NUMBER_OR_NULL))
 MAILBOX = _record(
     _texts("address", "holder", "client"), {"hasPassword": BOOLEAN, "person": TEXT_OR_NULL, "connections": NUMBER}

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from agent.services.catalog import Catalog
     from agent.services.channels.channel import Channel
     from agent.services.channels.channels import Channels
-    from agent.services.psc.opening import ProSanteConnect
     from agent.services.mssante.opening import Mail
+    from agent.services.psc.opening import ProSanteConnect
     from agent.services.tls.lines import Lines
 
 Leave = Callable[[AwayReason], None]

@@ -86,7 +86,7 @@ class PlayedSessions(MailSessions):
 
 @dataclass
 class MailServers:
-    """The real ones, for all tests of a module: `accepts` is each test's own."""
+    """The real ones, for all tests of a module."""
 
     imap: Dovecot
     smtp: Submission
@@ -94,14 +94,18 @@ class MailServers:
 
 
 @contextlib.contextmanager
-def mail_servers() -> Iterator[MailServers]:
-    """In a folder apart: where the tests are root's, Dovecot's processes are others', and pytest shuts its own to them."""
+def mail_servers(accepts: Callable[[str], bool] | None = None) -> Iterator[MailServers]:
+    """In a folder apart: where the tests are root's, Dovecot's processes are others', and pytest shuts its own to them.
+
+    They take the tokens in `good`, unless `accepts` says what they take.
+    """
     good: set[str] = set()
+    accepts = accepts or good.__contains__
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mail-")))
         folder.chmod(0o755)
-        imap = stack.enter_context(dovecot(folder / "imap", good.__contains__))
-        smtp = stack.enter_context(submission(folder / "smtp", good.__contains__))
+        imap = stack.enter_context(dovecot(folder / "imap", accepts))
+        smtp = stack.enter_context(submission(folder / "smtp", accepts))
         yield MailServers(imap, smtp, good)
 
 
