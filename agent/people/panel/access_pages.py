@@ -294,6 +294,7 @@ def outcome_words(outcome: str, words: NullTranslations) -> str:
         "psc-refused": words.gettext("Pro Santé Connect refused"),
         "mailbox-unknown": words.gettext("no such mailbox is set up here"),
         "mail-password-wrong": words.gettext("the mailbox's name or password was wrong"),
+        "mail-failed": words.gettext("the mailbox could not be opened"),
         "mail-login-needed": words.gettext("nobody was logged in for the mailbox"),
         "mail-token-not-refreshed": words.gettext("Pro Santé Connect did not renew the login"),
         "mail-other-person": words.gettext("another professional was logged in"),

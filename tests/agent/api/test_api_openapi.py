@@ -53,6 +53,7 @@ async def test_every_post_has_a_body_and_every_other_route_but_deletions_an_answ
     assert {name for name, operation in operations.items() if "requestBody" in operation} == sent
     without = {name for name, operation in operations.items() if "content" not in operation["responses"]["2XX"]}
     deletions = {"revoke", "remove-certificate", "cancel-order", "lift-denials", "cancel-batch"}
+    deletions |= {"forget-mail-password", "stop-mail-bridge"}
     assert without == deletions | {"events", "add-to-batch"}
 
 
