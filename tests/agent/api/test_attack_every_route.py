@@ -12,7 +12,15 @@ from agent.api.app import ROUTES
 
 OPEN = frozenset({"read-status", "openapi", "grant", "list-grants", "read-grant", "revoke", "lock-pin"})
 """What a stranger may call: what this is, how to ask for a grant, and what is its own, which is nothing."""
-FILLED = {"number": "99213845", "rpps": "99700002712", "id": "0" * 32, "n": "0", "service": "dmp", "path": "x", "mailbox": "x"}
+FILLED = {
+    "number": "99213845",
+    "rpps": "99700002712",
+    "id": "0" * 32,
+    "n": "0",
+    "service": "dmp",
+    "path": "x",
+    "mailbox": "x",
+}
 
 
 def path_of(route: web.RouteDef) -> str:
