@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 PATIENCE_S = 300  # the person has to read the question, and to type a code
 
@@ -61,6 +62,8 @@ class Agent:
     def post_soap(self, service, path, action, envelope, assertion=None, card=None):
         """Send a SOAP 1.2 message to a health service through the agent. Gives the answer's bytes.
 
+        Raises RefusedError for refusals of the agent's own, and for faults that it explains; others are in the answer.
+
         `assertion`: the members of POST /v1/assertions/vihf or …/insi, for the agent to sign and put into the header on
         the way. `card`: number of the card or software certificate whose key authenticates in TLS.
         """
@@ -71,6 +74,8 @@ class Agent:
             headers["CPS-Agent-Card"] = card
         status, answered, content = self.call("POST", f"/v1/gateway/{service}/{path}", envelope.encode(), headers)
         refuse_problem(status, answered, content)
+        if explanation := answered["CPS-Agent-Explanation"]:
+            raise RefusedError(f"{unquote(explanation)} [{unquote(answered['CPS-Agent-Fault'])}]")
         return content
 
 

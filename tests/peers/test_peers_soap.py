@@ -43,7 +43,9 @@ def test_a_fault_of_the_dmp_is_told(workstation) -> None:
     workstation.dmp_service.refuses = FaultError("certificat de signature refusé", "s:DMPInvalidCertificate")
     ran = workstation.run("dmp_td02.py", *DMP, PATIENT)
     assert ran.status == 1
-    assert "s:DMPInvalidCertificate" in ran.error
+    assert "[DMPInvalidCertificate]" in ran.error  # explained by the agent
+    workstation.dmp_service.refuses = FaultError("service fermé", "s:Closed")
+    assert "a fault: service fermé, s:Closed" in workstation.run("dmp_td02.py", *DMP, PATIENT).error
 
 
 def test_insi_is_asked_by_the_structure_for_the_professional(workstation) -> None:
@@ -66,9 +68,10 @@ def test_several_and_nobody(workstation) -> None:
         assert workstation.run("insi_search.py", *insi(workstation), *words).facts == {"outcome": outcome}
 
 
-def test_a_fault_reaches_the_command_line(workstation, tmp_path: Path) -> None:
+def test_a_fault_reaches_the_command_line_explained(workstation, tmp_path: Path) -> None:
     workstation.insi_service.refuses = fault("desir_560", "Certificat de la structure refusé")
     (tmp_path / "empty.xml").write_text("<a/>")
     called = workstation.command("call", "insi", "--card", workstation.number, "--data", str(tmp_path / "empty.xml"))
     assert called.returncode == 11
     assert "desir_560" in called.stdout
+    assert "INSI-AUTO" in called.stderr
