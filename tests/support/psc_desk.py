@@ -101,10 +101,10 @@ def psc_workstation(folder: Path) -> Iterator[None]:
 async def psc_desk(
     folder: Path, provider: Provider, readers: Readers, person: Person | None = None, **settings: Any
 ) -> AsyncIterator[PscDesk]:
-    """An agent of its own. `client`: members of the client in the catalog, `programs` among them."""
+    """An agent of its own. `client`: members of the client in the catalog, `programs` among them; `more`: to go with it."""
     client = {"program": PROGRAM, **settings.pop("client", {})}
     services = folder / "services.toml"
-    services.write_text(provider.catalog(client.pop("program"), **client))
+    services.write_text(provider.catalog(client.pop("program"), **client) + settings.pop("more", ""))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_PSC_PAGE", str(folder / "page"))
         authorities = (provider.authority,)

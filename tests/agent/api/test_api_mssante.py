@@ -97,17 +97,22 @@ class MailWorkstation:
 
 @pytest.fixture
 async def workstation(
-    folder: Path, provider: Provider, servers: MailServers, readers: VirtualReaders
+    request: pytest.FixtureRequest, folder: Path, provider: Provider, servers: MailServers, readers: VirtualReaders
 ) -> AsyncIterator[MailWorkstation]:
     authorities = folder / "authorities.pem"
     known = (provider.authority, servers.imap.authority, servers.smtp.authority)
     authorities.write_text("".join(each.read_text() for each in known))
     there, presence = replace(provider, authority=authorities), DeskPresence()
-    terms = {"presence": presence, "mail_imap_port": 0, "mail_smtp_port": 0}
+    hosts = {"imap": servers.imap.host, "smtp": servers.smtp.host}
+    boxes = "".join(MAILBOX.format(name=name, holder=holder, **hosts) for name, holder in HOLDERS.items())
+    terms = {
+        "presence": presence,
+        "mail_imap_port": 0,
+        "mail_smtp_port": 0,
+        "more": boxes,
+        **getattr(request, "param", {}),
+    }
     async with psc_desk(folder, there, readers, Person(), **terms) as desk:
-        with (folder / "services.toml").open("a") as services:  # which nobody has asked for yet
-            for name, holder in HOLDERS.items():
-                services.write(MAILBOX.format(name=name, holder=holder, imap=servers.imap.host, smtp=servers.smtp.host))
         yield MailWorkstation(desk, presence)
 
 
@@ -221,9 +226,8 @@ async def test_pages_learn_of_no_mailbox(workstation: MailWorkstation) -> None:
         assert answer.code == "token-refused"
 
 
+@pytest.mark.parametrize("workstation", [{"client": {"program": "/usr/bin/other"}}], indirect=True)
 async def test_a_program_that_the_client_does_not_name(workstation: MailWorkstation) -> None:
-    services = workstation.psc.folder / "services.toml"
-    services.write_text(services.read_text().replace("programs = [", 'programs = ["/usr/bin/other"] # '))
     for what in ("bearer", "password"):
         answer = await workstation.agent.program("POST", f"/v1/mssante/camille/{what}", {})
         assert answer.code == "client-refused"
