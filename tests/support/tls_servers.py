@@ -41,6 +41,16 @@ def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
+USAGES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+)  # fmt: skip
+
+
+def _usage(*names: str) -> x509.KeyUsage:
+    return x509.KeyUsage(**{name: name in names for name in USAGES})
+
+
 @dataclass(frozen=True)
 class Authority:
     """A root of servers and clients; all its certificates are of one key."""
@@ -49,17 +59,16 @@ class Authority:
 
     @functools.cached_property
     def der(self) -> bytes:
-        root = _keys()[0]
-        return self._sign(
-            _named(self.name), root.public_key(), [(x509.BasicConstraints(ca=True, path_length=None), True)]
-        )
+        constraints, usage = x509.BasicConstraints(ca=True, path_length=None), _usage("key_cert_sign", "crl_sign")
+        return self._sign(_named(self.name), _keys()[0].public_key(), [(constraints, True), (usage, True)])
 
     def issue(
         self, names: Sequence[x509.GeneralName] = LOCALHOST, days: tuple[int, int] = (-1, 2), name: str = "server"
     ) -> bytes:
         """A certificate in DER, valid between these days from now."""
-        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-        extensions = [(x509.SubjectAlternativeName(names), False), (usage, False)]
+        purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
+        usage = _usage("digital_signature", "key_encipherment")
+        extensions = [(x509.SubjectAlternativeName(names), False), (purposes, False), (usage, True)]
         return self._sign(_named(name), _keys()[1].public_key(), extensions, days)
 
     @property
@@ -77,7 +86,9 @@ class Authority:
         now = datetime.now(UTC)
         builder = x509.CertificateBuilder(_named(self.name), subject, public, x509.random_serial_number())
         builder = builder.not_valid_before(now + timedelta(days[0])).not_valid_after(now + timedelta(days[1]))
-        for extension, critical in extensions:
+        own = x509.SubjectKeyIdentifier.from_public_key(public)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(_keys()[0].public_key())
+        for extension, critical in [*extensions, (own, False), (issuer, False)]:  # as Python 3.13 wants them
             builder = builder.add_extension(extension, critical)
         return builder.sign(_keys()[0], hashes.SHA256()).public_bytes(Encoding.DER)
 

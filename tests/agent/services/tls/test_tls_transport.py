@@ -46,6 +46,7 @@ async def line_to(
     async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await serve(reader, writer)
+        writer.close()
 
     server = await asyncio.start_server(run, "127.0.0.1", ssl=context)
     async with server:
