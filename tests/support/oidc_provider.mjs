@@ -162,14 +162,19 @@ class Standin {
     if (change.times !== undefined && (change.times -= 1) <= 0) this.changes.delete(ctx.path);
     this.asked.push({ method: ctx.method, path: ctx.path });
     if (change.hang) await new Promise((resume) => this.held.push(resume));
-    if (change.instead) return void Object.assign(ctx, change.instead);
+    if (change.instead) return void this.answerInstead(ctx, change.instead);
     if (ctx.path.startsWith("/interaction/")) return void (await this.interact(ctx));
     await next();
     if (ctx.path.endsWith("openid-configuration")) ctx.body = this.announce(ctx.body);
     if (change.body) ctx.body = merge(ctx.body, change.body);
     if (change.set) ctx.set(change.set);
     if (change.idToken && ctx.body.id_token) this.spoilIdToken(ctx.body, change.idToken);
-    if (change.location && ctx.status === 303) this.spoilLocation(ctx, change.location);
+    if (this.answers && ctx.response.get("location")) this.spoilLocation(ctx, this.answers);
+  }
+
+  answerInstead(ctx, { redirect, ...instead }) {
+    Object.assign(ctx, instead);
+    if (redirect) ctx.set("location", redirect);
   }
 
   announce(told) {
@@ -251,8 +256,11 @@ const commands = {
   restore: () => {
     standin.changes.clear();
     standin.acr = "eidas1";
+    standin.answers = undefined;
     for (const resume of standin.held.splice(0)) resume();
   },
+  /** From now on browsers bring other parameters back; what is null is left out. */
+  spoilAnswers: ({ location }) => void (standin.answers = location),
   acr: ({ acr }) => void (standin.acr = acr),
   /** What came since this was last asked. */
   asked: () => standin.asked.splice(0),

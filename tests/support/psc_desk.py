@@ -37,10 +37,13 @@ class PscDesk:
         """Have a program ask for a login, up to the moment when its page is open."""
         asked = {"format": "psc", "client": "logiciel", "way": "browser", **body}
         task = asyncio.create_task(self.agent.program("POST", "/v1/authentications", asked))
-        opened = asyncio.create_task(asyncio.to_thread(wait_until, self.page_file.exists, "the browser"))
-        await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)
-        opened.cancel()
+        while not (task.done() or self.page_file.exists()):
+            await asyncio.wait({task}, timeout=0.02)
         return task
+
+    def wait_for_page(self) -> None:
+        """Block until a page is open."""
+        wait_until(self.page_file.exists, "the browser")
 
     @property
     def page_file(self) -> Path:
@@ -103,6 +106,7 @@ async def psc_desk(
 ) -> AsyncIterator[PscDesk]:
     """An agent of its own. `client`: members of the client in the catalog, `programs` among them; `more`: to go with it."""
     client = {"program": PROGRAM, **settings.pop("client", {})}
+    folder.mkdir(exist_ok=True)
     services = folder / "services.toml"
     services.write_text(provider.catalog(client.pop("program"), **client) + settings.pop("more", ""))
     with pytest.MonkeyPatch.context() as patch:

@@ -70,7 +70,7 @@ def read_answer(head: bytes, place: Place) -> dict[str, str]:
     """The parameters of the answer in the head of a request. Raises NotTheAnswerError."""
     method, target, headers = _read_head(head)
     path, _, query = target.partition("?")
-    if method != "GET" or path != place.path:
+    if method != "GET" or path != place.path or "#" in target:
         raise NotTheAnswerError("another method or path")
     if headers.get("host") != f"{HOST}:{place.port}" or "origin" in headers:
         raise NotTheAnswerError("another host, or a request of a page's")
