@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from agent.api.rows import Problem
-from agent.services import catalog, errors
+from agent.services import errors
 from agent.services.channels import errors as channels
 from agent.services.tls import errors as tls
 
@@ -31,7 +31,7 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
         "Le service a répondu par une page web, que l'agent ne transmet pas : page d'erreur, page de connexion du "
         "réseau, ou mauvaise adresse. Réessayez plus tard ; si cela se répète, voyez l'éditeur du logiciel.",
     ),
-    catalog.CatalogError: Problem(
+    errors.CatalogError: Problem(
         500, "services-unreadable", "agent", "List of services unusable",
         "The file that the setting services names cannot be used: `hint` says which entry is wrong. Its administrator "
         "has to correct it.",
@@ -126,7 +126,7 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
 }  # fmt: skip
 
 HINTED: Final = (
-    errors.ServiceRefusedError, errors.HtmlRefusedError, channels.ChannelError, tls.TlsError, catalog.CatalogError,
+    errors.ServiceRefusedError, errors.HtmlRefusedError, channels.ChannelError, tls.TlsError, errors.CatalogError,
 )  # fmt: skip
 
 

@@ -27,8 +27,8 @@ from agent.api.middleware import Handler, answer
 from agent.api.problems import UnsupportedMediaError
 from agent.api.server import Server
 from agent.loopback import PortTakenError
-from agent.services.catalog import CatalogError, Service
-from agent.services.errors import TargetRefusedError
+from agent.services.catalog import Service
+from agent.services.errors import CatalogError, TargetRefusedError
 
 log = logging.getLogger(__name__)
 

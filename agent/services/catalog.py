@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from agent.services.errors import CatalogError
+
 MAX_FILE: Final = 256 * 1024
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
@@ -25,10 +27,6 @@ Title = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\
 Address = Annotated[str, Meta(max_length=512, pattern=r"^https://[!-~]+\Z")]
 HostName = Annotated[str, Meta(max_length=255, pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:[0-9]{1,5})?\Z")]
 Port = Annotated[int, Meta(ge=1024, le=65535)]
-
-
-class CatalogError(Exception):
-    """The file of services cannot be used; the message names it and the member at fault."""
 
 
 class ClientCertificate(StrEnum):

@@ -1,6 +1,10 @@
-"""Why a service is not asked what a caller wants to ask it."""
+"""Why a service is not asked what a caller wants to ask it; light, since the table of refusals has them all."""
 
 from __future__ import annotations
+
+
+class CatalogError(Exception):
+    """The file of services cannot be used; the message names it and the member at fault."""
 
 
 class ServiceRefusedError(Exception):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from agent.access.journal import OK, JournalEntry
 from agent.access.peer import peer_finder
 from agent.loopback import PortTakenError
-from agent.services.catalog import Catalog, CatalogError, Mailbox
+from agent.services.catalog import Catalog, Mailbox
+from agent.services.errors import CatalogError
 from agent.services.mssante.bridge import Bridge, BridgeNeeds, Visit
 from agent.services.mssante.errors import BridgePortError, MailboxUnknownError
 from agent.services.mssante.listening import BridgePorts, Listening

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.services.catalog import CatalogError, ClientCertificate, load_catalog
+from agent.services.catalog import ClientCertificate, load_catalog
+from agent.services.errors import CatalogError
 
 MAILBOX = (
     'address = "a@b.example"\nholder = "810000000001"\nclient = "nobody"\nimap = "i.example:993"\nsmtp = "s.example"'
