@@ -18,6 +18,8 @@ from msgspec import Meta
 from agent.services.catalog import Assertion, Entry, Service
 
 MAX_HEAD: Final = 64 * 1024
+MAX_CODES: Final = 4
+"""Shown of one fault: a service that sends a thousand fills no header."""
 FAMILIES: Final = {Assertion.VIHF: "dmp", Assertion.INSI: "insi"}
 MEDIA_TYPES: Final = ("application/soap+xml", "application/xop+xml", "application/xml", "text/xml", "multipart/related")
 
@@ -69,7 +71,7 @@ def explain(head: bytes, service: Service) -> Explanation | None:
     end = _END.search(head, first.end())
     fault = head[first.end() : end.start() if end else MAX_HEAD]
     family = _load_table()[FAMILIES[service.assertion]]
-    codes = tuple(dict.fromkeys(code.decode("ascii") for code in re.findall(family.codes.encode(), fault)))
+    codes = tuple(dict.fromkeys(code.decode("ascii") for code in re.findall(family.codes.encode(), fault)))[:MAX_CODES]
     known = next((each for each in family.faults if _matches(each, fault)), None)
     if known is None:
         return Explanation(codes) if codes else None

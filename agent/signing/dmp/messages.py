@@ -36,7 +36,7 @@ OPENINGS: Final = {
 }
 CLOSINGS: Final = {HEADER: "</soap:Header>", SECURITY_HEADER: "</wsse:Security>"}
 
-_TAG = re.compile(rb"<([^\s/>]+)(?:\s[^>\"']*)?(?:\"[^\"]*\"[^>\"']*|'[^']*'[^>\"']*)*>")
+_TAG = re.compile(rb"<([^\s/>]+)[^>\"']*(?:\"[^\"]*\"[^>\"']*|'[^']*'[^>\"']*)*>")
 """A start tag of a well-formed document, in an encoding in which ASCII is ASCII."""
 
 
@@ -56,11 +56,14 @@ class Message:
         if len(self._content) > MAX_MESSAGE:
             raise EnvelopeRefusedError(f"a message of more than {MAX_MESSAGE} bytes")
         try:
-            self._root = parse_xml(self._content)
+            root = parse_xml(self._content)
+            self._canonical = _canonical(root)
         except DocumentRefusedError as error:
             raise EnvelopeRefusedError(str(error)) from error
-        self._parent, self._missing = _find_parent(self._root)
-        _refuse_signed(self._root, self._parent)
+        parent, self._missing = _find_parent(root)
+        _refuse_signed(root, parent)
+        self._parent = parent.tag
+        self._place = _find_place(self._content, self._parent)
 
     def put(self, assertion: Element) -> bytes:
         """The message with the assertion in its Security header, which is made where there is none."""
@@ -73,14 +76,13 @@ class Message:
 
     def _splice(self, inserted: bytes) -> bytes:
         """As the last header; into a Security header as its first element (WS-Security 1.0 §5)."""
-        place = _find_place(self._content, self._parent.tag)
-        tag = _TAG.match(self._content, place.start)
+        tag = _TAG.match(self._content, self._place.start)
         assert tag is not None
         before, after = self._content[: tag.end()], self._content[tag.end() :]
         if before.endswith(b"/>"):
             return b"".join((before[:-2], b">", inserted, b"</", tag[1], b">", after))
-        if self._parent.tag == HEADER:
-            before, after = self._content[: place.end], self._content[place.end :]
+        if self._parent == HEADER:
+            before, after = self._content[: self._place.end], self._content[self._place.end :]
         return b"".join((before, inserted, after))
 
     def _require_unchanged(self, content: bytes, assertion: Element) -> None:
@@ -92,7 +94,7 @@ class Message:
         for _ in self._missing:
             added = added.getparent()
         _take_out(added)
-        if not same or line != [SECURITY_HEADER, HEADER, ENVELOPE] or _canonical(root) != _canonical(self._root):
+        if not same or line != [SECURITY_HEADER, HEADER, ENVELOPE] or _canonical(root) != self._canonical:
             raise EnvelopeRefusedError("no place for an assertion was found in this message")
 
 

@@ -49,9 +49,9 @@ url = "https://localhost:1"
 """
 
 
-def asking(body: Any = VIHF, **more: str) -> dict[str, str]:
+def asking(body: Any = VIHF) -> dict[str, str]:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return {"CPS-Agent-Assertion": base64.b64encode(content).decode()} | more
+    return {"CPS-Agent-Assertion": base64.b64encode(content).decode()}
 
 
 def mtom(root: bytes, attachment: bytes) -> bytes:
@@ -86,8 +86,10 @@ async def gateway(folder: Path, readers: VirtualReaders) -> AsyncIterator[Gatewa
         yield opened
 
 
-async def send(gateway: Gateway, body: Any = MESSAGE, headers: dict[str, str] = XML, **asked: Any) -> Asked:
-    return await gateway.ask("POST", "essai/app/soap", headers | asking(**asked), data=body)
+async def send(
+    gateway: Gateway, data: Any = MESSAGE, headers: dict[str, str] = XML, body: dict[str, Any] = VIHF
+) -> Asked:
+    return await gateway.ask("POST", "essai/app/soap", headers | asking(body), data=data)
 
 
 async def verified(agent: RunningAgent, folder: Path, content: bytes) -> bool:
@@ -138,6 +140,16 @@ async def test_attachments_flow_on_unchanged(gateway: Gateway, tmp_path: Path) -
         assert seen == mtom(root, attachment)
         assert ("Content-Length" in request.headers) is length
         assert request.headers["Content-Type"] == MTOM["Content-Type"]
+
+
+async def test_insi_gets_its_own(folder: Path, readers: VirtualReaders, tmp_path: Path) -> None:
+    SEEN.clear()
+    async with open_gateway(folder, readers, {"soap": take}, 'assertion = "insi"') as gateway:
+        answer = await send(gateway, body={"billingId": "991130972"})
+        assert answer.status == 200, answer.problem
+        assert await verified(gateway.agent, tmp_path, SEEN[0][1])
+        assert b'NameQualifier="CPS">899700002712<' in SEEN[0][1]
+        assert (await gateway.journal("sign-insi"))[0]["exchanges"] > 0
 
 
 TWICE = MESSAGE.replace(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
+import os
 import socket
+import subprocess
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +105,42 @@ async def test_what_a_browser_or_a_stranger_sends_is_refused_and_nobody_asked(ga
 
 
 async def test_the_token_is_worth_nothing_there_and_goes_nowhere_by_mistake(gateway: Gateway, port: int) -> None:
+    with_token = XML | {"Authorization": f"Bearer {gateway.agent.token}"}
     gateway.person.agrees = False
-    answer = await say(port, XML | {"Authorization": f"Bearer {gateway.agent.token}"})
-    assert answer.code == "grant-refused"
+    assert (await say(port, with_token)).code == "grant-refused"
     assert not SEEN
+    await gateway.agent.program("DELETE", "/v1/denials")
+    gateway.person.agrees = True
+    assert (await say(port, with_token)).status == 200
+    ((_, headers, _),) = SEEN
+    assert gateway.agent.token not in str(headers)
+
+
+async def test_a_grant_that_is_taken_back_closes_the_way(gateway: Gateway, port: int) -> None:
+    assert (await say(port)).status == 200
+    (grant,) = await gateway.agent.ask(lambda client: client.grants())
+    await gateway.agent.program("DELETE", f"/v1/grants/{grant['id']}")
+    gateway.person.agrees = False
+    assert (await say(port)).code == "grant-refused"
+    assert len(SEEN) == 1
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="only root can become another user")
+async def test_another_user_of_the_workstation_is_refused(gateway: Gateway, port: int) -> None:
+    command = ["curl", "-s", "-H", "Content-Type: text/xml", "-d", "<a/>", f"http://127.0.0.1:{port}/app/soap"]
+    run = partial(subprocess.run, command, capture_output=True, text=True, user=65534, cwd="/", timeout=20)
+    told = await asyncio.to_thread(run, check=False)
+    assert json.loads(told.stdout)["code"] == "peer-refused"
+    assert not gateway.person.asked
+
+
+async def test_a_software_certificate_is_named_by_the_list(folder: Path, readers: VirtualReaders, port: int) -> None:
+    more = f'local_port = {port}\ncertificate = "software"\nlocal_certificate = "S0A1B2C3D4E5F607"\n'
+    async with open_gateway(folder, readers, {"soap": take}, more) as gateway:
+        answer = await say(port)
+        assert answer.code == "card-absent"
+        entry = (await gateway.journal("use-local-port"))[0]
+        assert (entry["outcome"], entry["subject"]) == ("card-absent", "Essai (localhost)")
 
 
 async def test_the_agents_own_routes_are_not_there(gateway: Gateway, port: int) -> None:

@@ -90,6 +90,11 @@ def test_what_is_no_fault_is_not_explained(content: bytes) -> None:
     assert explain(content, INSI) is None
 
 
+def test_a_fault_made_of_codes_fills_no_header() -> None:
+    many = FaultError(" ".join(f"siram_{number}" for number in range(5000)))
+    assert len(explained(many, INSI).codes) == 4
+
+
 def test_a_service_of_no_known_kind_has_no_explanations() -> None:
     assert explain(FaultError("x", "soap:DMPInvalidCertificate").write(), CATALOG["psc"]) is None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import random
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from support.xmlsec_profiles import accepts
 from test_assertions import INSI, OUTSIDE, VIHF
 
 from agent.signing.dmp import insi, vihf
+from agent.signing.dmp.messages import Message
 from agent.signing.documents import Document
 from agent.signing.errors import EnvelopeRefusedError, TermsRefusedError
 from agent.signing.xml import C14n, canonicalise
@@ -28,6 +30,7 @@ LINE = [f"{{{WSSE}}}Security", f"{{{SOAP}}}Header", f"{{{SOAP}}}Envelope"]
 
 NONE = f"<s:Envelope xmlns:s='{SOAP}'>\r\n  <s:Body a='>'>é</s:Body></s:Envelope>"
 EMPTY = f'<Envelope xmlns="{SOAP}"><Header  /><!--<Header>--><Body/></Envelope>\n'
+CLOSED = f'<e:Envelope xmlns:e="{SOAP}"><e:Header/><e:Body/></e:Envelope>'
 OTHER = f'<s:Envelope xmlns:s="{SOAP}"><s:Header><To xmlns="urn:a">x</To>\n</s:Header><s:Body/></s:Envelope>'
 BARE = f'<s:Envelope xmlns:s="{SOAP}"><s:Header><w:Security xmlns:w="{WSSE}" a="/>"/></s:Header><s:Body/></s:Envelope>'
 FULL = (
@@ -36,7 +39,15 @@ FULL = (
     '<w:Security b="&quot;>">text<w:x/></w:Security><later xmlns=""/></s:Header><s:Body>à</s:Body></s:Envelope>'
 )
 NESTED = f'<s:Envelope xmlns:s="{SOAP}"><s:Header><s:Header>a</s:Header>b</s:Header><s:Body/></s:Envelope>'
-MESSAGES = {"none": NONE, "empty": EMPTY, "other": OTHER, "bare": BARE, "full": FULL, "nested": NESTED}
+MESSAGES = {
+    "none": NONE,
+    "empty": EMPTY,
+    "closed": CLOSED,
+    "other": OTHER,
+    "bare": BARE,
+    "full": FULL,
+    "nested": NESTED,
+}
 
 
 def put(key: SigningKey, content: bytes, terms: Any = VIHF, media_type: str = "application/soap+xml") -> bytes:
@@ -149,6 +160,7 @@ REFUSED = {
     "no-body": f'<s:Envelope xmlns:s="{SOAP}"/>',
     "utf-16": '<?xml version="1.0" encoding="utf-16"?>' + NONE,
     "same-id-twice": HEADER % '<a Id="x"/><b Id="x"/>',
+    "relative-namespace": HEADER % '<a xmlns="b"/>',
     "large": HEADER % (" " * 1024 * 1024),
     "deep": HEADER % ("<a>" * 300 + "</a>" * 300),
 }
@@ -159,6 +171,41 @@ def test_another_message_is_refused_before_anybody_is_asked(content: str) -> Non
     for encoding in ("utf-8", "utf-16"):
         with pytest.raises(EnvelopeRefusedError):
             vihf.check([Document.of("m", content.encode(encoding), "application/soap+xml")], VIHF, OUTSIDE)
+
+
+PIECES = (
+    b"<s:Header>", b"</s:Header>", b"<s:Header/>", b"<!--", b"-->", b"<![CDATA[", b"]]>", b"<?p ", b"?>", b"<w:Security>",
+    b"</w:Security>", b"<w:Security/>", b'"', b"'", b">", b"/>", b"<", b"&#60;", b"\r\n", b" xmlns=''", b' a=">"',
+    b" xmlns:s='urn:x'", b" xmlns:w='x'", b"\xef\xbb\xbf", b"\xe9", b"<s:Body/>",
+)  # fmt: skip
+
+
+def damage(content: bytes, chance: random.Random) -> bytes:
+    damaged = bytearray(content)
+    for _ in range(chance.randint(0, 4)):
+        place = chance.randint(0, len(damaged))
+        if chance.random() < 0.6:
+            damaged[place:place] = chance.choice(PIECES)
+        else:
+            del damaged[place : place + chance.randint(1, 6)]
+    return bytes(damaged)
+
+
+def test_a_damaged_message_is_refused_before_or_takes_it_in_the_one_place() -> None:
+    chance = random.Random(20261126)
+    assertion = etree.fromstring('<Assertion xmlns="urn:oasis:names:tc:SAML:2.0:assertion" ID="_x">é</Assertion>')
+    taken = 0
+    for _ in range(4000):
+        content = damage(chance.choice(list(MESSAGES.values())).encode(), chance)
+        try:
+            message = Message(Document.of("m", content, "application/soap+xml"))
+        except EnvelopeRefusedError:
+            continue
+        whole = message.put(assertion)
+        assert without(content, whole)
+        assert [each.tag for each in next(etree.fromstring(whole).iter(SAML)).iterancestors()] == LINE
+        taken += 1
+    assert taken > 400
 
 
 def test_one_message_and_nothing_else(key: SigningKey) -> None:
