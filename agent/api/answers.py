@@ -324,6 +324,7 @@ ANSWERS: Final[dict[str, Schema]] = {
     "authenticate": {"oneOf": [_ref("WebEidToken"), _record({"session": _ref("PscSession")})]},
     "list-psc-sessions": _record({"sessions": _list(_ref("PscSession"))}),
     "psc-token": _record(_texts("accessToken", "expiresAt"), _texts("idToken")),
+    "psc-exchange": _record(_texts("accessToken", "expiresAt")),
     "psc-logout": _record({"id": TEXT, "issuerTold": BOOLEAN}),
     "verify": _record({"documents": _list(_ref("VerifiedDocument"))}),
     "make-batch": _ref("Batch"),

@@ -80,6 +80,7 @@ ROUTES = (
     ),
     web.get("/v1/psc/sessions", lazily("psc.list_sessions"), name="list-psc-sessions"),
     web.post("/v1/psc/sessions/{id}/token", lazily("psc.give_token"), name="psc-token"),
+    web.post("/v1/psc/sessions/{id}/exchange", lazily("psc.exchange_token"), name="psc-exchange"),
     web.delete("/v1/psc/sessions/{id}", lazily("psc.log_out"), name="psc-logout"),
     web.get("/v1/mssante", lazily("mssante.read_mail"), name="read-mail"),
     web.post("/v1/mssante/bridge", lazily("mssante.start_bridge"), name="start-mail-bridge"),

@@ -16,6 +16,7 @@ from agent.api.mssante_schemas import BearerBody, BridgeBody, PasswordBody
 from agent.api.schemas import (
     BatchBody,
     DeliveryBody,
+    ExchangeBody,
     GrantBody,
     ImportBody,
     LockBody,
@@ -40,6 +41,7 @@ BODIES: dict[str, Any] = {
     "read-situations": SituationsBody,
     "authenticate": LoginBody,
     "psc-token": TokenBody,
+    "psc-exchange": ExchangeBody,
     "sign": SignatureBody,
     "sign-submission": SubmissionBody,
     "sign-vihf": VihfBody,

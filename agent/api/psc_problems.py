@@ -76,6 +76,43 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
         "La connexion a été faite avec une carte qui n'est plus dans un lecteur. Insérez-la, laissez-la en place, puis "
         "reconnectez-vous.",
     ),
+    errors.CibaAbsentError: Problem(
+        501, "psc-ciba-absent", "service", "No login on another device",
+        "This issuer offers no login on a phone or by the card alone. Log in with the browser.",
+        "Cet émetteur ne propose pas de connexion sur un téléphone ou par la carte seule. Connectez-vous avec le "
+        "navigateur.",
+    ),
+    errors.NobodyNamedError: Problem(
+        422, "psc-nobody-named", "card", "Card without a person",
+        "The card in the reader names no person. Say who is to log in by `loginHint`, or insert the person's card.",
+        "La carte du lecteur ne désigne personne. Indiquez qui se connecte par « loginHint », ou insérez la carte de "
+        "la personne.",
+    ),
+    errors.LoginAbandonedError: Problem(
+        403, "psc-login-abandoned", "person", "Login left behind",
+        "The screen was locked, or the session left, before the login was finished. Log in again when you are back.",
+        "L'écran a été verrouillé, ou la session quittée, avant la fin de la connexion. Reconnectez-vous à votre "
+        "retour.",
+    ),
+    errors.AudienceRefusedError: Problem(
+        403, "psc-audience-refused", "gate", "API not set up for this client",
+        "The file of services does not list this API among the `audiences` of the client. An administrator adds it "
+        "there once Pro Santé Connect knows of it too.",
+        "Le fichier des services ne cite pas cette API parmi les « audiences » du client. Un administrateur l'y "
+        "ajoute, une fois que Pro Santé Connect la connaît aussi.",
+    ),
+    errors.SecretAbsentError: Problem(
+        409, "psc-secret-absent", "agent", "No secret for this client",
+        "This client proves who it is by a secret, and none is kept here. Keep it: cps-agent psc secret NAME.",
+        "Ce client se prouve par un secret, et aucun n'est conservé ici. Enregistrez-le : cps-agent psc secret NOM.",
+    ),
+    errors.ClientUnsetError: Problem(
+        409, "psc-certificate-unset", "certificate", "No certificate for this client",
+        "This client proves who it is by a software certificate, and the file of services names none: set "
+        "`certificate` to its number (cps-agent software list).",
+        "Ce client se prouve par un certificat logiciel, et le fichier des services n'en nomme aucun : renseignez "
+        "« certificate » avec son numéro (cps-agent software list).",
+    ),
     errors.SessionGoneError: Problem(
         404, "psc-session-ended", "call", "Session ended",
         "There is no such session of this program, or it has ended: with its card, its time, the lock of the screen or "

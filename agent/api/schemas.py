@@ -65,15 +65,26 @@ class AuthenticationBody(Body, frozen=True, tag_field="format", tag="web-eid:1.0
 
 
 class PscBody(Body, frozen=True, tag_field="format", tag="psc"):
-    """POST /v1/authentications: a login at Pro Santé Connect for a client of the catalog. `acr`: at least that."""
+    """POST /v1/authentications: a login at Pro Santé Connect for a client of the catalog. `acr`: at least that.
+
+    For the way `ciba`: `loginHint`, the national id (without it the card's), and `channel`, the e-CPS or the card.
+    """
 
     client: Annotated[str, Meta(min_length=1, max_length=32)]
-    way: Literal["browser"] = "browser"
+    way: Literal["browser", "ciba"] = "browser"
     acr: Literal["eidas1", "eidas2", "eidas3"] | None = None
+    login_hint: Annotated[str, Meta(pattern=r"^[!-~]{1,64}\Z")] | None = None
+    channel: Literal["MOBILE", "CARD"] | None = None
 
 
 class TokenBody(Body, frozen=True):
     """POST /v1/psc/sessions/{id}/token: nothing to say."""
+
+
+class ExchangeBody(Body, frozen=True):
+    """POST /v1/psc/sessions/{id}/exchange: for which API, among the client's `audiences`."""
+
+    audience: Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 LoginBody = AuthenticationBody | PscBody

@@ -38,15 +38,17 @@ class EventType(StrEnum):
     BATCH_PROGRESS = "batch-progress"
     PSC_SESSION_OPENED = "psc-session-opened"
     PSC_SESSION_ENDED = "psc-session-ended"
+    PSC_NUMBER = "psc-number"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened; `card_number` is told only to callers who may know identities.
 
-    `condition` is the new one of `reader`, or of the whole desk without it. `code` says why, in a word. What concerns
-    one `caller`, its session or its grant (`subject_id`), is told to programs and to the page that it is about; its
-    batch to the caller alone. `progress`: how many documents of a batch are signed, failed, and left.
+    `condition` is the new one of `reader`, or of the whole desk without it. `code` says why, in a word, or is the
+    number to compare. What concerns one `caller`, its session or its grant (`subject_id`), is told to programs and to
+    the page that it is about; its batch to the caller alone. `progress`: how many documents of a batch are signed,
+    failed, and left.
     """
 
     type: EventType

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from agent.services.channels.channel import Channel
     from agent.services.channels.channels import Channels
     from agent.services.mssante.opening import Mail
+    from agent.services.psc.exchanging import Exchanging
     from agent.services.psc.opening import ProSanteConnect
+    from agent.services.psc.ringing import Ringing
     from agent.services.tls.lines import Lines
 
 Leave = Callable[[AwayReason], None]
@@ -103,6 +105,22 @@ class HealthServices:
         made = open_psc(self._needs, self.catalog, self.channels)
         self._ends_with(made.close, made.leave)
         return made
+
+    @cached_property
+    def ringing(self) -> Ringing:
+        """Logins on another device. Raises CatalogError."""
+        from agent.services.psc.ringing import Ringing  # noqa: PLC0415 - once somebody asks
+
+        made = Ringing(self.psc, self._needs)
+        self._on_away.append(made.leave)
+        return made
+
+    @cached_property
+    def exchanging(self) -> Exchanging:
+        """Tokens of Pro Santé Connect exchanged for those of APIs. Raises CatalogError."""
+        from agent.services.psc.exchanging import Exchanging  # noqa: PLC0415 - once somebody asks
+
+        return Exchanging(self.psc)
 
     @cached_property
     def mail(self) -> Mail:

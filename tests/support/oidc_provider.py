@@ -140,7 +140,7 @@ class Provider:
 
 
 def _toml(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool | int) else f'"{value}"'
+    return json.dumps(value, ensure_ascii=False)
 
 
 def claims_of(token: str) -> Json:

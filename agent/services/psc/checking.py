@@ -11,6 +11,7 @@ from agent.services.psc.checks import (
     Expected,
     check_access_token,
     check_acr,
+    check_backchannel,
     check_id_token,
     check_userinfo,
 )
@@ -30,6 +31,8 @@ class Asked:
     nonce: str | None = None
     not_before_s: float | None = None
     by_card: bool = False
+    auth_req_id: str | None = None
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,16 @@ async def check_login(
     expected = Expected(metadata.issuer, client_id, asked.acr, time.time(), asked.nonce, asked.not_before_s)
     claims = await issuer.verify(require_id_token(answer))
     told = check_id_token(claims, expected, answer.access)
+    if asked.auth_req_id is not None:
+        check_backchannel(claims, asked.auth_req_id, answer.refresh)
     access, acr, mode = await _look_into(issuer, endpoints, replace(expected, subject=told.sub), answer.access)
     level = check_acr((told.acr, acr), asked.acr)
     userinfo = {} if metadata.userinfo is None else await endpoints.read(metadata.userinfo, answer.access)
     if metadata.userinfo is not None:
         check_userinfo(userinfo, told.sub)
     person = _read_person(userinfo, claims, access)
+    if asked.person not in (None, person.national_id):
+        raise TokenCheckError("SubjectNameID")
     mode = mode or _text(userinfo.get("authMode")) or _text(claims.get("authMode"))
     return Login(answer, told.sub, person, level, mode, asked.by_card or (mode or "").upper() == CARD_MODE)
 

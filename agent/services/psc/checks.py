@@ -14,7 +14,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import Meta
 
-from agent.services.psc.errors import AcrTooLowError, TokenCheckError
+from agent.services.psc.errors import AcrTooLowError, ClientRefusedError, TokenCheckError
 from agent.services.psc.keys import Claims
 
 SKEW_S: Final = 60
@@ -22,6 +22,9 @@ ACR: Final = ("eidas1", "eidas2", "eidas3")
 """Levels of authentication, the weakest first: one that is stronger than was asked for will do."""
 
 T = TypeVar("T")
+AUTH_REQ_ID: Final = "urn:openid:params:jwt:claim:auth_req_id"
+RT_HASH: Final = "urn:openid:params:jwt:claim:rt_hash"
+
 Text = Annotated[str, Meta(min_length=1, max_length=512)]
 Moment = Annotated[float, Meta(ge=0, le=2**40)]
 
@@ -113,9 +116,27 @@ def check_acr(told: tuple[str | None, ...], asked: str) -> str:
     return ACR[min(levels)]
 
 
-def half_hash(access_token: str) -> str:
+def check_backchannel(claims: Claims, auth_req_id: str, refresh_token: str | None) -> None:
+    """Raise TokenCheckError for the answer to another request, or another refresh token (CIBA Core §10.3.1).
+
+    Only tokens that are pushed must have these claims; where they are there, they have to be right.
+    """
+    told = claims.get(AUTH_REQ_ID)
+    _require(told is None or told == auth_req_id, "auth_req_id")
+    told = claims.get(RT_HASH)
+    _require(told is None or (refresh_token is not None and told == half_hash(refresh_token)), "rt_hash")
+
+
+def check_level(acr: str) -> str:
+    """The level, if it is one. Raises ClientRefusedError."""
+    if acr not in ACR:
+        raise ClientRefusedError(f"acr {acr!r}")
+    return acr
+
+
+def half_hash(token: str) -> str:
     """The left half of its SHA-256 (every algorithm that is accepted here has this hash)."""
-    digest = hashlib.sha256(access_token.encode("ascii")).digest()
+    digest = hashlib.sha256(token.encode("ascii")).digest()
     return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
 
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from agent.services.psc.endpoints import Endpoints
+from agent.services.psc.errors import LoginRefusedError, LoginTimeoutError
 from agent.services.psc.oauth import (
     IssuerAnswerError,
     IssuerUnreachableError,
@@ -38,14 +39,6 @@ class Channel(StrEnum):
 
     MOBILE = "MOBILE"
     CARD = "CARD"
-
-
-class LoginDeniedError(OAuthError):
-    """The person said no on the other device."""
-
-
-class LoginExpiredError(PscError):
-    """Nobody answered on the other device in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +96,13 @@ class Polling:
         self._due_s = now_s + self._interval_s
 
     def wait_s(self, now_s: float) -> float:
-        """How long to wait before the next question. Raises LoginExpiredError where it would come too late."""
+        """How long to wait before the next question. Raises LoginTimeoutError where it would come too late."""
         if max(self._due_s, now_s) >= self._end_s:
-            raise LoginExpiredError
+            raise LoginTimeoutError
         return max(0.0, self._due_s - now_s)
 
     def note(self, error: PscError, now_s: float) -> None:
-        """Take an answer that is none yet. Raises LoginDeniedError, LoginExpiredError, or the error as it is."""
+        """Take an answer that is none yet. Raises LoginRefusedError, LoginTimeoutError, or the error as it is."""
         word = error.error if isinstance(error, OAuthError) else None
         if word == "slow_down":
             self._interval_s += SLOWER_S
@@ -124,8 +117,8 @@ def _final(error: PscError) -> PscError:
     if not isinstance(error, OAuthError):
         return error
     if error.error == "access_denied":
-        return LoginDeniedError(error.error, error.description)
-    return LoginExpiredError(str(error)) if error.error == "expired_token" else error
+        return LoginRefusedError(str(error))
+    return LoginTimeoutError(str(error)) if error.error == "expired_token" else error
 
 
 async def begin(endpoints: Endpoints, terms: CibaTerms) -> Start:
@@ -141,7 +134,7 @@ async def poll(
 ) -> Members:
     """Ask for the tokens until they are there: those of a Bearer type, not yet checked further.
 
-    Raises LoginDeniedError, LoginExpiredError, and what Endpoints.post raises; that the issuer is out of reach for a
+    Raises LoginRefusedError, LoginTimeoutError, and what Endpoints.post raises; that the issuer is out of reach for a
     moment ends nothing.
     """
     polling = Polling(start, clock(), endpoints.pace_s)

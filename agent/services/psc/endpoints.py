@@ -15,10 +15,10 @@ from agent.people.presence import AwayReason
 from agent.people.prompt import Action, Asker
 from agent.services.catalog import Client, ClientAuthentication, ClientCertificate, Service
 from agent.services.psc.assertions import Speaker
+from agent.services.psc.errors import ClientUnsetError
 from agent.services.psc.oauth import MAX_ANSWER, ForeignEndpointError, IssuerAnswerError, Members, read_answer
 from agent.services.psc.proofs import (
     AssertionProof,
-    ClientUnsetError,
     KeptStock,
     KeptStocks,
     KeyUse,

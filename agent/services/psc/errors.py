@@ -21,6 +21,30 @@ class LoginTimeoutError(PscError):
     """Nobody finished the login in time."""
 
 
+class CibaAbsentError(PscError):
+    """The issuer offers no login on another device."""
+
+
+class NobodyNamedError(PscError):
+    """The card in the reader names no person: whom to ask has to be said."""
+
+
+class LoginAbandonedError(PscError):
+    """The person left the desk before they had logged in."""
+
+
+class AudienceRefusedError(PscError):
+    """The client is not set up for that API: its `audiences` do not list it."""
+
+
+class SecretAbsentError(PscError):
+    """No secret is kept for this client: `cps-agent psc secret NAME` keeps one."""
+
+
+class ClientUnsetError(PscError):
+    """The client names no software certificate, and its way to prove who it is needs one."""
+
+
 class BrowserUnavailableError(PscError):
     """No browser can be opened on this workstation."""
 

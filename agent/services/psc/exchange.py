@@ -7,13 +7,14 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 from agent.services.psc.endpoints import Endpoints
+from agent.services.psc.errors import AudienceRefusedError, SessionGoneError
 from agent.services.psc.oauth import (
     IssuerAnswerError,
     Members,
-    PscError,
     require_bearer,
     take_seconds,
     take_text,
@@ -29,20 +30,17 @@ MAX_KEPT_S: Final = 4 * 3600
 """No longer than a login lasts, whatever the issuer says."""
 
 
-class AudienceRefusedError(PscError):
-    """The client is not set up for that API: its `audiences` do not list it."""
-
-
-class SessionGoneError(PscError):
-    """The login has ended while its token was exchanged: what came back is dropped."""
-
-
 @dataclass(frozen=True, slots=True)
 class Exchanged:
     """A token for one API. `ends_s`: on the wall's clock, seconds since 1970."""
 
     access_token: str = field(repr=False)
     ends_s: float
+
+    @property
+    def ends_at(self) -> datetime:
+        """The same moment, for people."""
+        return datetime.fromtimestamp(self.ends_s, UTC)
 
     def holds(self, now_s: float) -> bool:
         """Whether it can still be given to somebody."""

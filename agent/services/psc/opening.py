@@ -17,7 +17,7 @@ from agent.people.presence import AwayReason
 from agent.services.catalog import Catalog, Client
 from agent.services.psc.browser import open_browser
 from agent.services.psc.checking import Asked, check_login, check_refresh
-from agent.services.psc.checks import ACR
+from agent.services.psc.checks import check_level
 from agent.services.psc.codelogin import CodeLogin, CodeRequest, OpenBrowser
 from agent.services.psc.endpoints import CallFacts, ClientDesk, DeskNeeds, Endpoints
 from agent.services.psc.errors import ClientRefusedError, LoginOpenError
@@ -80,7 +80,7 @@ class ProSanteConnect:
         with self._one_at_a_time(use):
             endpoints = await self.endpoints(use, client)
             metadata = await self.issuer(client).metadata()
-            request = CodeRequest(_level(acr or client.acr))
+            request = CodeRequest(check_level(acr or client.acr))
             members = await CodeLogin(client, metadata, endpoints, self.open_browser).run(request)
             return await self.accept(use, endpoints, request.asked(), members)
 
@@ -159,12 +159,6 @@ def _farewells(
         yield revocation, {"token": refresh, "token_type_hint": "refresh_token"}
     if end_session is not None and id_token is not None:
         yield end_session, {"id_token_hint": id_token, "client_id": client_id}
-
-
-def _level(acr: str) -> str:
-    if acr not in ACR:
-        raise ClientRefusedError(f"acr {acr!r}")
-    return acr
 
 
 def _is_among(program: str, programs: Iterable[str]) -> bool:

@@ -22,7 +22,8 @@ from agent.services.psc.assertions import (
     certificate_thumbprint,
     draft_all,
 )
-from agent.services.psc.oauth import IssuerAnswerError, IssuerUnreachableError, PscError
+from agent.services.psc.errors import SecretAbsentError
+from agent.services.psc.oauth import IssuerAnswerError, IssuerUnreachableError
 from drivers.base import Digest, KeyRole
 
 if TYPE_CHECKING:
@@ -30,14 +31,6 @@ if TYPE_CHECKING:
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SAMPLE: Final = Digest("sha256", bytes(32))
-
-
-class SecretAbsentError(PscError):
-    """No secret is kept for this client: `cps-agent psc-secret NAME` keeps one."""
-
-
-class ClientUnsetError(PscError):
-    """The client names no software certificate, and its way to prove who it is needs one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,12 @@ class PscSessions:
             raise SessionGoneError
         return session
 
+    async def require(self, session: PscSession) -> None:
+        """Raise SessionGoneError unless it stands now, beside the cards that are in the readers now."""
+        await settle(self._cards)
+        self._require(session)
+        session.used_s = self._clock()
+
     async def access(self, session: PscSession, refresh: Refresh) -> Access:
         """An access token that holds for LEEWAY_S and more where the issuer gives such; refreshed by one call for all.
 

@@ -10,8 +10,6 @@ from agent.services.psc import ciba
 from agent.services.psc.ciba import (
     Channel,
     CibaTerms,
-    LoginDeniedError,
-    LoginExpiredError,
     Polling,
     Start,
     begin,
@@ -19,6 +17,7 @@ from agent.services.psc.ciba import (
     poll,
     read_start,
 )
+from agent.services.psc.errors import LoginRefusedError, LoginTimeoutError
 from agent.services.psc.oauth import IssuerAnswerError, IssuerUnreachableError, OAuthError
 
 PENDING, SLOW_DOWN = OAuthError("authorization_pending"), OAuthError("slow_down")
@@ -100,15 +99,15 @@ def test_attack_slow_down_forever_ends_with_the_time_that_was_given():
         now += polling.wait_s(now)
         polling.note(SLOW_DOWN, now)
     assert now < 300
-    with pytest.raises(LoginExpiredError):
+    with pytest.raises(LoginTimeoutError):
         polling.wait_s(now)
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (OAuthError("access_denied"), LoginDeniedError),
-        (OAuthError("expired_token"), LoginExpiredError),
+        (OAuthError("access_denied"), LoginRefusedError),
+        (OAuthError("expired_token"), LoginTimeoutError),
         (OAuthError("unauthorized_client"), OAuthError),
         (OAuthError("invalid_grant"), OAuthError),
         (IssuerAnswerError("nonsense"), IssuerAnswerError),

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from agent.services.psc.exchange import AudienceRefusedError, Exchanged, Exchanges, SessionGoneError
+from agent.services.psc.errors import AudienceRefusedError, SessionGoneError
+from agent.services.psc.exchange import Exchanged, Exchanges
 from agent.services.psc.oauth import IssuerAnswerError, OAuthError
 
 API = "https://api.example"
