@@ -14,6 +14,7 @@ from agent.commands.identity import show_identity
 from agent.commands.output import in_language, report, say
 from agent.commands.situations import read_situations, say_situations
 from agent.people.certificate_words import refused_authority_words, revocation_words, state_words
+from agent.people.tls_words import tls_trouble_words
 from agent.people.translations import load_words, translator
 
 
@@ -31,24 +32,13 @@ def run_status(arguments: Namespace) -> int:
                 say(f"  {reader['name']}: {_reader_words(reader)}")
             for name in status.get("refusedAuthorities", ()):
                 say("  " + refused_authority_words(name, load_words()))
-            for line in _tls_words(status.get("tls")):
-                say("  " + line)
+            if (trouble := tls_trouble_words(status.get("tls"), load_words())) is not None:
+                say("  " + trouble)
             for session in status.get("sessions", ()):
                 say("  " + _session_words(session))
         return status
 
     return ask(arguments, show)
-
-
-def _tls_words(tls: Json | None) -> list[str]:
-    """What keeps health services from being reached with a card; nothing where nothing does, or nobody knows yet."""
-    _ = translator()
-    if not tls or tls["tls13"]:
-        return []
-    reason = tls["reason"] or ""
-    if tls["available"]:
-        return [_("TLS 1.3 with the key of a card is not available: {reason}").format(reason=reason)]
-    return [_("TLS with the key of a card is not available: {reason}").format(reason=reason)]
 
 
 def _session_words(session: Json) -> str:

@@ -11,6 +11,7 @@ from agent.client import AgentUnreachableError, Client, Json
 from agent.people.certificate_words import refused_authority_words, state_words
 from agent.people.panel.card_pages import pin_words
 from agent.people.panel.sections import Button, Context, Deed, Line, Section, shown
+from agent.people.tls_words import tls_trouble_words
 from agent.settings import Settings, policy_file, user_file
 
 GOOD, BAD, UNKNOWN = "✓", "✗", "\N{EN DASH}"
@@ -35,6 +36,8 @@ def diagnosis_page(client: Client, context: Context) -> tuple[Section, ...]:
         _line(words.gettext("Authority"), BAD, refused_authority_words(name, words))
         for name in status.get("refusedAuthorities") or ()
     ]
+    if (trouble := tls_trouble_words(status.get("tls"), words)) is not None:
+        lines.append(_line(words.gettext("Health services"), BAD, shown(trouble)))
     return (Section(words.gettext("What works, layer by layer"), tuple(lines)),)
 
 

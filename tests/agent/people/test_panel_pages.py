@@ -248,6 +248,9 @@ def test_diagnosis_judges_each_layer(tmp_path):
     for state, sign in (("expiring", GOOD), ("unknown", UNKNOWN), ("revoked", BAD), ("expired", BAD)):
         assert layers(tmp_path, state)["Certificate"] == sign
     assert layers(tmp_path, readers=[])["Reader"] == BAD
+    works = {"available": True, "tls13": True, "reason": None}
+    assert layers(tmp_path, tls=works) == layers(tmp_path, tls=None) == well
+    assert layers(tmp_path, tls=works | {"available": False, "tls13": False})["Health services"] == BAD
     assert layers(tmp_path, readers=[reader("not-cps")])["Reader"] == BAD
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
+from gettext import NullTranslations
 from pathlib import Path
 
 import pytest
 from support.agent import Person, running_agent
 
-from agent.commands import asking
+from agent.people.tls_words import tls_trouble_words
 from agent.services.tls import availability, libssl
 from agent.services.tls.availability import Availability, TlsState
 from agent.services.tls.context import make_context
@@ -118,5 +119,13 @@ async def test_the_agent_tells_programs_and_the_command_line(folder: Path, monke
                 await asyncio.sleep(0.05)
         assert told == {"available": True, "tls13": True, "reason": None}
         assert "tls" not in (await agent.page("GET", "/v1/status")).body
-    assert asking._tls_words(told) == []
-    assert "does not end" in asking._tls_words({"available": False, "tls13": False, "reason": "x does not end"})[0]
+    assert tls_trouble_words(told, NullTranslations()) is None
+
+
+def test_what_does_not_work_is_said() -> None:
+    old = {"available": False, "tls13": False, "reason": "OpenSSL 1.1.1w: 3.0 or later is needed"}
+    half = {"available": True, "tls13": False, "reason": "no PSS"}
+    words = NullTranslations()
+    assert tls_trouble_words(old, words) == f"TLS with the key of a card is not available: {old['reason']}"
+    assert tls_trouble_words(half, words) == "TLS 1.3 with the key of a card is not available: no PSS"
+    assert tls_trouble_words(None, words) is None
