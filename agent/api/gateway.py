@@ -13,7 +13,7 @@ from agent.access.consents import asker_of
 from agent.api.callers import name_caller, refuse_ungranted_page, require, require_card_in_reader
 from agent.api.context import call, services
 from agent.api.gateway_answers import give_answer
-from agent.api.gateway_assertions import prepare, read_plan, wants_assertion
+from agent.api.gateway_assertions import Wanted, look, prepare, wants_assertion
 from agent.api.gateway_headers import CARD, pass_on
 from agent.api.gateway_targets import read_target, split_route
 from agent.api.gateway_views import channel_view, service_view
@@ -79,10 +79,9 @@ async def forward(request: web.Request, errand: Errand) -> web.StreamResponse:
 
     Raises what Channels.open and Channel.exchange raise; GrantRequiredError for a grant that is gone meanwhile.
     """
-    if wants_assertion(request):
-        read_plan(request, errand.service)  # what it says is looked at before anybody is asked anything
+    wanted = await _look(request, errand) if wants_assertion(request) else None
     channel = await _open(request, errand)
-    headers, body = await _prepare(request, errand)
+    headers, body = await _prepare(request, errand, wanted)
     async with channel.exchange(Outgoing(request.method, errand.target, headers, body)) as incoming:
         return await give_answer(request, incoming, errand.service)
 
@@ -120,11 +119,16 @@ async def _open(request: web.Request, errand: Errand) -> Channel:
     return channel
 
 
-async def _prepare(request: web.Request, errand: Errand) -> tuple[Headers, Body]:
+async def _look(request: web.Request, errand: Errand) -> Wanted:
+    """Take the message in that an assertion is wanted for, before a person is asked anything about it."""
+    await _let_go_on(request)
+    return await look(request, errand.caller, errand.service)
+
+
+async def _prepare(request: web.Request, errand: Errand, wanted: Wanted | None) -> tuple[Headers, Body]:
     """Headers and body to send, with the signed assertion that the caller wants put in."""
-    if wants_assertion(request):
-        await _let_go_on(request)
-        about_body, body = await prepare(request, errand.caller, errand.service)
+    if wanted is not None:
+        about_body, body = await prepare(request, errand.caller, wanted)
         others = [header for header in errand.headers if header[0].lower() != "content-length"]
         return (*others, *about_body), _limit(body)
     return errand.headers, _limit(read_pieces(request)) if request.body_exists else None

@@ -10,7 +10,7 @@ import base64
 import binascii
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from aiohttp import web
@@ -23,7 +23,7 @@ from agent.api.context import call, services
 from agent.api.dmp_schemas import InsiBody, VihfBody
 from agent.api.problems import CallError
 from agent.api.schemas import parse_body
-from agent.api.soap_bodies import SOAP, hold_message
+from agent.api.soap_bodies import SOAP, HeldMessage, hold_message
 from agent.cards.software import is_software_number
 from agent.cards.uses import UseRecord
 from agent.services.catalog import Assertion, Service
@@ -43,22 +43,39 @@ def wants_assertion(request: web.Request) -> bool:
     return HEADER in request.headers
 
 
-async def prepare(request: web.Request, caller: Caller, service: Service) -> tuple[Headers, AsyncIterator[bytes]]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An assertion that is wanted for a message, which was looked at; `action`: the journal's word for making it."""
+
+    plan: Plan
+    message: HeldMessage
+    action: str
+
+
+async def look(request: web.Request, caller: Caller, service: Service) -> Wanted:
+    """Take in what is asked, and the message as far as its envelope goes; refuse what can be refused before a code.
+
+    Raises CallError, InsError, UnsupportedMediaError, EnvelopeRefusedError, GrantRefusedError.
+    """
+    plan, kind = _read_plan(request, service)
+    message = await hold_message(request)
+    plan = plan.within(Document.of("message", message.envelope, SOAP), service.url)
+    await services(request).signing.desk.look(caller, [plan.task])
+    await require(request, Ability.SIGN)
+    return Wanted(plan, message, ACTIONS[kind])
+
+
+async def prepare(request: web.Request, caller: Caller, wanted: Wanted) -> tuple[Headers, AsyncIterator[bytes]]:
     """Give the body with the assertion in its envelope, and the headers that replace the request's own about it.
 
-    Those are Content-Length, or none where the body goes in chunks. Raises CallError, EnvelopeRefusedError,
-    GrantRefusedError, and what making an assertion raises.
+    Those are Content-Length, or none where the body goes in chunks. Raises what making an assertion raises.
     """
-    plan, kind = read_plan(request, service)
-    message = await hold_message(request)
-    await require(request, Ability.SIGN)
-    document = Document.of("message", message.envelope, SOAP)
-    content = await _make(request, caller, plan.within(document, service.url), ACTIONS[kind])
-    body, length = message.with_envelope(content)
+    content = await _make(request, caller, wanted.plan, wanted.action)
+    body, length = wanted.message.with_envelope(content)
     return (() if length is None else (("Content-Length", str(length)),)), body
 
 
-def read_plan(request: web.Request, service: Service) -> tuple[Plan, Assertion]:
+def _read_plan(request: web.Request, service: Service) -> tuple[Plan, Assertion]:
     """What the header asks for. Raises CallError, InsError."""
     kind = service.assertion
     if kind is None:
