@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ import pytest
 from cryptography import x509
 from support.dmp_service import Dmp, dmp_service
 from support.insi_service import Insi, insi_service
+from support.mail_desk import MailServers, mail_servers
 from support.oidc_provider import DOCTOR, Provider, client, oidc_provider
 from support.openssl import write_pem
 from support.organisations import OrganisationKey, certify
@@ -41,6 +44,17 @@ certificate = "{certificate}"
 """
 
 
+MAILBOX = """
+[mailboxes.camille]
+address = "{address}"
+holder = "{holder}"
+client = "logiciel"
+imap = "{imap}"
+smtp = "{smtp}"
+"""
+ADDRESS = "camille@medecin.mssante.example"
+
+
 @dataclass
 class Ran:
     """How a program ended, and the facts that it printed."""
@@ -61,6 +75,7 @@ class Workstation:
     insi: Insi
     insi_service: SoapService
     provider: Provider
+    mail: MailServers
     certificates: dict[str, x509.Certificate] = field(default_factory=dict)
 
     def run(self, example: str, *words: str, told: str = "") -> Ran:
@@ -94,24 +109,30 @@ def whole_workstation(made_organisations: Path, tmp_path_factory: pytest.TempPat
         by_tls = client(method="tls_client_auth", tls_client_auth_subject_dn="INSI-AUTO")
         troubled = _start_troubled(stack, base)
         provider = stack.enter_context(oidc_provider(base / "psc", [by_tls], client_authorities=[root]))
+        mail = stack.enter_context(mail_servers(lambda token: _is_known(provider, token)))
+        mail.imap.deliver(ADDRESS, "Compte rendu")
         (base / "services.toml").write_text(
             _service("dmp", f"https://localhost:{dmp_front.port}/services", "card", 'assertion = "vihf"\nmethods = ["POST"]')
             + _service("insi", f"https://localhost:{insi_front.port}/services/lps", "software", 'assertion = "insi"')
             + _service("psc", provider.issuer, "software")
             + "".join(_service(name, url, "card") for name, url in troubled.items())
             + provider.catalog(os.path.realpath(sys.executable), authentication="tls_client_auth", certificate=number)
+            + MAILBOX.format(address=ADDRESS, holder=DOCTOR, imap=mail.imap.host, smtp=mail.smtp.host)
         )  # fmt: skip
-        write_pem(base / "authority.pem", Authority().der)
+        _write_authorities(base, provider.authority, mail.imap.authority, mail.smtp.authority)
         browser = write_browser(base / "browser", provider.authority, f"MOBILE-{DOCTOR}")
         env = {
             **ENGLISH,
             "CPS_AGENT_SERVICES": str(base / "services.toml"),
             "CPS_AGENT_SOFTWARE_KEYS": "passphrase",
+            "CPS_AGENT_MAIL_IMAP_PORT": "0",
+            "CPS_AGENT_MAIL_SMTP_PORT": "0",
             "PATH": f"{browser}:{os.environ['PATH']}",
         }
-        authorities = ("--test-authority", str(base / "authority.pem"), "--test-authority", str(provider.authority))
-        asked = stack.enter_context(agent_program(folder, "--virtual", "--unattended", *authorities, env=env))
-        yield Workstation(folder, number, dmp, behind_dmp, insi, behind_insi, provider, _read_certificates(asked))
+        flags = ("--virtual", "--unattended", "--test-authority", str(base / "authorities.pem"))
+        asked = stack.enter_context(agent_program(folder, *flags, env=env))
+        certificates = _read_certificates(asked)
+        yield Workstation(folder, number, dmp, behind_dmp, insi, behind_insi, provider, mail, certificates)
 
 
 @pytest.fixture
@@ -146,6 +167,25 @@ def _start_troubled(stack: ExitStack, base: Path) -> dict[str, str]:
         "server-certificate": f"https://localhost:{stranger.port}",
         "own-certificate": f"https://localhost:{picky.port}",
     }
+
+
+def _is_known(provider: Provider, token: str) -> bool:
+    """Whether the provider knows who this access token is of."""
+    asked = urllib.request.Request(f"{provider.issuer}/me", headers={"Authorization": f"Bearer {token}"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), provider.https())
+    try:
+        with opener.open(asked, timeout=20):
+            return True
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+        return False
+
+
+def _write_authorities(base: Path, *others: Path) -> None:
+    """Whom the agent is to believe."""
+    write_pem(base / "authority.pem", Authority().der)
+    known = (base / "authority.pem", *others)
+    (base / "authorities.pem").write_text("".join(each.read_text() for each in known))
 
 
 def _service(name: str, url: str, certificate: str, more: str = "") -> str:
