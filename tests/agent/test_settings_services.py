@@ -43,3 +43,13 @@ def test_file_of_services_is_named_from_the_root(policy):
     )
     with pytest.raises(SettingsError, match="services"):
         load_settings({"services": "services.toml"}, {})
+
+
+def test_mail_programs_are_let_in_where_it_is_set(policy):
+    settings = load_settings({}, {})
+    assert (settings.mail_bridge, settings.mail_imap_port, settings.mail_smtp_port) == (False, 27743, 27725)
+    policy.write_text("mail_bridge = true\nmail_imap_port = 0\n")
+    settings = load_settings({}, {"CPS_AGENT_MAIL_BRIDGE": "no", "CPS_AGENT_MAIL_SMTP_PORT": "1025"})
+    assert (settings.mail_bridge, settings.mail_imap_port, settings.mail_smtp_port) == (True, 0, 1025)
+    with pytest.raises(SettingsError, match="mail_smtp_port"):
+        load_settings({}, {"CPS_AGENT_MAIL_SMTP_PORT": "65536"})

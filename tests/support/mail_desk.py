@@ -149,6 +149,7 @@ async def mail_desk(
     *authorities: Path,
     peers: PeerFinder | None = None,
     slow_s: float = 0.0,
+    keep_s: float = 600.0,
 ) -> AsyncIterator[MailDesk]:
     """Until the block ends. Wrong passwords are answered at once, unless `slow_s` says otherwise."""
     sessions, passwords = PlayedSessions(good=good), BridgePasswords(folder)
@@ -159,7 +160,7 @@ async def mail_desk(
 
     lines = _lines(folder, authorities)
     room = Mailroom(boxes, passwords, sessions, Upstream(lines))
-    bridge = Bridge(BridgeNeeds(room, peers or peer_finder(), note, slow_s))
+    bridge = Bridge(BridgeNeeds(room, peers or peer_finder(), note, slow_s, keep_s))
     made = {name: passwords.make(name, box) for name, box in boxes.items()}
     listening = Listening(bridge)
     await listening.start(BridgePorts(0, 0))

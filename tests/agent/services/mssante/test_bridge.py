@@ -197,3 +197,53 @@ async def test_one_address_of_two_holders_opens_as_each(servers: MailServers, tm
         assert REASONS["person"] in await refusal(desk, "alice")
         program = await asyncio.to_thread(desk.imap, "bob")
         await asyncio.to_thread(program.logout)
+
+
+async def test_a_mail_program_that_speaks_keeps_its_session(servers: MailServers, tmp_path: Path) -> None:
+    boxes = mailboxes(servers.imap.host, servers.smtp.host)
+    async with mail_desk(tmp_path, boxes, servers.good, servers.imap.authority, keep_s=0.05) as desk:
+        session = desk.sessions.log_in(ALICE)
+        program = await asyncio.to_thread(desk.imap, "alice")
+        used = asyncio.Event()
+        session.on_token = used.set
+        await asyncio.to_thread(program.noop)
+        await asyncio.wait_for(used.wait(), 10)
+        await asyncio.to_thread(program.logout)
+
+
+async def test_one_that_is_silent_does_not(desk: MailDesk) -> None:
+    desk.sessions.log_in(ALICE)
+    program = await asyncio.to_thread(desk.imap, "alice")
+    await asyncio.to_thread(program.noop)
+    (pipe,) = desk.bridge._open
+    assert (pipe.take_heard(), pipe.take_heard()) == (True, False)
+    await asyncio.to_thread(program.logout)
+
+
+async def curl(*words: str, given: bytes = b"") -> bytes:
+    program = await asyncio.create_subprocess_exec(
+        "curl", "--silent", "--show-error", "--max-time", "20", *words, stdin=-1, stdout=-1, stderr=-1
+    )
+    out, err = await program.communicate(given)
+    assert program.returncode == 0, err
+    return out
+
+
+async def test_a_foreign_program_reads_and_sends(desk: MailDesk, servers: MailServers) -> None:
+    """curl knows both protocols, and nothing of Pro Santé Connect."""
+    session = desk.sessions.log_in(BOB)
+    box = desk.room.mailboxes["bob"]
+    servers.imap.deliver(box.address, "curl")
+    login = ("--user", f"{box.address}:{desk.passwords['bob']}")
+    message = await curl(*login, f"imap://127.0.0.1:{desk.ports.imap}/INBOX;MAILINDEX=1")
+    assert b"Subject: curl" in message
+    sending = ("--mail-from", box.address, "--mail-rcpt", "c@other.example", "--upload-file", "-")
+    await curl(*login, *sending, f"smtp://127.0.0.1:{desk.ports.smtp}", given=b"Subject: by curl\r\n\r\n.\r\n")
+    assert servers.smtp.sent == [(box.address, session.tokens[-1], "by curl")]
+
+
+async def test_both_families_of_the_loopback_are_served(desk: MailDesk) -> None:
+    for host in ("127.0.0.1", "::1"):
+        _, writer = await asyncio.open_connection(host, desk.ports.imap)
+        writer.close()
+        await writer.wait_closed()
