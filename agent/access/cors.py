@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from agent.access.origin import Origin
 
-ALLOWED_METHODS = ("GET", "POST", "PUT", "DELETE")
-ALLOWED_HEADERS = ("content-type",)
+ALLOWED_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+ALLOWED_HEADERS = ("content-type", "soapaction", "cps-agent-card", "cps-agent-authorization", "cps-agent-assertion")
 PREFLIGHT_MAX_AGE_S = 60  # short, so that a change of the agent is felt
 
 

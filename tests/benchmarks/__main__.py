@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import batch, door, exchanges, memory, perceived, signatures, signing, starting, waking
+from benchmarks import batch, door, exchanges, gateway, memory, perceived, signatures, signing, starting, waking
 from benchmarks.bench import Bench
 from benchmarks.table import Row, as_json, markdown
 
@@ -28,6 +28,7 @@ FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     "perceived": perceived.measure,
     "signing": signing.measure,
     "batch": batch.measure,
+    "gateway": gateway.measure,
 }
 
 

@@ -65,6 +65,7 @@ class RunningAgent:
 
     process: subprocess.Popen[bytes]
     client: Client
+    folder: Path
 
     def states(self) -> list[str]:
         """What its readers say, those without a card apart."""
@@ -107,7 +108,7 @@ def running_agent(data_dir: Path, *flags: str, env: Mapping[str, str] | None = N
     with running(serve_it, env) as process:
         wait_until(lambda: process.poll() is not None or answers(data_dir), "the agent")
         with Client.of(data_dir) as client:
-            yield RunningAgent(process, client)
+            yield RunningAgent(process, client, data_dir)
 
 
 def bare_server(port: int, *flags: str) -> list[str]:

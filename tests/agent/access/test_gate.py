@@ -189,7 +189,9 @@ def test_a_preflight_allows_little_and_no_credentials():
     assert preflight_headers(Origin(ORIGIN, loopback=False)) == {
         "Vary": "Origin",
         "Access-Control-Allow-Origin": ORIGIN,
-        "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
-        "Access-Control-Allow-Headers": "content-type",
+        "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
+        "Access-Control-Allow-Headers": ", ".join(
+            ("content-type", "soapaction", "cps-agent-card", "cps-agent-authorization", "cps-agent-assertion")
+        ),
         "Access-Control-Max-Age": "60",
     }
