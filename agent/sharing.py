@@ -27,13 +27,14 @@ class Shared(Generic[T]):
         work = self._running.get(key)
         if work is None:
             work = self._running[key] = _Work(asyncio.ensure_future(_run(begin)))
-            work.task.add_done_callback(lambda task: self._forget(key, task))
+            work.task.add_done_callback(lambda task: self._end(key, task))
         work.waiting += 1
         try:
             return await asyncio.shield(work.task)
         finally:
             work.waiting -= 1
             if not work.waiting:
+                self._forget(key, work.task)  # whoever comes now begins anew
                 work.task.cancel()
 
     async def close(self) -> None:
@@ -44,8 +45,11 @@ class Shared(Generic[T]):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _forget(self, key: Hashable, task: asyncio.Task[T]) -> None:
-        if self._running[key].task is task:
+        if key in self._running and self._running[key].task is task:
             del self._running[key]
+
+    def _end(self, key: Hashable, task: asyncio.Task[T]) -> None:
+        self._forget(key, task)
         if not task.cancelled():
             task.exception()  # whoever has not gone away has been told
 

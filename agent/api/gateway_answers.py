@@ -24,7 +24,7 @@ SANDBOX: Final = {
     "Content-Disposition": "attachment",
 }
 OCTETS: Final = "application/octet-stream"
-_PAGES: Final = ("text/html", "application/xhtml", "text/vbscript", "text/javascript", "image/svg")
+_PAGES: Final = ("text/html", "application/xhtml", "text/xsl", "multipart/x-mixed-replace", "image/svg")
 _UNSAID: Final = (None, "", "*/*", "unknown/unknown", "application/unknown")
 _MARKUP: Final = (b"<!doctype html", b"<html", b"<head", b"<script", b"<body", b"<iframe", b"<svg", b"<!--")
 _NO_BODY: Final = (204, 304)

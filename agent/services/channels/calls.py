@@ -23,7 +23,7 @@ async def call(channel: Channel, request: Request) -> Response:
     headers = _HEADERS | dict(request.headers)
     if request.body is not None:
         headers["Content-Length"] = str(len(request.body))
-    target = _target(channel.parties.service, request.url)
+    target = find_target(channel.parties.service, request.url)
     outgoing = Outgoing(request.method, target, tuple(headers.items()), request.body)
     try:
         async with asyncio.timeout(request.timeout_s), channel.exchange(outgoing) as incoming:
@@ -42,7 +42,8 @@ async def _read(incoming: Incoming, max_size: int) -> bytes:
     return bytes(body)
 
 
-def _target(service: Service, url: str) -> str:
+def find_target(service: Service, url: str) -> str:
+    """Path and query of an address of the service. Raises HostRefusedError for any other."""
     try:
         parts = urlsplit(url)
         same = (parts.scheme, parts.hostname, parts.port or 443) == ("https", service.host, service.port)
