@@ -6,18 +6,17 @@ import base64
 import contextlib
 import http.client
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from dmp_td02 import ACTION, write_query
 from lxml import etree
 from soap import read_body, write_envelope
-from support.dmp_service import PATIENT, WITHOUT_RECORD, Dmp, dmp_service
-from support.openssl import write_pem
-from support.processes import agent_program
+from support.dmp_service import PATIENT, WITHOUT_RECORD
 from support.soap_service import MEDIA_TYPE, NAMES, SoapService
 
 from agent.client import Client
@@ -29,59 +28,47 @@ VIHF = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(made_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("agent")
-    with agent_program(folder, "--virtual", "--unattended"):
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def certificates(folder: Path) -> dict[str, Path]:
-    """The card's certificates in PEM by role."""
-    with Client.of(folder) as client:
-        found = {each["role"]: base64.b64decode(each["certificate"]) for each in client.certificates()}
-    for role, der in found.items():
-        write_pem(folder / f"{role}.pem", der)
-    return {role: folder / f"{role}.pem" for role in found}
+@pytest.fixture
+def dmp(workstation) -> SoapService:
+    return workstation.dmp_service
 
 
 @pytest.fixture
-def dmp(folder: Path, tmp_path: Path) -> Iterator[tuple[Dmp, SoapService]]:
-    with dmp_service(tmp_path, folder) as made:
-        yield made
+def certificate(workstation) -> x509.Certificate:
+    """Who comes by TLS."""
+    return workstation.certificates["authentication"]
 
 
 @pytest.fixture(scope="module")
-def message(folder: Path) -> bytes:
+def message(whole_workstation) -> bytes:
     """A TD0.2 whose VIHF this program obtained by the API and put in itself."""
-    with Client.of(folder) as client:
+    with Client.of(whole_workstation.folder) as client:
         made = client.request("POST", "/v1/assertions/vihf", VIHF)["assertion"]
     query = write_query(Namespace(ins=PATIENT, ins_kind="test", software_oid="1.2.250.1.999"))
     security = f'<w:Security xmlns:w="{NAMES["w"]}">{base64.b64decode(made["content"]).decode()}</w:Security>'
     return write_envelope(ACTION, query, security).encode()
 
 
-def ask(service: SoapService, body: bytes, certificate: Path | None) -> Any:
+def ask(service: SoapService, body: bytes, certificate: x509.Certificate | None) -> Any:
     """What nginx would pass on."""
     headers = {"Content-Type": MEDIA_TYPE, "Tls-Protocol": "TLSv1.2", "Tls-Cipher": "-"}
     if certificate is not None:
-        headers["Tls-Certificate"] = quote(certificate.read_text())
+        headers["Tls-Certificate"] = quote(certificate.public_bytes(Encoding.PEM))
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)) as connection:
         connection.request("POST", "/services/patient", body, headers)
         response = connection.getresponse()
         return response.status, response.read()
 
 
-def test_a_message_is_answered_once_everything_about_it_holds(dmp, certificates, message) -> None:
-    made, service = dmp
-    status, content = ask(service, message, certificates["authentication"])
+def test_a_message_is_answered_once_everything_about_it_holds(workstation, dmp, certificate, message) -> None:
+    status, content = ask(dmp, message, certificate)
     assert (status, read_body(content).find(".//{urn:hl7-org:v3}queryResponseCode").get("code")) == (200, "OK")
-    (call,) = service.calls
+    (call,) = dmp.calls
     assert call.signed.name_id == "899700002712"
     assert etree.fromstring(content).findtext(".//{*}RelatesTo") == call.find("//wsa:MessageID").text
-    made.records.clear()
-    assert b'"NF"' in ask(service, message, certificates["authentication"])[1]
+    workstation.dmp.records.clear()
+    assert b'"NF"' in ask(dmp, message, certificate)[1]
+    workstation.dmp.records.add(PATIENT)
 
 
 def swap_patient(message: bytes) -> bytes:
@@ -113,15 +100,16 @@ HOLES: dict[Callable[[bytes], bytes], str] = {
 }
 
 
-def test_a_hole_is_a_fault(dmp, certificates, message) -> None:
+def test_a_hole_is_a_fault(dmp, certificate, message) -> None:
     for change, reason in HOLES.items():
         assert change(message) != message
-        status, content = ask(dmp[1], change(message), certificates["authentication"])
+        status, content = ask(dmp, change(message), certificate)
         assert status == 400
         assert reason in etree.fromstring(content).findtext(".//{*}Text")
 
 
-def test_who_comes_by_tls_is_who_signed(dmp, certificates, message) -> None:
-    for certificate in (None, dmp[1].authorities / "issuing.pem"):
-        status, content = ask(dmp[1], message, certificate)
+def test_who_comes_by_tls_is_who_signed(dmp, message) -> None:
+    issuing = x509.load_pem_x509_certificate((dmp.authorities / "issuing.pem").read_bytes())
+    for other in (None, issuing):
+        status, content = ask(dmp, message, other)
         assert (status, b"Fault" in content) == (400, True)

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER = ("installer", "browser", "logins", "programs")
-"""Folders whose tests share what is costly to make: a package, a browser, a screen with cards."""
+TOGETHER = ("installer", "browser", "logins", "programs", "peers")
+"""Folders whose tests share what is costly to make: a package, a browser, a screen with cards, a workstation."""
 
 
 class FolderScheduling(LoadScopeScheduling):
