@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import http.client
 import json
 import sys
@@ -160,9 +161,9 @@ def _read_pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
 def _show(pieces: Iterable[bytes]) -> None:
     """An answer on a terminal: what would drive it becomes marks, and there is an end to it."""
     _ = translator()
-    shown = 0
+    shown, decoder = 0, codecs.getincrementaldecoder("utf-8")("replace")
     for piece in pieces:
-        text = piece[: max(0, MAX_SHOWN - shown)].decode(errors="replace")
+        text = decoder.decode(piece[: max(0, MAX_SHOWN - shown)])
         sys.stdout.write("\n".join(map(one_line, text.split("\n"))))
         shown += len(piece)
     sys.stdout.write("\n")

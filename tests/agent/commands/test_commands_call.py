@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
+import pty
 import signal
 import socket
 import subprocess
@@ -17,6 +19,7 @@ from support.processes import command
 from support.waiting import wait_until
 from support.web import Web, reply, web
 
+from agent.commands.call import MAX_SHOWN
 from agent.commands.parser import make_parser
 
 TOKEN = "t" * 43
@@ -142,6 +145,29 @@ def test_a_wrong_call_reaches_nobody(call, tmp_path: Path, capsys) -> None:
             assert not served.heads
     assert call("dmp") == 3
     capsys.readouterr()
+
+
+def test_an_answer_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    evil = "<a>\x1b]0;title\x07\x1b[2J\u202eé\n</a>".encode()
+    ours, theirs = pty.openpty()
+    with played_agent(tmp_path, reply(evil + b"x" * MAX_SHOWN)):
+        line = command("call", "--data-dir", str(tmp_path), "dmp")
+        with subprocess.Popen(line, stdout=theirs, stderr=theirs, env=os.environ | {"LC_ALL": "C.UTF-8"}) as process:
+            os.close(theirs)
+            shown = b"".join(read_terminal(ours))
+            assert process.wait(20) == 0
+    os.close(ours)
+    text = shown.decode()
+    assert text.replace("\r\x1b[K", "").count("\x1b") == 0  # but for the progress, which is taken away again
+    assert "<a>\ufffd]0;title\ufffd\ufffd[2J\ufffdé\r\n</a>x" in text
+    assert f"and so on, {len(evil) + MAX_SHOWN} bytes in all" in text
+
+
+def read_terminal(descriptor: int) -> Iterator[bytes]:
+    """What a program shows, until it has ended (pty(7): EIO)."""
+    with contextlib.suppress(OSError):
+        while piece := os.read(descriptor, 65536):
+            yield piece
 
 
 def test_ctrl_c_ends_the_request_and_leaves_nothing(tmp_path: Path) -> None:
