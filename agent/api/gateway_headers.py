@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
 from multidict import CIMultiDictProxy
 
+from agent.api.problems import CallError
 from agent.services.channels.values import Headers
 
 CARD: Final = "CPS-Agent-Card"
@@ -15,14 +17,19 @@ ASSERTION: Final = "CPS-Agent-Assertion"
 LOCATION: Final = "CPS-Agent-Location"
 
 _OWN: Final = "cps-agent-"
+_NO_TEXT: Final = re.compile("[\ud800-\udfff]")  # how aiohttp tells bytes that are no UTF-8
 _CONNECTION: Final = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"}
 )  # RFC 9110 §7.6.1
 _NOT_SENT: Final = _CONNECTION | {
     "host", "expect", "authorization", "cookie", "cookie2", "origin", "referer", "dnt", "max-forwards", "forwarded",
-    "x-real-ip", "upgrade-insecure-requests",
+    "x-real-ip", "upgrade-insecure-requests", "x-original-url", "x-rewrite-url", "x-http-method-override",
+    "x-http-method", "x-method-override",
 }  # fmt: skip
-_NOT_SENT_BEGINS: Final = (_OWN, "proxy-", "sec-", "access-control-", "x-forwarded-")
+_NOT_SENT_BEGINS: Final = (
+    _OWN, "proxy-", "sec-", "access-control-", "x-forwarded", "client-cert", "x-client-cert", "ssl-client", "x-ssl-",
+)  # fmt: skip
+"""Some servers believe a header more than the request's line, or than TLS (RFC 9440 §4): no caller speaks for these."""
 _NOT_GIVEN: Final = _CONNECTION | {
     "set-cookie", "set-cookie2", "clear-site-data", "refresh", "strict-transport-security", "public-key-pins",
     "public-key-pins-report-only", "expect-ct", "alt-svc", "alternate-protocol", "nel", "report-to",
@@ -36,9 +43,15 @@ _NOT_GIVEN_BEGINS: Final = (_OWN, "proxy-", "sec-", "access-control-", "cross-or
 
 
 def pass_on(headers: CIMultiDictProxy[str]) -> Headers:
-    """A caller's headers for the service. Authorization is the agent's; the service's own comes by another name."""
+    """A caller's headers for the service. Authorization is the agent's; the service's own comes by another name.
+
+    Raises CallError for bytes that are no text: they would not go on as they came.
+    """
     named = _named(headers.getall("Connection", ()))
     passed = [(name, value) for name, value in headers.items() if _passes(name, named, _NOT_SENT, _NOT_SENT_BEGINS)]
+    passed = [(name, value) for name, value in passed if "_" not in name]  # CGI's spelling of another header
+    if any(_NO_TEXT.search(value) for value in headers.values()):
+        raise CallError("a header that is neither ASCII nor UTF-8")
     return (*passed, *(("Authorization", value) for value in headers.getall(AUTHORIZATION, ())))
 
 

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
 
-from aiohttp import ClientError, ClientPayloadError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
+from aiohttp import (
+    ClientError,
+    ClientPayloadError,
+    ClientResponse,
+    ClientResponseError,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+)
 from aiohttp import ServerTimeoutError as AiohttpTimeoutError
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
@@ -25,6 +33,7 @@ from agent.services.channels.errors import (
     ChannelEndedError,
     ServiceTimeoutError,
 )
+from agent.services.channels.heads import read_headers, read_reason, read_status
 from agent.services.channels.values import ChannelEnd, Incoming, Outgoing
 from agent.services.tls.errors import NotResumedError
 from agent.services.tls.key import Sign
@@ -178,7 +187,7 @@ def translate(error: Exception) -> Exception:
     """What aiohttp says, in our words."""
     if isinstance(error, AiohttpTimeoutError | TimeoutError):
         return ServiceTimeoutError("the service says nothing")
-    if isinstance(error, HttpProcessingError):
+    if isinstance(error, ClientResponseError | HttpProcessingError):
         return AnswerBrokenError("no HTTP/1.1")
     return AnswerCutError(f"{type(error).__name__}")
 
@@ -205,8 +214,8 @@ def _authority(service: Service) -> str:
 
 
 def _incoming(response: ClientResponse) -> Incoming:
-    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers)
-    return Incoming(response.status, response.reason or "", headers, _read(response))
+    status, headers = read_status(response.status), read_headers(response.raw_headers)
+    return Incoming(status, read_reason(response.reason), headers, _read(response))
 
 
 async def _read(response: ClientResponse) -> AsyncIterator[bytes]:
