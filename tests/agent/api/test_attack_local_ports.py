@@ -70,6 +70,29 @@ async def test_software_that_cannot_be_changed_reaches_the_service(gateway: Gate
     assert isinstance(pin, PinRequest)
 
 
+async def test_a_client_that_waits_for_100_continue_and_sends_in_pieces(
+    gateway: Gateway, port: int, tmp_path: Path
+) -> None:
+    (tmp_path / "body").write_bytes(b"x" * 2_000_000)
+    options = ["-H", "Content-Type: text/xml", "-H", "Transfer-Encoding: chunked", "-H", "Expect: 100-continue"]
+    options += [
+        "--expect100-timeout",
+        "30",
+        "--data-binary",
+        f"@{tmp_path / 'body'}",
+        "-w",
+        "%{http_code} %{time_total}",
+    ]
+    command = ["curl", "-s", *options, f"http://localhost:{port}/app/soap"]
+    told = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
+    status, seconds = told.stdout.removeprefix("<done/>").split()
+    assert status == "200"
+    assert float(seconds) < 20
+    ((_, headers, body),) = SEEN
+    assert (len(body), headers.get("Transfer-Encoding")) == (2_000_000, "chunked")
+    assert "Expect" not in headers
+
+
 REFUSED: tuple[tuple[dict[str, Any], dict[str, str], str], ...] = (
     ({}, {"Origin": "https://evil.example"}, "origin-refused"),
     ({}, {"Origin": "null"}, "origin-refused"),
