@@ -13,8 +13,9 @@ from agent.api.problems import CallError
 from agent.api.schemas import read_body
 from agent.api.using import begin
 from agent.patients import check_ins
-from agent.services.dmp_links import LinkError, PortalUnsetError, write_link
-from agent.services.psc.browser import open_browser
+from agent.services.browser import open_browser
+from agent.services.dmp_links import LinkError, write_link
+from agent.services.errors import PortalUnsetError
 
 PORTAL = "dmp"
 

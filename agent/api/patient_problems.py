@@ -1,4 +1,4 @@
-"""What refusals of a patient's number or page look like: rows of the table in `problems`, by class."""
+"""What refusals of a patient's number and of the browser look like: rows of the table in `problems`, by class."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from agent.api.rows import Problem
 from agent.patients import InsError, InsKeyError
-from agent.services.dmp_links import PortalUnsetError
+from agent.services.errors import BrowserUnavailableError, PortalUnsetError
 
 ROWS: Final[dict[type[BaseException], Problem]] = {
     InsError: Problem(
@@ -29,5 +29,10 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
         "administrator adds it to the file that the setting services names: [portals.dmp] with title and url.",
         "L'adresse du DMP pour navigateurs n'est pas dans la liste des services de l'agent, qui n'en invente pas. "
         "L'administrateur l'ajoute au fichier que désigne le réglage services : [portals.dmp] avec title et url.",
+    ),
+    BrowserUnavailableError: Problem(
+        503, "browser-unavailable", "agent", "No browser",
+        "No web browser can be opened on this workstation. Choose a default browser, then try again.",
+        "Aucun navigateur ne peut être ouvert sur ce poste. Choisissez un navigateur par défaut, puis réessayez.",
     ),
 }  # fmt: skip

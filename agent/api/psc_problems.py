@@ -31,11 +31,6 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
         "Nobody finished the login with Pro Santé Connect in time. Try again.",
         "La connexion à Pro Santé Connect n'a pas été terminée à temps. Réessayez.",
     ),
-    errors.BrowserUnavailableError: Problem(
-        503, "psc-browser-unavailable", "agent", "No browser",
-        "No web browser can be opened on this workstation. Choose a default browser, then try again.",
-        "Aucun navigateur ne peut être ouvert sur ce poste. Choisissez un navigateur par défaut, puis réessayez.",
-    ),
     errors.RedirectPortError: Problem(
         503, "psc-port-taken", "agent", "Port of the login taken",
         "Another program holds the port that Pro Santé Connect sends the browser back to. End that program, or have "

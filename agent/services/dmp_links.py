@@ -16,10 +16,6 @@ class LinkError(ValueError):
     """There is no such link: the page needs a patient, or takes none."""
 
 
-class PortalUnsetError(Exception):
-    """Nobody has said where the DMP of the web is."""
-
-
 class Page(StrEnum):
     """Pages that a link leads to, by the DMP's own names. There is none that creates a DMP any more."""
 

@@ -7,6 +7,14 @@ class CatalogError(Exception):
     """The file of services cannot be used; the message names it and the member at fault."""
 
 
+class BrowserUnavailableError(Exception):
+    """No browser can be opened on this workstation."""
+
+
+class PortalUnsetError(Exception):
+    """Nobody has said where the DMP of the web is."""
+
+
 class ServiceRefusedError(Exception):
     """Nothing was sent; the message says why, in English, for a developer."""
 

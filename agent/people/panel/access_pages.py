@@ -283,7 +283,7 @@ def outcome_words(outcome: str, words: NullTranslations) -> str:
         "psc-login-open": words.gettext("a login was already open"),
         "psc-login-refused": words.gettext("the login was refused or given up"),
         "psc-login-timeout": words.gettext("the login was not finished in time"),
-        "psc-browser-unavailable": words.gettext("no browser could be opened"),
+        "browser-unavailable": words.gettext("no browser could be opened"),
         "psc-port-taken": words.gettext("another program held the port of the login"),
         "psc-issuer-mixed-up": words.gettext("the answer named another issuer"),
         "psc-token-refused": words.gettext("the issuer's answer did not hold"),

@@ -45,10 +45,6 @@ class ClientUnsetError(PscError):
     """The client names no software certificate, and its way to prove who it is needs one."""
 
 
-class BrowserUnavailableError(PscError):
-    """No browser can be opened on this workstation."""
-
-
 class RedirectPortError(PscError):
     """The port that the issuer sends the browser back to is another program's."""
 

@@ -14,8 +14,8 @@ from agent.access.consents import asker_of
 from agent.access.grants import Grants
 from agent.cards.uses import UseRecord
 from agent.people.presence import AwayReason
+from agent.services.browser import open_browser
 from agent.services.catalog import Catalog, Client
-from agent.services.psc.browser import open_browser
 from agent.services.psc.checking import Asked, check_login, check_refresh
 from agent.services.psc.checks import check_level
 from agent.services.psc.codelogin import CodeLogin, CodeRequest, OpenBrowser

@@ -1,4 +1,4 @@
-"""The person's own browser, opened at an issuer's page."""
+"""The person's own browser, opened at a page of an issuer or of the DMP."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from asyncio.subprocess import DEVNULL
 from typing import Final
 
 from agent.children import NETWORK, WINDOWS, clean_environment
-from agent.services.psc.errors import BrowserUnavailableError
+from agent.services.errors import BrowserUnavailableError
 
 COMMANDS: Final = {"linux": "xdg-open", "darwin": "/usr/bin/open"}
 FAILS_WITHIN_S: Final = 3.0
