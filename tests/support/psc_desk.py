@@ -7,7 +7,7 @@ import contextlib
 import http.cookiejar
 import sys
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,16 @@ class PscDesk:
             with contextlib.suppress(OSError):  # a page that the test has spoiled
                 await self.visit(national_id, by)
         return await task
+
+    async def hear(self, kind: str, deed: Callable[[], object]) -> dict[str, Any]:
+        """The next event of that kind, after something was done by whoever already listens."""
+
+        def listen() -> dict[str, Any]:
+            with self.agent.client.events() as events:
+                deed()
+                return dict(next(event for event in events if event["type"] == kind))
+
+        return await asyncio.to_thread(listen)
 
     async def token(self, session: dict[str, Any]) -> Answer:
         return await self.agent.program("POST", f"/v1/psc/sessions/{session['id']}/token", {})

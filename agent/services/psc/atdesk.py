@@ -17,9 +17,12 @@ from drivers.errors import DriverError
 class CardBinding:
     """The cards of a session. `own`: the very card of the person, where it was there; `beside`: others' at the time.
 
+    `national_id`: the person's, as cards have it.
+
     Cards are told apart as objects: one that is pulled and put back is another.
     """
 
+    national_id: str
     own: Card | None
     beside: tuple[Card, ...]
 
@@ -29,13 +32,13 @@ class CardBinding:
 
         Raises OtherPersonError where all of it is others', LoginCardGoneError where the card that made it is gone.
         """
-        there = cards.usable
-        own = next((card for card in there if card.holder.national_id == login.person.national_id), None)
+        there, number = cards.usable, login.person.national_id
+        own = next((card for card in there if card.holder.national_id == number), None)
         if own is None and there:
             raise OtherPersonError
         if own is None and login.by_card:
             raise LoginCardGoneError
-        return cls(own, tuple(card for card in there if card is not own))
+        return cls(number, own, tuple(card for card in there if card is not own))
 
     def holds(self, cards: Cards) -> bool:
         """Whether the card is where it was, if there was one."""
@@ -43,12 +46,8 @@ class CardBinding:
 
     def is_joined(self, cards: Cards) -> bool:
         """Whether a card has come since that is not this person's."""
-        known = (self.own, *self.beside)
-        return any(all(card is not each for each in known) for card in cards.usable if not self._is_own(card))
-
-    def _is_own(self, card: Card) -> bool:
-        """The same card seen another way (a module's)."""
-        return self.own is not None and card.number == self.own.number
+        others = [card for card in cards.usable if card.holder.national_id != self.national_id]
+        return any(all(card is not each for each in self.beside) for card in others)
 
 
 async def settle(cards: Cards) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from agent.access.callers import Caller
 from agent.access.consents import asker_of
+from agent.access.errors import AccessError
 from agent.access.grants import Grants
+from agent.cards.sessions import read_boot_clock
 from agent.cards.uses import UseRecord
 from agent.people.presence import AwayReason
 from agent.services.browser import open_browser
@@ -31,6 +35,10 @@ if TYPE_CHECKING:
     from agent.fetching import Request, Response
     from agent.services.channels.channels import Channels
     from agent.services.opening import ServiceNeeds
+
+log = logging.getLogger(__name__)
+
+DISOWN_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +98,12 @@ class ProSanteConnect:
         Raises TokenCheckError, IssuerAnswerError, OtherPersonError, LoginCardGoneError, GrantRequiredError.
         """
         client = self.require_client(use)
-        login = await check_login(self.issuer(client), endpoints, client.client_id, asked, members)
-        return await self.sessions.open(use.caller, use.name, login)
+        try:
+            login = await check_login(self.issuer(client), endpoints, client.client_id, asked, members)
+            return await self.sessions.open(use.caller, use.name, login)
+        except (PscError, AccessError):
+            await self._disown(client, endpoints, members)
+            raise
 
     async def access(self, use: Use, session: PscSession) -> Access:
         """An access token of that session of the caller's own. Raises SessionGoneError, PscError."""
@@ -110,17 +122,33 @@ class ProSanteConnect:
 
     async def log_out(self, use: Use, session: PscSession) -> bool:
         """End a session here at once, then at its issuer. Gives whether the issuer has heard of it."""
-        held = [token.read() if token is not None else None for token in (session.tokens.refresh, session.tokens.id)]
+        tokens = session.tokens
+        refresh, id_token = (token.read() if token is not None else None for token in (tokens.refresh, tokens.id))
         self.sessions.end(session, PscEnd.LOGGED_OUT)
         client = self._catalog.clients[session.client]
         try:
-            endpoints = await self.endpoints(use, client)
-            metadata = await self.issuer(client).metadata()
-            for url, form in _farewells(metadata.revocation, metadata.end_session, client.client_id, *held):
-                await endpoints.tell(url, form)
-        except PscError:
+            await self._say_farewell(client, await self.endpoints(use, client), refresh, id_token)
+        except Exception as error:  # noqa: BLE001 - it has ended here, whatever a key or the network says
+            log.info("the issuer of %s was not told of a logout: %s", session.client, type(error).__name__)
             return False
         return True
+
+    async def _say_farewell(
+        self, client: Client, endpoints: Endpoints, refresh: str | None, id_token: str | None
+    ) -> None:
+        """Revoke the refresh token (RFC 7009), and end the issuer's own session (RP-Initiated Logout 1.0 §2)."""
+        metadata = await self.issuer(client).metadata()
+        if metadata.revocation is not None and refresh is not None:
+            await endpoints.tell(metadata.revocation, {"token": refresh, "token_type_hint": "refresh_token"})
+        if metadata.end_session is not None and id_token is not None:
+            await endpoints.tell(metadata.end_session, {"id_token_hint": id_token, "client_id": client.client_id})
+
+    async def _disown(self, client: Client, endpoints: Endpoints, members: Mapping[str, Any]) -> None:
+        """Have tokens revoked that will not be used, where the issuer hears it soon."""
+        refresh = members.get("refresh_token")
+        with suppress(Exception):  # why they are not used is what is told
+            async with asyncio.timeout(DISOWN_S):
+                await self._say_farewell(client, endpoints, refresh if isinstance(refresh, str) else None, None)
 
     def follow(self, grants: Grants) -> None:
         """End what was opened on the strength of a grant with it."""
@@ -151,16 +179,6 @@ class ProSanteConnect:
             self._logging_in.discard(key)
 
 
-def _farewells(
-    revocation: str | None, end_session: str | None, client_id: str, refresh: str | None, id_token: str | None
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """The refresh token is revoked (RFC 7009), and the session at the issuer ended (RP-Initiated Logout 1.0 §2)."""
-    if revocation is not None and refresh is not None:
-        yield revocation, {"token": refresh, "token_type_hint": "refresh_token"}
-    if end_session is not None and id_token is not None:
-        yield end_session, {"id_token_hint": id_token, "client_id": client_id}
-
-
 def _is_among(program: str, programs: Iterable[str]) -> bool:
     """Whether an executable is one of those named; the system tells its real path, a file of settings may not."""
     return bool(program) and any(_same(program, os.path.realpath(named)) or _same(program, named) for named in programs)
@@ -174,9 +192,8 @@ def open_psc(needs: ServiceNeeds, catalog: Catalog, channels: Channels) -> ProSa
     """Put it together. Nothing is fetched or watched before somebody logs in."""
     anchors = partial(_list_anchors, needs)
     desk = ClientDesk(DeskNeeds(needs.cards, needs.uses, ClientLines(channels).call, anchors, _read_secret))
-    made = ProSanteConnect(
-        catalog, Issuers(catalog.issuers, partial(_ask, anchors)), desk, PscSessions(needs.cards, needs.grants)
-    )
+    sessions = PscSessions(needs.cards, needs.grants, read_boot_clock)
+    made = ProSanteConnect(catalog, Issuers(catalog.issuers, partial(_ask, anchors)), desk, sessions)
     made.follow(needs.grants)
     return made
 

@@ -18,7 +18,6 @@ from agent.access.callers import Ability, Caller
 from agent.access.grants import GrantChange, Grants
 from agent.cards.cards import Cards
 from agent.cards.events import Event, EventType
-from agent.cards.sessions import read_boot_clock
 from agent.people.presence import AwayReason
 from agent.services.psc.atdesk import CardBinding, settle
 from agent.services.psc.checking import Login
@@ -99,7 +98,7 @@ class Access:
 class PscSessions:
     """All sessions of this run. All methods run in the event loop."""
 
-    def __init__(self, cards: Cards, grants: Grants, clock: Callable[[], float] = read_boot_clock) -> None:
+    def __init__(self, cards: Cards, grants: Grants, clock: Callable[[], float]) -> None:
         self._cards = cards
         self._grants = grants
         self._clock = clock
@@ -116,7 +115,7 @@ class PscSessions:
         self._grants.require(caller, Ability.AUTHENTICATE)
         binding = CardBinding.of(self._cards, login)
         self.end_where(PscEnd.REPLACED, lambda session: session.caller.key == caller.key and session.client == client)
-        for oldest in list(self._sessions.values())[: len(self._sessions) - MAX_SESSIONS + 1]:
+        for oldest in list(self._sessions.values())[: max(0, len(self._sessions) - MAX_SESSIONS + 1)]:
             self._end(oldest, PscEnd.REPLACED)
         now = self._clock()
         session = PscSession(caller, client, login, binding, login.answer.hold(self._clock), now, now)
@@ -177,7 +176,12 @@ class PscSessions:
         """One at a time: whoever comes meanwhile waits for its outcome. A caller that leaves does not end it."""
         if session.refreshing is None:
             session.refreshing = asyncio.create_task(self._refresh_once(session, refresh))
-        await asyncio.shield(session.refreshing)
+            session.refreshing.add_done_callback(_retrieve)
+        task = session.refreshing
+        await asyncio.wait({task})
+        if task.cancelled():
+            self._require(session)
+        task.result()
 
     async def _refresh_once(self, session: PscSession, refresh: Refresh) -> None:
         try:
@@ -288,6 +292,12 @@ class PscSessions:
     def _publish(self, kind: EventType, session: PscSession, code: PscEnd | None = None) -> None:
         event = Event(kind, None, session.card_number, code, caller=session.caller, subject_id=session.id)
         self._cards.events.publish(event)
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Whoever still waits is told; asyncio complains where nobody does."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _current_task() -> asyncio.Task[object] | None:
