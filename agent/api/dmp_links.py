@@ -9,12 +9,11 @@ from agent.api.browser_needs import list_needs
 from agent.api.callers import require
 from agent.api.context import services
 from agent.api.dmp_schemas import LinkBody
-from agent.api.problems import CallError
 from agent.api.schemas import read_body
 from agent.api.using import begin
 from agent.patients import check_ins
 from agent.services.browser import open_browser
-from agent.services.dmp_links import LinkError, write_link
+from agent.services.dmp_links import write_link
 from agent.services.errors import PortalUnsetError
 
 PORTAL = "dmp"
@@ -39,7 +38,4 @@ def _write(request: web.Request, body: LinkBody) -> str:
         raise PortalUnsetError
     if body.ins is not None:
         check_ins(body.ins, body.kind)
-    try:
-        return write_link(portal, body.page, body.ins)
-    except LinkError as error:
-        raise CallError(str(error)) from error
+    return write_link(portal, body.page, body.ins)

@@ -6,7 +6,7 @@ from typing import Final
 
 from agent.api.rows import Problem
 from agent.patients import InsError, InsKeyError
-from agent.services.errors import BrowserUnavailableError, PortalUnsetError
+from agent.services.errors import BrowserUnavailableError, LinkError, PortalUnsetError
 
 ROWS: Final[dict[type[BaseException], Problem]] = {
     InsError: Problem(
@@ -22,6 +22,12 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
         "that was checked.",
         "Les deux chiffres de la clé ne correspondent pas au numéro : un chiffre est faux. Reprenez l'INS de "
         "l'identité qualifiée.",
+    ),
+    LinkError: Problem(
+        400, "bad-request", "call", "Page of a patient",
+        "Pages of the DMP are a patient's: give the INS. TableauDeBord may do without, Parametrages takes none.",
+        "Les pages du DMP sont celles d'un patient : donnez l'INS. TableauDeBord peut s'en passer, Parametrages n'en "
+        "prend pas.",
     ),
     PortalUnsetError: Problem(
         409, "portal-unset", "agent", "Address of the DMP not set",

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from agent.services.errors import LinkError
+
 if TYPE_CHECKING:
     from agent.services.catalog import Portal
 
 ENTRANCE: Final = "AccesDirect"
-
-
-class LinkError(ValueError):
-    """There is no such link: the page needs a patient, or takes none."""
 
 
 class Page(StrEnum):

@@ -11,6 +11,10 @@ class BrowserUnavailableError(Exception):
     """No browser can be opened on this workstation."""
 
 
+class LinkError(ValueError):
+    """There is no such page of the DMP: it needs a patient, or takes none."""
+
+
 class PortalUnsetError(Exception):
     """Nobody has said where the DMP of the web is."""
 

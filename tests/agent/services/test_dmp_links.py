@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agent.services.catalog import Portal, load_catalog
-from agent.services.dmp_links import PATIENTS, LinkError, Page, Patient, write_link
-from agent.services.errors import CatalogError
+from agent.services.dmp_links import PATIENTS, Page, Patient, write_link
+from agent.services.errors import CatalogError, LinkError
 
 PORTAL = Portal(title="DMP", url="https://dmp.example")
 INS = "269054958815780"
