@@ -60,6 +60,11 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
         "La connexion a été fermée sur ce poste pendant la requête : carte retirée, écran verrouillé, autorisation "
         "retirée ou durée écoulée. Le service a pu exécuter la requête : vérifiez avant de la répéter.",
     ),
+    channels.ChannelBusyError: Problem(
+        429, "too-many-requests", "call", "Too many requests to the service",
+        "Too many requests of this program to this service are under way. Wait for their answers, then try again.",
+        "Trop de requêtes de ce logiciel vers ce service sont en cours. Attendez leurs réponses, puis réessayez.",
+    ),
     channels.ServiceTimeoutError: Problem(
         504, "service-timeout", "service", "Service too slow",
         "The service took the request and then answered nothing for too long. It may have carried the request out: "

@@ -30,6 +30,7 @@ from agent.services.channels.dialing import Dialer
 from agent.services.channels.errors import (
     AnswerBrokenError,
     AnswerCutError,
+    ChannelBusyError,
     ChannelEndedError,
     ServiceTimeoutError,
 )
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 SILENCE_S: Final = 120.0
 """How long a service may say nothing: a registry query of the DMP takes its time."""
+MAX_UNDER_WAY: Final = 64
+"""Requests that wait for a line hold a connection and a piece of their body each."""
 MINUTES_AT_MOST: Final = 60
 MAX_LINE: Final = 16 * 1024
 MAX_HEADERS: Final = 100
@@ -122,6 +125,8 @@ class Channel:
         caller's own body raises comes out as it is.
         """
         self._require_open()
+        if len(self._cuts) >= MAX_UNDER_WAY:
+            raise ChannelBusyError
         cut = Cut()
         self._cuts.add(cut)
         self.life.requests += 1

@@ -25,6 +25,10 @@ class ChannelEndedError(ChannelError):
         self.end = end
 
 
+class ChannelBusyError(ChannelError):
+    """Too many requests of this caller to this service are under way."""
+
+
 class ServiceTimeoutError(ChannelError):
     """The service took the connection and then said, or took, nothing for too long."""
 
