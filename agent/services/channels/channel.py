@@ -59,7 +59,7 @@ OURS: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 class Parties:
     """Between whom: a caller, the service by its name in the catalog, and the very card, or none.
 
-    `among`: the cards that a person has chosen this one of.
+    `among`: the cards that a person has chosen this one of. `minutes`: how long it lasts, where that is its own affair.
     """
 
     caller: Caller
@@ -67,6 +67,7 @@ class Parties:
     service: Service
     card: Card | None = None
     among: tuple[Card, ...] = ()
+    minutes: int | None = None
 
 
 @dataclass(slots=True)

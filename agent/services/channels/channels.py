@@ -40,7 +40,8 @@ log = logging.getLogger(__name__)
 class Channels:
     """Those of every caller. All methods run in the event loop.
 
-    A channel lasts for settings.pin_session_minutes; where these are none, until nothing is under way.
+    A channel lasts for settings.pin_session_minutes; where these are none, until nothing is under way. One that belongs
+    to a login lasts for the minutes that `open` is told.
     """
 
     def __init__(self, needs: ServiceNeeds, dialers: Dialers, clock: Callable[[], float] = read_boot_clock) -> None:
@@ -54,7 +55,7 @@ class Channels:
         self._notes: set[asyncio.Task[None]] = set()
         self._unsubscribe = needs.grants.subscribe(self._follow_grants)
 
-    async def open(self, use: UseRequest, name: str, service: Service) -> Channel:
+    async def open(self, use: UseRequest, name: str, service: Service, minutes: int | None = None) -> Channel:
         """The caller's channel to the service with the card that `use` asks for: the open one, or a new one.
 
         The person is asked, and a key signs, for a new one alone; callers that come meanwhile wait for the same answer.
@@ -66,7 +67,8 @@ class Channels:
             return channel
         use = replace(use, action=Action.CONNECT, subjects=(service.title, service.host), sample=SAMPLE)
         key = (use.caller, name, use.card_number, use.card and id(use.card))
-        return await self._opening.join(key, lambda: self._begin(use, name, service))
+        parties = Parties(use.caller, name, service, minutes=minutes)
+        return await self._opening.join(key, lambda: self._begin(use, parties))
 
     async def call(self, use: UseRequest, name: str, service: Service, request: Request) -> Response:
         """A small call of the agent's own, on the channel that `open` gives. Raises what these two raise."""
@@ -121,15 +123,15 @@ class Channels:
         usable = self._needs.cards.usable
         return not card.is_software and (_are(usable, (card,)) or _are(usable, parties.among))
 
-    async def _begin(self, use: UseRequest, name: str, service: Service) -> Channel:
-        if service.certificate is ClientCertificate.NONE:
-            return self._start(use, Parties(use.caller, name, service), None)
+    async def _begin(self, use: UseRequest, parties: Parties) -> Channel:
+        if parties.service.certificate is ClientCertificate.NONE:
+            return self._start(use, parties, None)
         await self._dialers.require()
         began_s = time.monotonic()
 
         async def make(key: UnlockedKey) -> Channel:
             among = tuple(self._needs.cards.usable) if use.card_number is None else ()
-            channel = self._start(use, Parties(use.caller, name, service, key.card, among), key.info)
+            channel = self._start(use, replace(parties, card=key.card, among=among), key.info)
             with self._ended_on_failure(channel):
                 await _sign_in(channel, key)
             return channel
@@ -140,7 +142,7 @@ class Channels:
         return channel
 
     def _start(self, use: UseRequest, parties: Parties, key: KeyInfo | None) -> Channel:
-        life = Life.of(self._minutes, self._clock())
+        life = Life.of(self._minutes if parties.minutes is None else parties.minutes, self._clock())
         dialer = self._dialers.make(parties.service, key)
         channel = Channel(parties, life, dialer, lambda: self._sign_in_again(channel, use), self._note_rest)
         self._known[channel] = asyncio.create_task(self._watch(channel))
@@ -173,7 +175,7 @@ class Channels:
 
     def _note_rest(self, channel: Channel) -> None:
         """Nothing is under way on the channel."""
-        if not self._minutes:
+        if not self._minutes and channel.parties.minutes is None:
             self._end(channel, ChannelEnd.EXPIRED)
 
     def _follow_grants(self, change: GrantChange) -> None:

@@ -25,8 +25,8 @@ MARGIN_S: Final = 10
 """How long one is still good when it is sent: it has to get there."""
 PACE_S: Final = 5
 """While a login is under way, one is due every so many seconds."""
-PLAN: Final = (*range(0, 300, PACE_S), *range(300, 1800, 30))
-"""When the minutes of one signing begin, in seconds from it."""
+PLAN: Final = (*(0,) * 6, *range(PACE_S, 300, PACE_S), *range(300, 1800, 15))
+"""When the minutes of one signing begin, in seconds from it: several at once for what follows each other closely."""
 JTI_BYTES: Final = 18
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from agent.cards.uses import UseRequest
@@ -17,6 +17,9 @@ from agent.services.tls.errors import ServerUnreachableError
 
 if TYPE_CHECKING:
     from agent.services.channels.channels import Channels
+
+MINUTES: Final = 30
+"""As long as a login can be renewed: whoever has said yes to it is not asked again for each of its tokens."""
 
 
 class ClientLines:
@@ -33,7 +36,7 @@ class ClientLines:
         """
         known = self._services.setdefault(name, service)  # channels know a service as the object that it is
         try:
-            channel = await self._channels.open(use, name, known)
+            channel = await self._channels.open(use, name, known, MINUTES)
             async with asyncio.timeout(request.timeout_s):
                 return await _exchange(channel, request)
         except (ServerUnreachableError, ServiceTimeoutError, AnswerCutError, TimeoutError) as error:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.agent import Answer, Person
+from support.agent import Person
+from support.ciba import CIBA, DEADLINE_S, answered, heard, ring
 from support.oidc_provider import DOCTOR, NURSE, Provider, claims_of, oidc_provider
 from support.psc_desk import PROGRAM, PscDesk, psc_desk, psc_workstation
 from support.secret_service import why_no_secret_service
@@ -18,9 +19,7 @@ from agent.people.prompt import Notice, NumberSummary
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.personalisation import DEFAULT
 
-DEADLINE_S = 20.0
 API = "https://api.example/ins"
-CIBA = {"format": "psc", "client": "logiciel", "way": "ciba"}
 
 pytestmark = pytest.mark.skipif(bool(why_no_secret_service()), reason=str(why_no_secret_service()))
 
@@ -66,20 +65,6 @@ async def desk(folder: Path, provider: Provider, readers: VirtualReaders, watchi
         yield running
 
 
-def ring(desk: PscDesk, **body: Any) -> asyncio.Task[Answer]:
-    return asyncio.create_task(desk.agent.program("POST", "/v1/authentications", {**CIBA, **body}))
-
-
-async def heard(desk: PscDesk, login: asyncio.Task[Answer]) -> dict[str, Any]:
-    """The call at the person's phone, once it is there."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not (calls := desk.provider.tell("calls")):
-            assert not login.done(), login.result().body
-            await asyncio.sleep(0.02)
-    (call,) = calls
-    return dict(call)
-
-
 async def seen(watching: Watching) -> NumberSummary:
     """What the person sees, once they see it."""
     async with asyncio.timeout(DEADLINE_S):
@@ -87,12 +72,6 @@ async def seen(watching: Watching) -> NumberSummary:
             await asyncio.sleep(0.01)
     assert watching.shown.login is not None
     return watching.shown.login
-
-
-async def answered(desk: PscDesk, login: asyncio.Task[Answer], **answer: Any) -> Answer:
-    call = await heard(desk, login)
-    desk.provider.tell("answerCall", id=call["id"], **answer)
-    return await asyncio.wait_for(login, DEADLINE_S)
 
 
 def listen(client: Any) -> str:
