@@ -1,6 +1,8 @@
 """Where the browser comes back to: a listener on loopback, for one login and one answer (RFC 8252 §7.3, §8.10).
 
 It is not the agent's API: nothing of it is reflected, and whatever does not know the login's `state` is sent away.
+Whoever is signed in to this workstation can read the address that the browser was opened at, `state` and all, in the
+list of processes: another user's answer, with a login of his own, is none.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
+from agent.access.errors import PeerRefusedError
+from agent.access.peer import Endpoint, PeerFinder, peer_finder
 from agent.services.psc.errors import LoginTimeoutError, RedirectPortError
 
 HOST: Final = "127.0.0.1"
@@ -113,8 +117,9 @@ def _read_query(query: str) -> dict[str, str]:
 class Callback:
     """An open listener, until its answer has come."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, peers: PeerFinder) -> None:
         self.place = place
+        self._peers = peers
         self._answer: asyncio.Future[Mapping[str, str]] = asyncio.get_running_loop().create_future()
         self._visits: set[asyncio.Task[object] | None] = set()
 
@@ -140,13 +145,20 @@ class Callback:
                 await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        with suppress(PeerRefusedError, TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             async with asyncio.timeout(READ_S):
+                await self._require_own(writer)
                 status, page = self._judge(await reader.readuntil(b"\r\n\r\n"))
                 content = page.encode()
                 lines = (f"HTTP/1.1 {status}", *HEADERS, f"Content-Length: {len(content)}", "", "")
                 writer.write("\r\n".join(lines).encode("ascii") + content)
                 await writer.drain()
+
+    async def _require_own(self, writer: asyncio.StreamWriter) -> None:
+        """Raise PeerRefusedError for a browser of another user."""
+        here, there = (Endpoint.from_sockaddr(writer.get_extra_info(name)) for name in ("sockname", "peername"))
+        peer = await asyncio.to_thread(self._peers.find_peer, here, there)
+        peer.require_same_user()
 
     def _judge(self, head: bytes) -> tuple[str, str]:
         """Take the answer, the first time that it comes."""
@@ -170,8 +182,8 @@ class Callback:
 
 
 @asynccontextmanager
-async def open_callback(port: int, path: str, state: str) -> AsyncIterator[Callback]:
-    """Listen for as long as the block lasts; `port` 0: any free one. Raises RedirectPortError."""
+async def open_callback(port: int, path: str, state: str, peers: PeerFinder | None = None) -> AsyncIterator[Callback]:
+    """Listen for as long as the block lasts; `port` 0: any free one; `peers`: the system's. Raises RedirectPortError."""
     made: list[Callback] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -181,7 +193,7 @@ async def open_callback(port: int, path: str, state: str) -> AsyncIterator[Callb
         server = await asyncio.start_server(serve, HOST, port, limit=MAX_HEAD, start_serving=False)
     except OSError as error:
         raise RedirectPortError(f"port {port}: {error.strerror}") from error
-    callback = Callback(Place(server.sockets[0].getsockname()[1], path, state))
+    callback = Callback(Place(server.sockets[0].getsockname()[1], path, state), peers or peer_finder())
     made.append(callback)
     try:
         await server.start_serving()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import os
 import socket
+import subprocess
 from collections.abc import AsyncIterator
 
 import pytest
@@ -133,7 +136,7 @@ async def test_whoever_says_nothing_keeps_nobody_out(callback: Callback) -> None
 
 
 async def test_whoever_comes_in_masses_is_turned_away(callback: Callback) -> None:
-    """By the same user, then: nobody else is on loopback with a reason. It costs no memory to speak of."""
+    """It costs no memory to speak of."""
     crowd = [await asyncio.open_connection("127.0.0.1", callback.place.port) for _ in range(30)]
     turned_away = [reader for reader, _ in crowd[8:]]
     assert await asyncio.gather(*(reader.read() for reader in turned_away)) == [b""] * 22
@@ -172,3 +175,16 @@ async def test_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder, pytest.raises(RedirectPortError):
         async with open_callback(holder.getsockname()[1], "/callback", "s-1"):
             pass
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="only root can be somebody else")
+async def test_attack_another_user_who_has_read_the_state_in_the_list_of_processes(callback: Callback) -> None:
+    """He answers with a code of his own, bound to the same challenge: the login would be his, in our program."""
+    stolen = f"{callback.place.uri}?state={callback.place.state}&code=his-own"
+    run = functools.partial(
+        subprocess.run, ["curl", "-s", stolen], capture_output=True, user=65534, cwd="/", timeout=20
+    )
+    told = await asyncio.to_thread(run, check=False)
+    assert (told.stdout, told.returncode) in ((b"", 52), (b"", 56))
+    assert (await say(callback, to(callback))).startswith(b"HTTP/1.1 200 ")
+    assert (await callback.wait())["code"] == "c-1"
