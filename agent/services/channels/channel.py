@@ -113,7 +113,8 @@ class Channel:
         self.is_ready = not dialer.has_key
 
     async def sign_in(self, sign: Sign) -> None:
-        """Make the line that the others resume. Raises the errors of TLS, and what `sign` raises."""
+        """Make the line that the others resume. Raises ChannelEndedError, the errors of TLS, and what `sign` raises."""
+        self._require_open()  # it may have ended while the person was asked
         await self._connector.sign_in(sign)
         self._require_open()
         self.is_ready = True

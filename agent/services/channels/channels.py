@@ -25,6 +25,7 @@ from agent.services.channels.dialing import Dialers
 from agent.services.channels.errors import CertificateKindError, CertificateUnnamedError
 from agent.services.channels.history import OPEN, describe_end, describe_sign_in
 from agent.services.channels.signing import SAMPLE, HandshakeSigner
+from agent.services.channels.standing import Standing
 from agent.services.channels.values import ChannelEnd
 from agent.sharing import Shared
 from drivers.base import KeyInfo, KeyRole
@@ -130,13 +131,15 @@ class Channels:
         began_s = time.monotonic()
 
         async def make(key: UnlockedKey) -> Channel:
+            standing.require()  # before the key signs
             among = tuple(self._needs.cards.usable) if use.card_number is None else ()
             channel = self._start(use, replace(parties, card=key.card, among=among), key.info)
             with self._ended_on_failure(channel):
                 await _sign_in(channel, key)
             return channel
 
-        channel = await self._needs.uses.sign(use, KeyRole.AUTHENTICATION, make)
+        with Standing(self._needs.grants, use.caller) as standing:
+            channel = await self._needs.uses.sign(use, KeyRole.AUTHENTICATION, make)
         with self._ended_on_failure(channel):
             await self._needs.journal.record(describe_sign_in(channel.parties, use.record, began_s))
         return channel

@@ -183,7 +183,7 @@ class Callback:
 
 @asynccontextmanager
 async def open_callback(port: int, path: str, state: str, peers: PeerFinder | None = None) -> AsyncIterator[Callback]:
-    """Listen for as long as the block lasts; `port` 0: any free one; `peers`: the system's. Raises RedirectPortError."""
+    """Listen while the block lasts, for browsers of this user; `port` 0: any free one. Raises RedirectPortError."""
     made: list[Callback] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

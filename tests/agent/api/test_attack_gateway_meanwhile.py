@@ -1,0 +1,89 @@
+"""What changes while a person is asked, or a key signs, counts: nothing is opened on the strength of what is gone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.gateway import Gateway, open_gateway
+
+from agent.people.presence import AwayReason
+from agent.people.prompt import ConfirmRequest, PinRequest
+from drivers.virtual.kinds import open_card_of_kind
+from drivers.virtual.link import VirtualReaders
+
+ONCE = "location /once { keepalive_timeout 0; return 200; }"
+NOT_RESUMED = "ssl_session_cache off; ssl_session_tickets off;"
+
+
+@pytest.fixture
+async def gateway(folder: Path, readers: VirtualReaders) -> AsyncIterator[Gateway]:
+    async with open_gateway(folder, readers) as opened:
+        yield opened
+
+
+async def revoke_all(gateway: Gateway) -> None:
+    for grant in (await gateway.agent.program("GET", "/v1/grants")).body["grants"]:
+        assert (await gateway.agent.program("DELETE", f"/v1/grants/{grant['id']}")).status == 204
+
+
+def once(deed: Callable[[], Any]) -> Callable[[], Any]:
+    """Something that happens at the first question alone."""
+    left = [deed]
+    return lambda: left.pop()() if left else None
+
+
+async def opened_lines(gateway: Gateway) -> list[dict[str, Any]]:
+    shown: list[dict[str, Any]] = (await gateway.agent.program("GET", "/v1/gateway")).body["channels"]
+    return shown
+
+
+async def test_attack_a_grant_that_is_taken_back_while_the_code_is_typed(gateway: Gateway) -> None:
+    """The key signs nothing for it, and the next grant begins with a question for the code."""
+    gateway.person.on_ask = once(lambda: revoke_all(gateway))
+    answer = await gateway.ask("GET", "essai/")
+    assert (answer.status, answer.code) == (403, "grant-required")
+    assert await opened_lines(gateway) == []
+    assert await gateway.journal("open-channel") == []
+    assert (await gateway.ask("GET", "essai/")).status == 200
+    kinds = [type(question) for question in gateway.person.asked]
+    assert kinds == [ConfirmRequest, PinRequest, ConfirmRequest, PinRequest]
+
+
+async def test_attack_a_card_that_is_changed_while_the_code_is_typed(folder: Path) -> None:
+    """The code goes to no card at all: neither to the one that is gone, nor to the one that came."""
+    with open_card_of_kind(folder, "cps3") as card, open_card_of_kind(folder, "cps4") as other:
+        readers = VirtualReaders([card])
+        async with open_gateway(folder, readers) as gateway:
+
+            def change() -> None:
+                readers.remove()
+                readers.insert(other)
+
+            gateway.person.on_ask = once(change)
+            assert (await gateway.ask("GET", "essai/")).code == "card-removed"
+            assert await opened_lines(gateway) == []
+            assert (await gateway.ask("GET", "essai/")).status == 200
+            (line,) = await opened_lines(gateway)
+            asked = [question for question in gateway.person.asked if isinstance(question, PinRequest)]
+            assert line["cardNumber"] == asked[1].card.number != asked[0].card.number
+
+
+@pytest.mark.parametrize("end", ["revoke", "away"])
+async def test_attack_a_line_that_ends_while_the_person_is_asked_to_renew_it(
+    folder: Path, readers: VirtualReaders, end: str
+) -> None:
+    """Where nothing is resumed a closed line costs a code: one that is typed too late signs nothing."""
+    async with open_gateway(folder, readers, locations=ONCE, tls=NOT_RESUMED) as gateway:
+        assert (await gateway.ask("GET", "essai/once")).status == 200
+        signed = await gateway.journal("open-channel")
+
+        async def away() -> None:
+            gateway.presence.leave(AwayReason.LOCKED)
+
+        gateway.person.on_ask = once(away if end == "away" else lambda: revoke_all(gateway))
+        assert (await gateway.ask("GET", "essai/once")).code == "channel-ended"
+        assert await gateway.journal("open-channel") == signed
+        assert await opened_lines(gateway) == []
