@@ -21,14 +21,22 @@ def open_by_token(arguments):
     host, _, port = arguments.host.rpartition(":")
     connection = imaplib.IMAP4_SSL(host, int(port), ssl_context=context)
     told = f"user={bearer['user']}\x01auth=Bearer {bearer['accessToken']}\x01\x01"
-    connection.authenticate("XOAUTH2", lambda _: told.encode())
-    return connection
+    return log_in(connection, lambda: connection.authenticate("XOAUTH2", lambda _: told.encode()))
 
 
 def open_by_bridge(arguments):
     """The bridge takes the mailbox's address and a password of its own, and logs in by itself."""
     connection = imaplib.IMAP4("127.0.0.1", arguments.bridge_port)
-    connection.login(arguments.mailbox, sys.stdin.readline().rstrip("\n"))
+    return log_in(connection, lambda: connection.login(arguments.mailbox, sys.stdin.readline().rstrip("\n")))
+
+
+def log_in(connection, by):
+    """Give the connection once its login is done; hang up where it is refused."""
+    try:
+        by()
+    except BaseException:
+        connection.shutdown()
+        raise
     return connection
 
 
@@ -48,7 +56,8 @@ def work(arguments):
         with connection:
             subjects = list(list_subjects(connection))
     except (OSError, imaplib.IMAP4.error) as error:
-        raise RefusedError(f"the mailbox does not open: {error}") from error
+        told = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error
+        raise RefusedError(f"the mailbox does not open: {told}") from error
     print("messages:", len(subjects))
     for subject in subjects:
         print("subject:", subject)
