@@ -15,7 +15,9 @@ from agent.services.tls.errors import ServerUnreachableError
 from agent.services.tls.faults import explain
 from agent.services.tls.line import Line
 
-PIECE: Final = 64 * 1024
+PIECE: Final = 128 * 1024
+RECORD: Final = 16 * 1024
+"""The most that one record holds (RFC 8446 §5.1): more room than that is allocated for nothing."""
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -99,7 +101,7 @@ class TlsTransport(asyncio.Transport):
         self._raw.abort()
 
 
-class _Wire(asyncio.Protocol):
+class _Wire(asyncio.BufferedProtocol):
     """The side of the encrypted bytes."""
 
     def __init__(self, line: Line, protocol: asyncio.Protocol) -> None:
@@ -110,6 +112,7 @@ class _Wire(asyncio.Protocol):
         self._raw: asyncio.Transport | None = None
         self._failure: Exception | None = None
         self._ended = False
+        self._room = memoryview(bytearray(PIECE))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -118,8 +121,11 @@ class _Wire(asyncio.Protocol):
         self.protocol.connection_made(self.transport)
         asyncio.get_running_loop().call_soon(self._deliver)  # what came along with the end of the handshake
 
-    def data_received(self, data: bytes) -> None:
-        self.line.incoming.write(data)
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - as asyncio has it
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.line.incoming.write(self._room[:nbytes])
         self._deliver()
 
     def eof_received(self) -> None:
@@ -174,22 +180,36 @@ class _Wire(asyncio.Protocol):
 
     def _deliver(self) -> None:
         """Decrypt what has come, as long as the protocol wants it."""
-        try:
-            while not (self.paused or self._ended or self._closing):
-                self._pass_on(self.line.tls.read(PIECE))
-        except ssl.SSLWantReadError:
-            self._flush()  # what TLS itself had to answer
-        except ssl.SSLError as error:
-            self._flush()
-            self._fail(explain(error, self.line.watch))
+        while not (self.paused or self._ended or self._closing):
+            data, stop = self._read()
+            if data:
+                self.protocol.data_received(data)
+            if stop is not None:
+                self._stop(stop)
+                return
 
-    def _pass_on(self, data: bytes) -> None:
-        if data:
-            self.protocol.data_received(data)
-            return
-        self._ended = True
-        self.protocol.eof_received()
-        self.close()
+    def _read(self) -> tuple[bytes, ssl.SSLError | None]:
+        """A good piece at most, and what stands behind it: records are short, and calls cost."""
+        pieces: list[bytes] = []
+        size, stop = 0, None
+        try:
+            while size < PIECE:
+                pieces.append(self.line.tls.read(RECORD))
+                size += len(pieces[-1]) or PIECE
+        except ssl.SSLError as error:
+            stop = error
+        if pieces and not pieces[-1]:
+            stop = ssl.SSLZeroReturnError()
+        return b"".join(pieces), stop
+
+    def _stop(self, stop: ssl.SSLError) -> None:
+        self._flush()  # what TLS itself had to answer
+        if isinstance(stop, ssl.SSLZeroReturnError):
+            self._ended = True
+            self.protocol.eof_received()
+            self.close()
+        elif not isinstance(stop, ssl.SSLWantReadError):
+            self._fail(explain(stop, self.line.watch))
 
     def _fail(self, error: Exception) -> None:
         assert self._raw is not None
