@@ -132,6 +132,13 @@ class TlsServer:
     port: int
     folder: Path
     authority: Authority
+    commands: IO[bytes] | None = None
+
+    def command(self, line: str) -> None:
+        """Have s_server do or say something (openssl-s_server(1), "CONNECTED COMMANDS")."""
+        assert self.commands
+        self.commands.write(line.encode() + b"\n")
+        self.commands.flush()
 
     @property
     def log(self) -> str:
@@ -190,20 +197,21 @@ def nginx(terms: ServerTerms, locations: str = "") -> Iterator[TlsServer]:
 
 
 @contextlib.contextmanager
-def s_server(terms: ServerTerms, *flags: str) -> Iterator[TlsServer]:
-    """OpenSSL's own server, which answers any request with what it knows of the connection."""
+def s_server(terms: ServerTerms, *flags: str, commanded: bool = False) -> Iterator[TlsServer]:
+    """OpenSSL's own server, which answers any request with what it knows of the connection, or does as it is told."""
     terms.write()
     versions = [f"-{version.lower().replace('v', '').replace('.', '_')}" for version in terms.versions]
     clients = ["-Verify", "4", "-verify_return_error", "-CAfile", "clients.pem"] if terms.clients_der else []
     signatures = ["-client_sigalgs", terms.signatures] if terms.signatures else []
     suites = ["-cipher", ":".join(terms.suites)]
-    own = ["-cert", "server.pem", "-cert_chain", "server.pem", "-key", "server.key", "-www", "-accept", "127.0.0.1:0"]
+    own = ["-cert", "server.pem", "-cert_chain", "server.pem", "-key", "server.key", "-accept", "127.0.0.1:0"]
+    own += [] if commanded else ["-www"]
     command = ["openssl", "s_server", *own, *versions, *suites, *clients, *signatures, *flags]
     with (terms.folder / "error.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=terms.folder, stdout=subprocess.PIPE, stderr=log)
+        process = subprocess.Popen(command, cwd=terms.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
     with _ending(process):
         assert process.stdout
-        yield TlsServer(_read_port(process.stdout), terms.folder, terms.authority)
+        yield TlsServer(_read_port(process.stdout), terms.folder, terms.authority, process.stdin)
 
 
 def _read_port(output: IO[bytes]) -> int:

@@ -19,6 +19,8 @@ PIECE: Final = 128 * 1024
 RECORD: Final = 16 * 1024
 """The most that one record holds (RFC 8446 §5.1): more room than that is allocated for nothing."""
 
+MAX_ANSWERS: Final = 4 * 1024 * 1024
+
 P = TypeVar("P", bound=asyncio.Protocol)
 
 
@@ -119,7 +121,7 @@ class _Wire(asyncio.BufferedProtocol):
         self._raw = transport
         self.transport = TlsTransport(self, transport)
         self.protocol.connection_made(self.transport)
-        asyncio.get_running_loop().call_soon(self._deliver)  # what came along with the end of the handshake
+        asyncio.get_running_loop().call_soon(self._deliver_soon)  # what came along with the end of the handshake
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - as asyncio has it
         return self._room
@@ -148,10 +150,13 @@ class _Wire(asyncio.BufferedProtocol):
         if self._closing:
             return
         rest = memoryview(data).cast("B")
-        while rest:
-            written = self.line.tls.write(rest[:PIECE])  # into memory: it never waits
-            rest = rest[written:]
-            self._flush()
+        try:
+            while rest:
+                written = self.line.tls.write(rest[:PIECE])  # into memory: it never waits
+                rest = rest[written:]
+                self._flush()
+        except ssl.SSLError as error:
+            self._fail(explain(error, self.line.watch))
 
     def pause(self) -> None:
         assert self._raw is not None
@@ -162,7 +167,7 @@ class _Wire(asyncio.BufferedProtocol):
         assert self._raw is not None
         self.paused = False
         self._raw.resume_reading()
-        asyncio.get_running_loop().call_soon(self._deliver)
+        asyncio.get_running_loop().call_soon(self._deliver_soon)
 
     def close(self) -> None:
         if self._closing:
@@ -177,6 +182,14 @@ class _Wire(asyncio.BufferedProtocol):
     def _closing(self) -> bool:
         assert self._raw is not None
         return self._raw.is_closing()
+
+    def _deliver_soon(self) -> None:
+        """As if it had just come: a protocol that fails ends its transport (asyncio does so by itself elsewhere)."""
+        try:
+            self._deliver()
+        except BaseException:
+            self._abort()
+            raise
 
     def _deliver(self) -> None:
         """Decrypt what has come, as long as the protocol wants it."""
@@ -203,7 +216,7 @@ class _Wire(asyncio.BufferedProtocol):
         return b"".join(pieces), stop
 
     def _stop(self, stop: ssl.SSLError) -> None:
-        self._flush()  # what TLS itself had to answer
+        self._answer()
         if isinstance(stop, ssl.SSLZeroReturnError):
             self._ended = True
             self.protocol.eof_received()
@@ -211,9 +224,19 @@ class _Wire(asyncio.BufferedProtocol):
         elif not isinstance(stop, ssl.SSLWantReadError):
             self._fail(explain(stop, self.line.watch))
 
-    def _fail(self, error: Exception) -> None:
+    def _answer(self) -> None:
+        """Send what TLS itself had to say to the server, unless the server has us talk without ever listening."""
         assert self._raw is not None
+        if self.line.outgoing.pending and self._raw.get_write_buffer_size() > MAX_ANSWERS:
+            self._fail(ServerUnreachableError("the server asks without end"))
+        self._flush()
+
+    def _fail(self, error: Exception) -> None:
         self._failure = error
+        self._abort()
+
+    def _abort(self) -> None:
+        assert self._raw is not None
         self._raw.abort()
 
     def _flush(self) -> None:

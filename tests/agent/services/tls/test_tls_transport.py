@@ -15,12 +15,13 @@ import pytest
 from aiohttp.client_proto import ResponseHandler
 from support.tls_clients import Listener, connect
 from support.tls_keys import memory_key
-from support.tls_servers import Authority, ServerTerms, TlsServer, nginx
+from support.tls_servers import Authority, ServerTerms, TlsServer, nginx, s_server
 
-from agent.services.tls.errors import ServerUnreachableError
+from agent.services.tls import transport as transport_module
+from agent.services.tls.errors import ServerUnreachableError, TlsError
 from agent.services.tls.transport import TlsTransport, attach
 
-LARGE = os.urandom(1 << 20) * 24
+LARGE = os.urandom(1 << 20) * 12
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -156,6 +157,50 @@ async def test_what_else_a_transport_is_asked(server_context: ssl.SSLContext, au
         assert isinstance(transport.get_extra_info("ssl_object"), ssl.SSLObject)
         assert transport.get_extra_info("peername")[0] == "127.0.0.1"
         assert not transport.can_write_eof()
+
+
+@contextlib.asynccontextmanager
+async def commanded(authority: Authority, folder: Path, version: str) -> AsyncIterator[tuple[TlsServer, Listener]]:
+    """A line to OpenSSL's own server, which does as it is told, and one hello from it."""
+    terms = ServerTerms(folder / "server", (authority.der,), versions=(version,))
+    with s_server(terms, commanded=True) as server:
+        key = memory_key(authority)
+        line, listener = await attach(await connect(server, key.key), Listener)
+        server.command("hello")
+        assert await until(listener, 6) == b"hello\n"
+        yield server, listener
+        line.abort()
+        await listener.over
+        assert len(key.signed) == 1
+
+
+async def test_a_server_may_change_keys(authority: Authority, tmp_path: Path) -> None:
+    async with commanded(authority, tmp_path, "TLSv1.3") as (server, listener):
+        server.command("K")  # new keys, please, on your side too (RFC 8446 §4.6.3)
+        async with asyncio.timeout(20):
+            while b"again" not in listener.data:  # it takes a command by itself, or forgets what stands behind it
+                server.command("again")
+                await asyncio.sleep(0.02)
+        assert not listener.over.done()
+
+
+async def test_attack_a_server_that_has_us_answer_without_end_is_left(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "MAX_ANSWERS", -1)
+    async with commanded(authority, tmp_path, "TLSv1.2") as (server, listener):
+        server.command("r")
+        async with asyncio.timeout(10):
+            assert "without end" in str(await asyncio.shield(listener.over))
+
+
+@pytest.mark.parametrize("command", ["r", "R"])
+async def test_attack_nothing_is_agreed_upon_anew(authority: Authority, tmp_path: Path, command: str) -> None:
+    """Neither a new handshake nor a request for a certificate within it reaches the key (OP_NO_RENEGOTIATION)."""
+    async with commanded(authority, tmp_path, "TLSv1.2") as (server, listener):
+        server.command(command)
+        async with asyncio.timeout(10):
+            assert isinstance(await asyncio.shield(listener.over), TlsError | None)
 
 
 async def test_aiohttp_speaks_http_over_it(authority: Authority, tmp_path: Path) -> None:
