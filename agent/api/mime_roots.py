@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from email import policy
 from email.message import Message
 from email.parser import BytesParser
 from typing import Final
@@ -107,6 +106,8 @@ def _read_part(held: bytes, after_delimiter: int, ending: bytes) -> tuple[Root, 
         if len(held) - line_end > MAX_HEADERS:
             raise MimeError("a part of too many headers")
         return None
+    if held.find(ending, line_end, headers_end) >= 0:
+        raise MimeError("a part whose headers do not end before the next part")
     body_start = headers_end + len(BLANK_LINE)
     body_end = held.find(ending, body_start - 2)
     if body_end < 0:
@@ -118,7 +119,7 @@ def _describe(held: bytes, headers_start: int, body_start: int, body_end: int) -
     block = held[headers_start:body_start]
     if _BARE.search(block):
         raise MimeError("a part whose headers end their lines in two ways")
-    headers = BytesParser(policy=policy.HTTP).parsebytes(block)
+    headers = BytesParser().parsebytes(block, headersonly=True)
     if any(len(headers.get_all(name, [])) > 1 for name in SINGLE):
         raise MimeError("a part with the same header twice")
     if str(headers.get("Content-Transfer-Encoding", "binary")).strip().lower() not in PLAIN_ENCODINGS:

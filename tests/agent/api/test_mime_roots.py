@@ -57,6 +57,7 @@ REFUSED = {
     "quoted": PLAIN.replace(b"\r\n\r\n<e/>", b"\r\nContent-Transfer-Encoding: Quoted-Printable\r\n\r\n<e/>"),
     "id-twice": PLAIN.replace(b"\r\n\r\n<e/>", b"\r\nContent-ID: <other>\r\n\r\n<e/>"),
     "type-twice": PLAIN.replace(b"\r\n\r\n<e/>", b"\r\nContent-Type: text/html\r\n\r\n<e/>"),
+    "headers-run-on": b"--uuid:a\r\nX: y\r\n" + PLAIN,
     "bare-lf": PLAIN.replace(b"\r\nContent-ID: <root", b"\nContent-ID: <root"),
     "bare-cr": PLAIN.replace(b"\r\nContent-ID: <root", b"\rContent-ID: <root"),
     "nul": PLAIN.replace(b"<root@x>", b"<root@x>\0"),
