@@ -41,6 +41,7 @@ from drivers.software.importing import read_key_files
 from fuzz import seeds
 from fuzz.corpus import MAX_FILES
 from fuzz.door import door, run_door
+from fuzz.soap import messages, run_soap
 
 ZONES = [timezone(timedelta(hours=hours)) for hours in (-12, 14)]
 EXTENSIONS = (read_authority, read_authority_key_id, read_key_usage, read_purposes, read_subject_key_id)
@@ -176,5 +177,6 @@ TARGETS = {
     "door": Target(run_door, door, nested=False),
     "cms": Target(run_cms, seeds.signatures_in_cms, nested=False, at_most=48),
     "jose": Target(run_jose, seeds.signatures_in_json, nested=False, at_most=48),
+    "soap": Target(run_soap, messages, nested=False, at_most=48),
     "key-file": Target(run_key_file, seeds.key_files, at_most=48),
 }
