@@ -19,6 +19,7 @@ from agent.services.psc.oauth import (
     take_seconds,
     take_text,
 )
+from agent.services.psc.tokens import Held
 
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - the name of a type
@@ -34,8 +35,13 @@ MAX_KEPT_S: Final = 4 * 3600
 class Exchanged:
     """A token for one API. `ends_s`: on the wall's clock, seconds since 1970."""
 
-    access_token: str = field(repr=False)
+    held: Held = field(repr=False)
     ends_s: float
+
+    @property
+    def access_token(self) -> str:
+        """The token as text. Raises ValueError once it was wiped."""
+        return self.held.read()
 
     @property
     def ends_at(self) -> datetime:
@@ -87,7 +93,9 @@ class Exchanges:
             return made
 
     def clear(self) -> None:
-        """Drop all of them: the login has ended."""
+        """Wipe all of them: the login has ended."""
+        for kept in self._kept.values():
+            kept.held.wipe()
         self._kept.clear()
 
     def _require_alive(self) -> None:
@@ -112,4 +120,4 @@ def read_exchanged(members: Members, asked_s: float) -> Exchanged:
     if members.get("issued_token_type") not in (ACCESS_TOKEN, JWT):
         raise IssuerAnswerError("a token of another kind than was asked for")
     lifetime_s = min(take_seconds(members, "expires_in", UNTOLD_S), MAX_KEPT_S)
-    return Exchanged(take_text(members, "access_token"), asked_s + lifetime_s)
+    return Exchanged(Held(take_text(members, "access_token")), asked_s + lifetime_s)

@@ -16,6 +16,7 @@ from support.psc_desk import PROGRAM, PscDesk, psc_desk, psc_workstation
 from support.secret_service import why_no_secret_service
 
 from agent.people.prompt import Notice, NumberSummary
+from agent.services.psc.checks import AUTH_REQ_ID
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.personalisation import DEFAULT
 
@@ -165,6 +166,15 @@ async def test_attack_another_person_answers(desk: PscDesk) -> None:
     answer = await answered(desk, login, **{"as": NURSE})
     assert (answer.code, answer.body["hint"]) == ("psc-token-refused", "SubjectNameID")
     assert (await desk.agent.program("GET", "/v1/psc/sessions")).body == {"sessions": []}
+
+
+async def test_attack_the_answer_to_another_request(desk: PscDesk) -> None:
+    login = ring(desk)
+    call = await heard(desk, login)
+    desk.provider.change("/token", idToken={"claims": {AUTH_REQ_ID: "another"}, "rehash": True})
+    desk.provider.tell("answerCall", id=call["id"])
+    answer = await login
+    assert (answer.code, answer.body["hint"]) == ("psc-token-refused", "auth_req_id")
 
 
 async def test_attack_a_phone_is_not_rung_beside_somebody_elses_card(desk: PscDesk) -> None:

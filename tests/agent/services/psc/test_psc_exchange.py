@@ -148,9 +148,12 @@ async def test_attack_a_login_that_ends_meanwhile_gets_nothing(issuer, login):
 async def test_attack_a_login_that_has_ended_is_given_nothing_that_was_kept(issuer, login):
     exchanges = login.exchanges()
     await exchanges.get(API, issuer)
+    kept = await exchanges.get(API, issuer)
     login.alive = False
     with pytest.raises(SessionGoneError):
         await exchanges.get(API, issuer)
+    with pytest.raises(ValueError, match="wiped"):
+        kept.access_token  # noqa: B018
 
 
 @pytest.mark.parametrize(
