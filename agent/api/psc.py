@@ -46,7 +46,7 @@ async def list_sessions(request: web.Request) -> web.Response:
     """GET /v1/psc/sessions: who is logged in, for which program and client. No token is in it."""
     await require_program(request)
     caller = await require(request, Ability.IDENTITY)
-    sessions = services(request).health.psc.sessions.list_sessions()
+    sessions = services(request).health.list_psc_sessions()
     return web.json_response({"sessions": [session_view(session, caller) for session in sessions]})
 
 

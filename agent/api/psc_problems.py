@@ -58,6 +58,13 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
         "La connexion a été faite par un moyen plus faible que celui demandé par le logiciel. Connectez-vous avec la "
         "carte ou l'e-CPS.",
     ),
+    errors.StaleLoginError: Problem(
+        409, "psc-login-stale", "service", "Login of earlier",
+        "Pro Santé Connect used a login that this browser had made before, perhaps a colleague's. Log out of Pro Santé "
+        "Connect in the browser, then try again.",
+        "Pro Santé Connect a repris une connexion faite auparavant dans ce navigateur, peut-être par un collègue. "
+        "Déconnectez-vous de Pro Santé Connect dans le navigateur, puis réessayez.",
+    ),
     errors.OtherPersonError: Problem(
         409, "psc-other-person", "person", "Another person's card",
         "The person who logged in is not the holder of the card in the reader. Remove that card, or log in as its "

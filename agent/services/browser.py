@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+import subprocess
 import sys
-from asyncio.subprocess import DEVNULL
 from typing import Final
 
 from agent.children import NETWORK, WINDOWS, clean_environment
+from agent.patience import call_in_time, run_apart
 from agent.services.errors import BrowserUnavailableError
 
 COMMANDS: Final = {"linux": "xdg-open", "darwin": "/usr/bin/open"}
@@ -22,29 +22,28 @@ async def open_browser(url: str) -> None:
     if not url.startswith("https://"):
         raise BrowserUnavailableError("not an https address")
     if sys.platform == "win32":
-        await asyncio.to_thread(_open_on_windows, url)
+        await run_apart(lambda: _open_on_windows(url))
     else:
-        await _run(COMMANDS.get(sys.platform, COMMANDS["linux"]), url)
+        await run_apart(lambda: _run(COMMANDS.get(sys.platform, COMMANDS["linux"]), url))
 
 
-async def _run(command: str, url: str) -> None:
+def _run(command: str, url: str) -> None:
+    """Not by asyncio, whose end would take along the browser that was started here."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            command,
-            url,
-            stdin=DEVNULL,
-            stdout=DEVNULL,
-            stderr=DEVNULL,
+        process = subprocess.Popen(
+            [command, url],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             env=clean_environment(os.environ, NAMES),
             start_new_session=True,
         )
     except OSError as error:
         raise BrowserUnavailableError(f"{command}: {error.strerror}") from error
     try:
-        async with asyncio.timeout(FAILS_WITHIN_S):
-            code = await process.wait()
+        code = call_in_time(process.wait, FAILS_WITHIN_S, "cps-agent-browser")
     except TimeoutError:
-        return  # it shows the page
+        return  # it shows the page, and the thread that waits will learn of its end
     if code != 0:
         raise BrowserUnavailableError(f"{command} ended with {code}")
 

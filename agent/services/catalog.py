@@ -113,6 +113,7 @@ class Client(Entry, frozen=True):
 
     `certificate`: number of the software certificate (`cps-agent software list`) for TLS or for signed statements; a
     secret is kept in the system's key store under `psc-secret-<name>`. `redirect_port` 0: any free one (RFC 8252 §7.3).
+    `fresh_login` False: a login that the person's browser has made before, perhaps for another program, will do.
     """
 
     client_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[!-~]+\Z")]
@@ -122,6 +123,7 @@ class Client(Entry, frozen=True):
     certificate: str | None = None
     scope: str = "openid scope_all"
     acr: str = "eidas1"
+    fresh_login: bool = True
     redirect_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     redirect_path: Annotated[str, Meta(pattern=r"^/[A-Za-z0-9/_-]{0,100}\Z")] = "/callback"
     audiences: tuple[Title, ...] = ()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agent.services.psc.exchanging import Exchanging
     from agent.services.psc.opening import ProSanteConnect
     from agent.services.psc.ringing import Ringing
+    from agent.services.psc.sessions import PscSession
     from agent.services.tls.lines import Lines
 
 Leave = Callable[[AwayReason], None]
@@ -137,6 +138,10 @@ class HealthServices:
             from agent.services.mssante.opening import start_as_set  # noqa: PLC0415 - where it is set
 
             await start_as_set(lambda: self.mail)
+
+    def list_psc_sessions(self) -> list[PscSession]:
+        """Who is logged in; nobody before the first login was asked for."""
+        return self.psc.sessions.list_sessions() if "psc" in vars(self) else []
 
     def leave(self, reason: AwayReason) -> None:
         """The person is not at the desk any more: what was opened in their name is closed."""

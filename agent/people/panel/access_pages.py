@@ -288,6 +288,7 @@ def outcome_words(outcome: str, words: NullTranslations) -> str:
         "psc-issuer-mixed-up": words.gettext("the answer named another issuer"),
         "psc-token-refused": words.gettext("the issuer's answer did not hold"),
         "psc-acr-too-low": words.gettext("the login was too weak"),
+        "psc-login-stale": words.gettext("the browser's earlier login was used"),
         "psc-other-person": words.gettext("somebody else's card was in the reader"),
         "psc-ciba-absent": words.gettext("the issuer offers no login on a phone"),
         "psc-nobody-named": words.gettext("the card named nobody"),

@@ -14,7 +14,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import Meta
 
-from agent.services.psc.errors import AcrTooLowError, ClientRefusedError, TokenCheckError
+from agent.services.psc.errors import AcrTooLowError, ClientRefusedError, StaleLoginError, TokenCheckError
 from agent.services.psc.keys import Claims
 
 SKEW_S: Final = 60
@@ -166,8 +166,8 @@ def _check_subject(subject: str, expected: Expected) -> None:
 
 
 def _check_age(auth_time: float | None, expected: Expected) -> None:
-    too_old = expected.not_before_s is not None and auth_time is not None and auth_time < expected.not_before_s - SKEW_S
-    _require(not too_old, "auth_time")
+    if expected.not_before_s is not None and auth_time is not None and auth_time < expected.not_before_s - SKEW_S:
+        raise StaleLoginError("auth_time")
 
 
 def _require(holds: bool, claim: str) -> None:  # noqa: FBT001 - one sentence a line

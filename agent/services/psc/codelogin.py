@@ -32,9 +32,13 @@ def make_secret() -> str:
 
 @dataclass(frozen=True, slots=True)
 class CodeRequest:
-    """What one login is recognised by, all of it secret until it is used. `since_s`: when it began (1970)."""
+    """What one login is recognised by, all of it secret until it is used. `since_s`: when it began (1970).
+
+    `fresh` False: a login that the browser has made before will do.
+    """
 
     acr: str
+    fresh: bool = True
     state: str = field(default_factory=make_secret, repr=False)
     nonce: str = field(default_factory=make_secret, repr=False)
     verifier: str = field(default_factory=make_secret, repr=False)
@@ -47,7 +51,7 @@ class CodeRequest:
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
     def url(self, metadata: Metadata, client: Client, redirect_uri: str) -> str:
-        """The address for the browser. A login that the browser has made before may be a colleague's: `prompt`."""
+        """The address for the browser. A login that it has made before may be a colleague's: `prompt`."""
         parameters = {
             "response_type": "code",
             "client_id": client.client_id,
@@ -58,7 +62,7 @@ class CodeRequest:
             "nonce": self.nonce,
             "code_challenge": self.challenge,
             "code_challenge_method": "S256",
-            "prompt": "login",
+            **({"prompt": "login"} if self.fresh else {}),
         }
         joint = "&" if "?" in metadata.authorization else "?"
         return f"{metadata.authorization}{joint}{urlencode(parameters)}"
@@ -74,7 +78,7 @@ class CodeRequest:
 
     def asked(self) -> Asked:
         """What the tokens are to be judged by."""
-        return Asked(self.acr, self.nonce, self.since_s)
+        return Asked(self.acr, self.nonce, self.since_s if self.fresh else None)
 
 
 def read_code(parameters: Mapping[str, str], metadata: Metadata) -> str:

@@ -61,6 +61,10 @@ class AcrTooLowError(TokenCheckError):
     """The login is weaker than was asked for."""
 
 
+class StaleLoginError(TokenCheckError):
+    """The issuer has used a login that the browser had made before this one was asked for."""
+
+
 class OtherPersonError(PscError):
     """The login names somebody other than the card in a reader does."""
 

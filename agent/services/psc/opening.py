@@ -88,7 +88,7 @@ class ProSanteConnect:
         with self._one_at_a_time(use):
             endpoints = await self.endpoints(use, client)
             metadata = await self.issuer(client).metadata()
-            request = CodeRequest(check_level(acr or client.acr))
+            request = CodeRequest(check_level(acr or client.acr), fresh=client.fresh_login)
             members = await CodeLogin(client, metadata, endpoints, self.open_browser).run(request)
             return await self.accept(use, endpoints, request.asked(), members)
 

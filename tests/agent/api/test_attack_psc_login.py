@@ -94,6 +94,19 @@ async def test_a_login_that_is_weaker_than_was_asked_for(desk: PscDesk, provider
     await assert_refused(desk, await desk.log_in(acr="eidas2"), "psc-acr-too-low")
 
 
+@pytest.mark.parametrize(("fresh", "status"), [(True, 409), (False, 200)])
+async def test_a_login_that_somebody_made_before(folder: Path, provider: Provider, fresh: bool, status: int) -> None:
+    """On a shared workstation the browser may still be a colleague's: only an administrator says that this will do."""
+    provider.change("/token", idToken={"claims": {"auth_time": LONG_AGO}})
+    provider.change("access-token", claims={"auth_time": LONG_AGO})
+    async with psc_desk(folder, provider, VirtualReaders([None]), client={"fresh_login": fresh}) as desk:
+        login = await desk.begin()
+        assert ("prompt=login" in desk.page_file.read_text()) is fresh
+        await desk.visit()
+        answer = await login
+    assert (answer.status, answer.body.get("code")) == (status, "psc-login-stale" if fresh else None)
+
+
 async def test_a_login_that_is_stronger_than_was_asked_for_is_taken(desk: PscDesk, provider: Provider) -> None:
     provider.tell("acr", acr="eidas2")
     assert (await desk.log_in(acr="eidas1")).body["session"]["acr"] == "eidas2"
