@@ -52,6 +52,7 @@ client = "logiciel"
 imap = "{imap}"
 smtp = "{smtp}"
 """
+API = "https://gateway.api.example"
 ADDRESS = "camille@medecin.mssante.example"
 
 
@@ -116,7 +117,7 @@ def whole_workstation(made_organisations: Path, tmp_path_factory: pytest.TempPat
             + _service("insi", f"https://localhost:{insi_front.port}/services/lps", "software", 'assertion = "insi"')
             + _service("psc", provider.issuer, "software")
             + "".join(_service(name, url, "card") for name, url in troubled.items())
-            + provider.catalog(os.path.realpath(sys.executable), authentication="tls_client_auth", certificate=number)
+            + provider.catalog(os.path.realpath(sys.executable), authentication="tls_client_auth", certificate=number, audiences=[API])
             + MAILBOX.format(address=ADDRESS, holder=DOCTOR, imap=mail.imap.host, smtp=mail.smtp.host)
         )  # fmt: skip
         _write_authorities(base, provider.authority, mail.imap.authority, mail.smtp.authority)
