@@ -158,6 +158,7 @@ def _pin_request(request: UseRequest, question: CodeQuestion) -> PinRequest:
         unseen=request.unseen,
         assertion=request.assertion,
         statement=request.statement,
+        stays_minutes=request.stays_minutes,
     )
 
 

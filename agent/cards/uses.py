@@ -74,7 +74,7 @@ class UseRequest:
     `card`: the very card, as long as it is there. `key`: the label to show of what is used by PKCS#11. `sample`: a
     digest like those to be signed: a key that cannot sign it is refused before a code is asked. `admits` raises for a
     card that will not do, likewise. `unseen`: of how many subjects the caller made the hash. `assertion`: what is said
-    of whom; `statement`: what is signed besides the documents.
+    of whom; `statement`: what is signed besides the documents; `stays_minutes`: how long what is opened may stay open.
     """
 
     asker: Asker
@@ -92,6 +92,7 @@ class UseRequest:
     admits: Callable[[Card], None] | None = None
     assertion: AssertionSummary | None = None
     statement: StatementSummary | None = None
+    stays_minutes: int | None = None
 
     @property
     def caller(self) -> Caller:

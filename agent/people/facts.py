@@ -47,6 +47,7 @@ def write_purpose(request: PinRequest, words: NullTranslations) -> Section:
     if request.format is not None:
         facts.append(Fact(words.gettext("Format"), plain_text(request.format, limit=60)))
     facts += _write_statement(request.statement, words)
+    facts += _write_stay(request, words)
     return (*facts, *_write_certificate_of(request, words))
 
 
@@ -65,6 +66,17 @@ def _write_statement(statement: StatementSummary | None, words: NullTranslations
         words.gettext("Place"): statement.place,
     }
     return tuple(Fact(label, plain_text(text, limit=255)) for label, text in said.items() if text is not None)
+
+
+def _write_stay(request: PinRequest, words: NullTranslations) -> Section:
+    """Say how long what is opened goes on without another question."""
+    minutes = request.stays_minutes
+    if minutes is None:
+        return ()
+    text = words.ngettext("%d minute at most", "%d minutes at most", minutes) % minutes
+    if not request.card.is_software:
+        text = words.gettext("{time}, or until the card leaves").format(time=text)
+    return (Fact(words.gettext("Stays open for"), text),)
 
 
 def _write_seeing(request: PinRequest, words: NullTranslations) -> Section:

@@ -167,6 +167,7 @@ class PinRequest:
     `key`: the label of the key or object that a program uses by PKCS#11; `for_login`: that key proves who one is to
     sites and services (TLS). `unseen`: of how many documents of a batch nothing but a hash was seen here. `assertion`:
     what is said of whom, where that is what the key signs. `statement`: what signatures of documents say besides.
+    `stays_minutes`: how long what is opened stays open at most, without another question.
     """
 
     kind: PinKind
@@ -192,6 +193,7 @@ class PinRequest:
     unseen: int = 0
     assertion: AssertionSummary | None = None
     statement: StatementSummary | None = None
+    stays_minutes: int | None = None
 
     def __post_init__(self) -> None:
         if self.tries_left is not None and self.tries_left < 1:

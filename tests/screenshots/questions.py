@@ -74,6 +74,10 @@ KEY_LOGIN = PinRequest(
 SOFTWARE = CardSummary("S0A1B2C3D4E5F607", "CABINET MÉDICAL DES TILLEULS", kind="software")
 SOFTWARE_SIGN = replace(SIGN, asker=PROGRAM, card=SOFTWARE, tries_left=None, passphrase=True)
 SOFTWARE_CHANGE = PinRequest(PinKind.CHANGE, PROGRAM, Action.CHANGE_PIN, SOFTWARE, passphrase=True)
+CONNECT = PinRequest(
+    PinKind.USE, PROGRAM, Action.CONNECT, CARD, ("DMP", "lps2.dmp.gouv.fr"), tries_left=3, session_minutes=15,
+    session_uses=20, stays_minutes=15,
+)  # fmt: skip
 KEPT = tuple(
     KeptCertificate(
         "CABINET MÉDICAL DES TILLEULS, 499700735741008", "AC IGC-SANTE ELEMENTAIRE ORGANISATIONS",
@@ -123,6 +127,10 @@ QUESTIONS: dict[str, Question] = {
         KEY_LOGIN, action=Action.READ_PRIVATE_DATA, key="CPS_ACTIVITY_01_PS", for_login=False, session_minutes=None
     ),
     "situations": PinRequest(PinKind.USE, PAGE, Action.READ_SITUATIONS, CARD, tries_left=3),
+    "connect": CONNECT,
+    "connect-software": replace(
+        CONNECT, card=SOFTWARE, tries_left=None, passphrase=True, session_minutes=15, session_uses=20
+    ),
     "vihf": PinRequest(PinKind.USE, PAGE, Action.ASSERT, CARD, tries_left=3, format=None, assertion=VIHF),
     "vihf-hostile": PinRequest(
         PinKind.USE, HOSTILE_ASKER, Action.ASSERT, HOSTILE_CARD, tries_left=1,

@@ -66,7 +66,9 @@ class Channels:
         channel = self._find(use, name, service)
         if channel is not None:
             return channel
-        use = replace(use, action=Action.CONNECT, subjects=(service.title, service.host), sample=SAMPLE)
+        stays = self._minutes if minutes is None else minutes
+        subjects = (service.title, service.host)
+        use = replace(use, action=Action.CONNECT, subjects=subjects, sample=SAMPLE, stays_minutes=stays or None)
         key = (use.caller, name, use.card_number, use.card and id(use.card))
         parties = Parties(use.caller, name, service, minutes=minutes)
         return await self._opening.join(key, lambda: self._begin(use, parties))
