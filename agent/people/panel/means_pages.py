@@ -99,6 +99,8 @@ def state_words(means: Json, words: NullTranslations) -> str:
     """The state of a means, and why it was revoked or is not known."""
     state, reason = str(means.get("state")), str(means.get("stateReason") or "")
     if state == "unknown" and means.get("kind") == "e-cps":
+        if reason == "used-long-ago":
+            return words.gettext("not known: used here long ago")
         return words.gettext("not known: not used here yet")
     text = _plain_state_words(state, words)
     why = reason_words(reason, words) if state in REASONED else ""
@@ -146,6 +148,6 @@ def lack_words(lack: Json, words: NullTranslations) -> str:
         "revoked": words.gettext("has been revoked"),
         "not-yet-valid": words.gettext("not valid yet"),
         "not-seen-here": words.gettext("none on this workstation"),
-        "unknown": words.gettext("not used here yet"),
+        "unknown": words.gettext("not used here lately"),
     }.get(str(lack.get("reason")), shown(lack.get("reason"), 40))
     return f"{name} ({why})"

@@ -147,7 +147,7 @@ class Ringing:
         start = await begin(endpoints, terms)
         self._rings[use.caller.key].append(self._clock())
         on_phone, asker = wanted.channel is Channel.MOBILE, asker_of(use.caller)
-        self._events.publish(Event(EventType.PSC_NUMBER, code=terms.number, caller=use.caller))
+        self._events.publish(Event(EventType.PSC_NUMBER, code=terms.number, caller=use.caller, subject_id=use.name))
         notice = Notice(
             NoticeKind.COMPARE_NUMBER,
             login=NumberSummary(terms.number, asker, issuer.title, called.national_id, on_phone),
@@ -163,7 +163,7 @@ class Ringing:
 
     async def _remember(self, person: Professional, issuer: str) -> None:
         """An e-CPS has just worked. That this cannot be written is no reason against the login."""
-        test = urlsplit(issuer).hostname != PRODUCTION
+        test = not is_in_production(issuer)
         try:
             await self._e_cps.note(ECpsHolder(person.national_id, person.family_name, person.given_name, test))
         except StoreError as error:
@@ -200,6 +200,11 @@ def make_terms(metadata: Metadata, client: Client, wanted: Wanted, national_id: 
         wanted.channel,
         choose_number(),
     )
+
+
+def is_in_production(issuer: str) -> bool:
+    """Whether those who log in there are real: the sandbox has people of its own, and so has every other issuer."""
+    return urlsplit(issuer).hostname == PRODUCTION
 
 
 @asynccontextmanager

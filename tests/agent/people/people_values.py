@@ -16,6 +16,7 @@ from agent.people.prompt import (
     KeptCertificate,
     Notice,
     NoticeKind,
+    NumberSummary,
     PinKind,
     PinRequest,
 )
@@ -42,6 +43,7 @@ PROTECTS = DeedRequest(Deed.IMPORT, PROGRAM, "cabinet.p12", (KEPT,), protects=Tr
 REMOVES = DeedRequest(Deed.REMOVE, PROGRAM, "CABINET DUPONT", (KEPT,))
 NO_TRAY = Notice(NoticeKind.NO_TRAY)
 ON_READER = Notice(NoticeKind.TYPE_ON_READER, CARD, 3)
+NUMBER = Notice(NoticeKind.COMPARE_NUMBER, login=NumberSummary("07", PROGRAM, "Pro Santé Connect", "899700002712"))
 
 
 def login_from(caller: str) -> PinRequest:

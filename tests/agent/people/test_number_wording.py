@@ -6,7 +6,7 @@ import asyncio
 from gettext import NullTranslations
 
 import pytest
-from people_values import PROGRAM, login_from
+from people_values import NUMBER, PROGRAM, login_from
 from support.agent import Person
 
 from agent.people.desk import DENIAL_S, Desk
@@ -14,9 +14,8 @@ from agent.people.prompt import Asker, Notice, NoticeKind, NumberSummary, Prompt
 from agent.people.wire import Envelope, read_envelope, write_envelope
 from agent.people.wording import write_page
 
-LOGIN = NumberSummary("07", PROGRAM, "Pro Santé Connect", "899700002712")
 SIGN = login_from("https://dmp.example")
-NOTICE = Notice(NoticeKind.COMPARE_NUMBER, login=LOGIN)
+NOTICE = NUMBER
 
 
 def test_the_number_stands_where_it_is_read_first():

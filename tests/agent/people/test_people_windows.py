@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from people_values import CHANGE, CHOICE, CONSENT, LOGIN, NO_TRAY, ON_READER, PAD, UNBLOCK, digits
+from people_values import CHANGE, CHOICE, CONSENT, LOGIN, NO_TRAY, NUMBER, ON_READER, PAD, UNBLOCK, digits
 from support.clipboard import filled_clipboard
 from support.display import find_missing_tools, virtual_display
 from support.waiting import wait_until
@@ -216,8 +216,10 @@ async def test_notice_is_closed(desk, notice, key):
     await finish(task)
 
 
-async def test_notice_goes_when_the_code_was_typed_on_the_reader(desk):
-    task, window = await desk.show(desk.prompt.inform(ON_READER))
+@pytest.mark.parametrize("notice", [ON_READER, NUMBER])
+async def test_notice_goes_with_what_it_is_about(desk, notice):
+    """The code was typed on the reader; the login was made, or given up."""
+    task, window = await desk.show(desk.prompt.inform(notice))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await finish(task)

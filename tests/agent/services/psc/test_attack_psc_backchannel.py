@@ -6,6 +6,7 @@ import pytest
 
 from agent.services.psc.checks import AUTH_REQ_ID, RT_HASH, check_backchannel, check_level, half_hash
 from agent.services.psc.errors import ClientRefusedError, TokenCheckError
+from agent.services.psc.ringing import is_in_production
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,17 @@ def test_what_is_there_is_right(claims, refresh_token):
 def test_attack_the_answer_to_another_request(claims, refresh_token, why):
     with pytest.raises(TokenCheckError, match=why):
         check_backchannel(claims, "asked", refresh_token)
+
+
+def test_attack_an_issuer_that_looks_like_the_one_in_production():
+    assert is_in_production("https://auth.esw.esante.gouv.fr/auth/realms/esante-wallet")
+    for name in (
+        "auth.bas.psc.esante.gouv.fr",
+        "auth.esw.esante.gouv.fr.evil.example",
+        "evil.example/auth.esw.esante.gouv.fr",
+        "auth.esw.esante.gouv.fr@evil.example",
+    ):
+        assert not is_in_production(f"https://{name}/auth/realms/esante-wallet")
 
 
 @pytest.mark.parametrize("level", ["", "eidas0", "EIDAS1", "eidas1 eidas2"])
