@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import ssl
 from collections.abc import Callable, Iterable
 from ctypes import CFUNCTYPE, byref, c_char_p, c_int, c_void_p
@@ -14,7 +13,13 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from agent.services.tls.errors import KeyFaultError
 from agent.services.tls.key import TlsKey
-from agent.services.tls.libssl import SSL_CTRL_CHAIN_CERT, SSL_CTRL_SET_CLIENT_SIGALGS_LIST, OpenSsl, load_openssl
+from agent.services.tls.libssl import (
+    SSL_CTRL_CHAIN_CERT,
+    SSL_CTRL_SET_CLIENT_SIGALGS_LIST,
+    OpenSsl,
+    keep_for_good,
+    load_openssl,
+)
 from agent.services.tls.provider import load_provider
 from agent.services.tls.rsa import RsaKey
 from agent.services.tls.signing import current_watch
@@ -57,7 +62,7 @@ def _show(context: ssl.SSLContext, key: TlsKey) -> None:
         openssl.EVP_PKEY_free(pkey)
     algorithms = PKCS1_AND_PSS if key.pss else PKCS1_ONLY
     _use(openssl.SSL_CTX_ctrl, pointer, SSL_CTRL_SET_CLIENT_SIGALGS_LIST, 0, algorithms)
-    openssl.SSL_CTX_set_cert_cb(pointer, _on_asked(), None)
+    openssl.SSL_CTX_set_cert_cb(pointer, ctypes.cast(_ASKED, c_void_p), None)
 
 
 def _add_issuer(openssl: OpenSsl, pointer: int, der: bytes) -> None:
@@ -86,15 +91,10 @@ def _use(function: Callable[..., int], *arguments: object) -> None:
         raise KeyFaultError(f"OpenSSL does not take the certificate: {function.__name__}")
 
 
-@functools.cache
-def _on_asked() -> c_void_p:
-    """What OpenSSL calls when the server asks for a certificate (SSL_CTX_set_cert_cb(3)); kept for good, as it may."""
-    return ctypes.cast(_ASKED, c_void_p)
-
-
 def _note_asked(_ssl: int, _argument: int) -> int:
     current_watch().asked = True
     return 1
 
 
-_ASKED: Final = CFUNCTYPE(c_int, c_void_p, c_void_p)(_note_asked)
+_ASKED: Final = keep_for_good(CFUNCTYPE(c_int, c_void_p, c_void_p)(_note_asked))
+"""What OpenSSL calls when the server asks for a certificate (SSL_CTX_set_cert_cb(3))."""

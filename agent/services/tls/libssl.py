@@ -7,7 +7,7 @@ import functools
 import ssl
 import sys
 from ctypes import CDLL, POINTER, Structure, c_char_p, c_int, c_long, c_size_t, c_uint, c_uint64, c_void_p
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from agent.services.tls.errors import TlsUnavailableError
 
@@ -21,6 +21,9 @@ SSL_CTRL_GET_MAX_PROTO_VERSION: Final = 131
 
 _WINDOWS_NAMES: Final = {"ssl": ("libssl-3", "libssl-3-x64", "libssl-3-arm64"),
                          "crypto": ("libcrypto-3", "libcrypto-3-x64", "libcrypto-3-arm64")}  # fmt: skip
+
+
+T = TypeVar("T")
 
 
 class Dispatch(Structure):
@@ -109,6 +112,12 @@ class OpenSsl:
         lowest = self.SSL_CTX_ctrl(pointer, SSL_CTRL_GET_MIN_PROTO_VERSION, 0, None)
         highest = self.SSL_CTX_ctrl(pointer, SSL_CTRL_GET_MAX_PROTO_VERSION, 0, None)
         return lowest, highest, self.SSL_CTX_get_options(pointer)
+
+
+def keep_for_good(item: T) -> T:
+    """Keep what OpenSSL may call or read until the process is gone: the interpreter, at its end, would free it."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(item))
+    return item
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from ctypes import CFUNCTYPE, POINTER, byref, c_char_p, c_int, c_size_t, c_void_
 from typing import Any, Final, Generic, TypeVar
 
 from agent.services.tls.errors import TlsUnavailableError
-from agent.services.tls.libssl import Algorithm, Dispatch, OpenSsl, load_openssl
+from agent.services.tls.libssl import Algorithm, Dispatch, OpenSsl, keep_for_good, load_openssl
 from agent.services.tls.parameters import INTEGER, UNSIGNED, UTF8, Params, answer, describe, make, read
 from agent.services.tls.rsa import RsaKey, Signing
 
@@ -242,4 +242,4 @@ def _quiet(function: Callable[..., Any]) -> Callable[..., Any]:
 @functools.cache
 def load_provider() -> Provider:
     """Load it, once. Raises TlsUnavailableError."""
-    return Provider(load_openssl())
+    return keep_for_good(Provider(load_openssl()))

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from support.certomancer import Pki
+from support.openssl import write_pem
 from support.tls_clients import ask, to
-from support.tls_servers import ServerTerms, TlsServer, nginx
+from support.tls_servers import Authority, ServerTerms, TlsServer, nginx
 
 from agent.certificates.revocation.verdict import Source, Status, Verdict
 from agent.certificates.trust import open_trust
@@ -104,3 +105,14 @@ async def test_attack_a_link_is_no_root(serve: Serve, pki: Pki) -> None:
     with serve("web") as server, pytest.raises(ServerCertificateError) as refused:
         await open_line(to(server, context))
     assert refused.value.reason is CertificateFault.UNKNOWN
+
+
+async def test_the_system_s_authorities_are_believed(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with nginx(ServerTerms(tmp_path / "server")) as server:
+        with pytest.raises(ServerCertificateError, match="issuer"):
+            await open_line(to(server, make_context(None)))
+        write_pem(tmp_path / "system.pem", authority.der)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
+        assert "TLSv1.2" in await ask(await open_line(to(server, make_context(None))))
