@@ -1,0 +1,109 @@
+"""However a line to a service ends, nothing of it stays: no thread, no task, no descriptor, no key, no context of TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ssl
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import web
+from support.gateway import Gateway, open_gateway
+from support.lines import until
+
+from agent.people.presence import AwayReason
+from agent.services.tls.provider import load_provider
+from drivers.virtual.link import VirtualReaders
+
+
+def count() -> dict[str, int]:
+    gc.collect()
+    objects = gc.get_objects()
+    return {
+        "threads of TLS": sum(thread.name.startswith("cps-agent-tls") for thread in threading.enumerate()),
+        "tasks": len(asyncio.all_tasks()),
+        "descriptors": sum(1 for _ in Path("/proc/self/fd").iterdir()),
+        "keys": len(load_provider().keys),
+        "signatures": len(load_provider().signings),
+        "contexts": sum(isinstance(each, ssl.SSLContext) for each in objects),
+        "lines": sum(isinstance(each, ssl.SSLObject) for each in objects),
+    }
+
+
+async def wait(request: web.Request) -> web.Response:
+    await asyncio.sleep(30)
+    return web.Response()
+
+
+async def flow(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b"x" * 65536)
+
+
+async def lock(gateway: Gateway) -> None:
+    gateway.presence.leave(AwayReason.LOCKED)
+
+
+async def close(gateway: Gateway) -> None:
+    await gateway.agent.program("DELETE", "/v1/gateway/essai")
+
+
+async def idle(gateway: Gateway) -> None:
+    assert (await gateway.ask("GET", "essai/")).status == 200
+    await lock(gateway)
+
+
+async def refused(gateway: Gateway) -> None:
+    gateway.person.pin = "9999"
+    assert (await gateway.ask("GET", "essai/")).code == "pin-wrong"
+    gateway.person.pin = "1234"
+    assert (await gateway.ask("GET", "essai/")).status == 200
+    await close(gateway)
+
+
+async def cut_while_it_waits(gateway: Gateway) -> None:
+    request = asyncio.ensure_future(gateway.ask("POST", "essai/app/wait", data=b"<soap/>"))
+    while not any(line["requests"] for line in (await gateway.agent.program("GET", "/v1/gateway")).body["channels"]):
+        await asyncio.sleep(0.01)
+    await lock(gateway)
+    assert (await request).code == "channel-ended"
+
+
+async def cut_while_it_flows(gateway: Gateway) -> None:
+    async with gateway.request("GET", "essai/app/flow") as response:
+        await response.content.readany()
+        await lock(gateway)
+
+
+async def left_while_it_flows(gateway: Gateway) -> None:
+    async with gateway.request("GET", "essai/app/flow") as response:
+        await response.content.readany()
+    await close(gateway)
+
+
+async def many(gateway: Gateway) -> None:
+    once = {"Connection": "close"}
+    await asyncio.gather(*(gateway.ask("GET", "essai/", once) for _ in range(30)))
+    await lock(gateway)
+
+
+ENDS: tuple[Callable[[Gateway], Awaitable[None]], ...] = (
+    idle, refused, cut_while_it_waits, cut_while_it_flows, left_while_it_flows, many,
+)  # fmt: skip
+
+
+async def test_attack_lines_that_end_in_every_way(folder: Path, readers: VirtualReaders) -> None:
+    async with open_gateway(folder, readers, {"wait": wait, "flow": flow}) as gateway:
+        for end in ENDS:  # whatever is made once, and the caller's own kept connections
+            await end(gateway)
+        await until(lambda: not count()["lines"])
+        before = count()
+        for end in ENDS:
+            await end(gateway)
+            await end(gateway)
+        await until(lambda: all(left <= before[name] for name, left in count().items()))
+        assert (before["keys"], before["signatures"], before["threads of TLS"]) == (0, 0, 0)
