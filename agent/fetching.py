@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -48,12 +48,15 @@ class AnswerTooLargeError(FetchError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to ask. `max_size`: bytes of the answer's body; `timeout_s`: for all of it, from the first look-up."""
+    """What to ask. `max_size`: bytes of the answer's body; `timeout_s`: for all of it, from the first look-up.
+
+    No repr shows headers or body: secrets and tokens are in them.
+    """
 
     url: str
     method: str = "GET"
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes | None = field(default=None, repr=False)
     max_size: int = 1024 * 1024
     timeout_s: float = 10.0
 
@@ -63,8 +66,8 @@ class Response:
     """What came back, whatever its status. Names of headers are in lower case; of several alike the last counts."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class Fetcher:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import Final
@@ -14,13 +15,15 @@ from agent.services.errors import BrowserUnavailableError
 COMMANDS: Final = {"linux": "xdg-open", "darwin": "/usr/bin/open"}
 FAILS_WITHIN_S: Final = 3.0
 """Where no browser runs yet, `xdg-open` lasts as long as the one that it has started."""
+_PLAIN: Final = re.compile(r"https://[A-Za-z0-9\[][A-Za-z0-9._~:/?&=+%,\[\]-]*", re.ASCII)
+"""Nothing that a shell would take for more than a letter: `xdg-open` is one, and so is what BROWSER may name."""
 NAMES: Final = WINDOWS | NETWORK | {"BROWSER", "XDG_CURRENT_DESKTOP", "DESKTOP_SESSION", "KDE_SESSION_VERSION"}
 
 
 async def open_browser(url: str) -> None:
-    """Open an https address; nothing of the agent's own environment goes along. Raises BrowserUnavailableError."""
-    if not url.startswith("https://"):
-        raise BrowserUnavailableError("not an https address")
+    """Open a plain https address; nothing of the agent's own environment goes along. Raises BrowserUnavailableError."""
+    if not _PLAIN.fullmatch(url):
+        raise BrowserUnavailableError("not a plain https address")
     if sys.platform == "win32":
         await run_apart(lambda: _open_on_windows(url))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 Headers = tuple[tuple[str, str], ...]
@@ -33,8 +33,8 @@ class Outgoing:
 
     method: str
     target: str
-    headers: Headers = ()
-    body: Body = None
+    headers: Headers = field(default=(), repr=False)
+    body: Body = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """What does not begin with a slash would go on with the name of the host."""
@@ -51,5 +51,5 @@ class Incoming:
 
     status: int
     reason: str
-    headers: Headers
-    body: AsyncIterator[bytes]
+    headers: Headers = field(repr=False)
+    body: AsyncIterator[bytes] = field(repr=False)
