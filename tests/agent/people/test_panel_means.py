@@ -47,7 +47,7 @@ def test_person_with_a_card_in_the_reader(tmp_path):
 def test_what_is_missing_leads_to_its_errand(tmp_path):
     section = bearer_section(BEARERS[1], OWN, context(tmp_path, "fr"))
     assert [line.text for line in section.lines if line.name == "Manque"] == [
-        "une carte valable (a expiré)", "ou une e-CPS (pas encore utilisée ici)"]  # fmt: skip
+        "une carte valable (a expiré)", "ou une e-CPS (pas utilisée ici récemment)"]  # fmt: skip
     (button,) = section.buttons
     assert (button.deed, button.target) == (Deed.SHOW, "errands#card-renewal,e-cps-activate")
     assert (
