@@ -280,12 +280,26 @@ async def test_a_login_of_somebody_else_is_said(
     assert "CAMILLE VIRTUEL is logged in, and is not the holder" in capsys.readouterr().err
 
 
+async def test_a_login_by_e_cps_names_the_holder(workstation: MailWorkstation, provider: Provider) -> None:
+    provider.change("/backchannel", body={"interval": 1})
+    try:
+        login = asyncio.create_task(_mail(workstation, "login", "camille", "--way", "ciba", "--channel", "MOBILE"))
+        await asyncio.to_thread(wait_until, lambda: login.done() or provider.tell("calls"), "the phone to ring")
+        (call,) = provider.tell("calls")
+        provider.tell("answerCall", id=call["id"], by="MOBILE")
+        assert await login == 0
+    finally:
+        provider.restore()
+    assert (await workstation.mailbox("camille"))["person"] == DOCTOR
+    assert (await workstation.bearer("camille")).status == 200
+
+
 async def _mail(workstation: MailWorkstation, *words: str) -> int:
     """Run a command; DOCTOR goes through the browser wherever one is opened."""
     data_dir = str(workstation.psc.folder)
     arguments = make_parser().parse_args(["mail", "--data-dir", data_dir, *words])
     run = asyncio.create_task(asyncio.to_thread(arguments.run, arguments))
-    if words[:1] == ("login",):
+    if words[:1] == ("login",) and "ciba" not in words:
         page = workstation.psc.page_file
         await asyncio.to_thread(wait_until, lambda: run.done() or page.exists(), "the browser")
         if not run.done():
