@@ -123,13 +123,22 @@ def dovecot(folder: Path, accepts: Callable[[str], bool]) -> Iterator[Dovecot]:
     folder.mkdir()
     folder.chmod(0o755)
     make_certificate(folder)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        server = Dovecot(folder, free.getsockname()[1], accepts)
     (folder / "mail").mkdir()
-    with _introspection(server) as port:
+    with _reserved_port() as own_port, contextlib.ExitStack() as stack:
+        server = Dovecot(folder, own_port, accepts)
+        port = stack.enter_context(_introspection(server))
         _configure(server, port)
         with _run(server):
             yield server
+
+
+@contextlib.contextmanager
+def _reserved_port() -> Iterator[int]:
+    """A port that nobody is given for an outgoing connection meanwhile, and that whoever asks may still listen on."""
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
 
 
 def make_certificate(folder: Path, names: str = "DNS:localhost,IP:127.0.0.1") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import imaplib
 import smtplib
@@ -169,6 +170,13 @@ async def mail_desk(
     finally:
         await listening.close()
         await lines.close()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the event loop go on until the condition holds. Raises TimeoutError."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 def speak(port: int, talk: bytes) -> bytes:

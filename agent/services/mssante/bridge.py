@@ -7,16 +7,16 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from agent.access.errors import PeerRefusedError
+from agent.access.errors import PeerRefusedError, StoreError
 from agent.access.journal import OK
 from agent.access.peer import Endpoint, Peer, PeerFinder
 from agent.services.mssante.dialogue import Dialogue
 from agent.services.mssante.doorstep import Doorstep, StrangerError
 from agent.services.mssante.errors import MailError, PasswordRefusedError, TooManyConnectionsError
 from agent.services.mssante.mailroom import Mailroom, OpenMailbox
-from agent.services.mssante.pipe import Pipe
+from agent.services.mssante.pipe import Pipe, hang_up
 from agent.services.mssante.sessions import MailSession
 from agent.services.mssante.upstream import Protocol
 
@@ -24,7 +24,10 @@ log = logging.getLogger(__name__)
 
 LOGIN_S: Final = 60.0
 TRIES: Final = 3
-MAX_STRANGERS: Final = 16
+MAX_STRANGERS: Final = 64
+"""Connections whose user is not known yet: another user of the workstation can connect as well."""
+MAX_GUESTS: Final = 16
+"""Those of this user that have not logged in."""
 MAX_OPEN: Final = 64
 SLOW_S: Final = 2.0
 KEEP_S: Final = 600.0
@@ -58,12 +61,36 @@ class BridgeNeeds:
     keep_s: float = KEEP_S
 
 
+class Crowd:
+    """Tasks that have not come far yet, so many at most: when one more comes, the oldest ends."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def admit(self, task: asyncio.Task[Any]) -> None:
+        """One more."""
+        while len(self._tasks) >= self._most:
+            oldest = next(iter(self._tasks))
+            self.dismiss(oldest)
+            oldest.cancel()
+        self._tasks[task] = None
+
+    def dismiss(self, task: asyncio.Task[Any]) -> None:
+        """It has come further, or ended."""
+        self._tasks.pop(task, None)
+
+
 class Bridge:
     """All connections of both ports. All methods run in the event loop."""
 
     def __init__(self, needs: BridgeNeeds) -> None:
         self._needs = needs
-        self._strangers: dict[asyncio.Task[None], asyncio.WriteTransport] = {}
+        self._strangers = Crowd(MAX_STRANGERS)
+        self._guests = Crowd(MAX_GUESTS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._open: dict[Pipe, str] = {}
         self._slowness = asyncio.Lock()
@@ -87,36 +114,36 @@ class Bridge:
         """A mail program has connected: see to it until its end."""
         task = asyncio.get_running_loop().create_task(self._serve(protocol, reader, writer))
         self._tasks.add(task)
-        self._make_room()
-        self._strangers[task] = writer.transport
-        task.add_done_callback(lambda _: self._end(task, writer.transport))
+        self._strangers.admit(task)
+        task.add_done_callback(lambda _: self._end(task, writer))
 
-    def _end(self, task: asyncio.Task[None], transport: asyncio.WriteTransport) -> None:
-        self._strangers.pop(task, None)
+    def _end(self, task: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
+        for crowd in (self._strangers, self._guests):
+            crowd.dismiss(task)
         self._tasks.discard(task)
-        transport.abort()
-
-    def _make_room(self) -> None:
-        """When too many have not logged in, the oldest goes: no number of them keeps others waiting."""
-        while len(self._strangers) >= MAX_STRANGERS:
-            oldest = next(iter(self._strangers))
-            self._strangers.pop(oldest).abort()
-            oldest.cancel()
+        hang_up(writer)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a connection of a mail program failed", exc_info=error)
 
     async def _serve(self, protocol: Protocol, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
         try:
             async with asyncio.timeout(LOGIN_S):
                 peer = await self._find_peer(writer)
+                self._move(self._strangers, self._guests)
                 dialogue = protocol.speak(Doorstep(reader, writer))
                 await dialogue.greet()
                 opened = await self._let_in(protocol, dialogue, peer)
-            self._strangers.pop(task, None)
             if opened is not None:
                 await self._join(opened, dialogue)
-        except (StrangerError, PeerRefusedError, TimeoutError, OSError) as error:
+        except (StrangerError, PeerRefusedError, TimeoutError, OSError, StoreError) as error:
             log.info("a connection to the %s port was dropped: %s", protocol.name, type(error).__name__)
+
+    def _move(self, before: Crowd, after: Crowd | None = None) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        before.dismiss(task)
+        if after is not None:
+            after.admit(task)
 
     async def _find_peer(self, writer: asyncio.StreamWriter) -> Peer:
         """Whose program it is. Raises PeerRefusedError unless it is this user's."""
@@ -164,6 +191,7 @@ class Bridge:
 
     async def _join(self, opened: OpenMailbox, dialogue: Dialogue) -> None:
         """Bytes both ways, until either side hangs up or the session ends."""
+        self._move(self._guests)
         door, line = dialogue.door, opened.line
         pipe = Pipe((door.reader, door.writer), (line.reader, line.writer))
         self._open[pipe] = opened.name

@@ -8,6 +8,7 @@ from typing import Final
 
 from agent.services.mssante.doorstep import Credentials, Doorstep
 from agent.services.mssante.errors import MailError, MailServerError
+from agent.services.mssante.pipe import hang_up
 
 MAX_ANSWER: Final = 8192
 MAX_ANSWERS: Final = 64
@@ -46,7 +47,7 @@ class ServerLine:
 
     def abort(self) -> None:
         """End it, whatever is on its way."""
-        self.writer.transport.abort()
+        hang_up(self.writer)
 
     async def say(self, line: str) -> None:
         """Send a line."""

@@ -10,6 +10,7 @@ from typing import Final
 from agent.services.tls.errors import TlsError
 
 PIECE: Final = 64 * 1024
+FINISH_S: Final = 10.0
 Half = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -21,7 +22,7 @@ class Pipe:
         self._heard = False
 
     async def run(self) -> None:
-        """Until either side hangs up."""
+        """Until either side hangs up, and the other has been given everything that it said."""
         (program_reader, program_writer), (server_reader, server_writer) = self._halves
         pumps = (
             asyncio.ensure_future(_pump(program_reader, server_writer, self._hear)),
@@ -29,12 +30,19 @@ class Pipe:
         )
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            for _, writer in self._halves:
-                writer.close()  # sends what it was given before
+            await self._finish()
         finally:
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
+
+    async def _finish(self) -> None:
+        """Send what waits, for a side that reads on; one that does not is hung up on."""
+        for _, writer in self._halves:
+            writer.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_S):
+                await asyncio.gather(*(writer.wait_closed() for _, writer in self._halves), return_exceptions=True)
 
     def take_heard(self) -> bool:
         """Whether the program has said anything since this was asked last."""
@@ -47,7 +55,14 @@ class Pipe:
     def cut(self) -> None:
         """Nothing more goes either way, not even what was read already."""
         for _, writer in self._halves:
-            writer.transport.abort()
+            hang_up(writer)
+
+
+def hang_up(writer: asyncio.StreamWriter) -> None:
+    """End a line at once. One that has ended stays as it is: CPython 3.11 fails to abort what was closed in peace."""
+    opened = writer.get_extra_info("socket")
+    if opened is None or opened.fileno() >= 0:
+        writer.transport.abort()
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, note: Callable[[], None]) -> None:

@@ -8,14 +8,17 @@ import imaplib
 import os
 import smtplib
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
-from support.mail_desk import ALICE, BOB, MailDesk, MailServers, evil_server, mail_desk, mailboxes, speak
+from support.mail_desk import ALICE, BOB, MailDesk, MailServers, evil_server, mail_desk, mailboxes, speak, until
 from support.waiting import wait_until
 from test_bridge import REASONS, read_subjects, refusal
 
-from agent.access.peer import Endpoint, Peer, PeerFinder
+from agent.access.peer import Endpoint, Peer, PeerFinder, peer_finder
 from agent.services.mssante import bridge as bridge_module
 from agent.services.mssante.doorstep import Credentials
 from agent.services.mssante.errors import PasswordRefusedError
@@ -41,7 +44,7 @@ async def test_after_a_card_swap_every_old_session_is_dead(desk: MailDesk, serve
         program.sock.close()
     with sending, pytest.raises((OSError, smtplib.SMTPException)):
         await asyncio.to_thread(sending.sendmail, "alice@x.example", ["bob@x.example"], "Subject: late\n\n.")
-    assert desk.bridge.count("alice") == 0
+    await until(lambda: desk.bridge.count("alice") == 0)
     assert REASONS["person"] in await refusal(desk, "alice")
     assert len(servers.imap.asked) == asked  # nothing of hers went to the server
     assert REASONS["password"] in await refusal(desk, "alice", desk.passwords["bob"])
@@ -226,12 +229,48 @@ async def test_another_user_hears_nothing(servers: MailServers, tmp_path: Path) 
 async def test_those_who_say_nothing_keep_nobody_out(desk: MailDesk) -> None:
     desk.sessions.log_in(ALICE)
     with contextlib.ExitStack() as stack:
-        for _ in range(bridge_module.MAX_STRANGERS + 4):
+        for _ in range(bridge_module.MAX_GUESTS + 4):
             silent = stack.enter_context(socket.create_connection(("127.0.0.1", desk.ports.imap), timeout=10))
             await asyncio.to_thread(silent.recv, 16)
         program = await asyncio.to_thread(desk.imap, "alice")
         await asyncio.to_thread(program.logout)
-        assert len(desk.bridge._strangers) <= bridge_module.MAX_STRANGERS
+        assert len(desk.bridge._guests) <= bridge_module.MAX_GUESTS
+
+
+class SlowPeers(PeerFinder):
+    """The system takes its time to tell whose the others are."""
+
+    def __init__(self) -> None:
+        self.known = threading.Event()
+        self._real = peer_finder()
+
+    def find_peer(self, local: Endpoint, remote: Endpoint) -> Peer:
+        self.known.wait(20)
+        return self._real.find_peer(local, remote)
+
+    def find_program(self, peer: Peer) -> str | None:
+        return None
+
+
+async def test_strangers_in_a_crowd_push_out_nobody_who_is_known(servers: MailServers, tmp_path: Path) -> None:
+    boxes, peers = mailboxes(servers.imap.host, servers.smtp.host), SlowPeers()
+    async with mail_desk(tmp_path, boxes, servers.good, servers.imap.authority, peers=peers) as desk:
+        desk.sessions.log_in(ALICE)
+        peers.known.set()
+        program = await asyncio.to_thread(imaplib.IMAP4, "127.0.0.1", desk.ports.imap, 10)
+        peers.known.clear()
+        with contextlib.ExitStack() as stack:
+            for _ in range(bridge_module.MAX_STRANGERS + 8):
+                stranger = stack.enter_context(socket.socket())
+                stranger.setblocking(False)
+                await asyncio.get_running_loop().sock_connect(stranger, ("127.0.0.1", desk.ports.imap))
+            await until(lambda: len(desk.bridge._strangers) >= bridge_module.MAX_STRANGERS)
+            assert len(desk.bridge._strangers) == bridge_module.MAX_STRANGERS
+            apart = stack.enter_context(ThreadPoolExecutor(1))  # the usual ones all wait for the system
+            login = partial(program.login, boxes["alice"].address, desk.passwords["alice"])
+            await asyncio.get_running_loop().run_in_executor(apart, login)
+            peers.known.set()
+        await asyncio.to_thread(program.logout)
 
 
 async def test_a_server_that_floods_before_the_login(tmp_path: Path) -> None:
