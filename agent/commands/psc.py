@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from datetime import datetime
 from typing import Final
@@ -9,7 +10,7 @@ from urllib.parse import quote
 
 from agent.client import AgentProblemError, Client, Json
 from agent.commands.calling import ask
-from agent.commands.output import say
+from agent.commands.output import one_line, say
 from agent.people.translations import translator
 from agent.sending import given
 
@@ -28,6 +29,8 @@ def run_login(arguments: Namespace) -> int:
     )
 
     def log_in(client: Client) -> Json:
+        if not arguments.json:
+            _say_where(arguments.way)
         session: Json = client.request("POST", "/v1/authentications", body)["session"]
         if not arguments.json:
             _show(session)
@@ -83,6 +86,17 @@ def _print_token(arguments: Namespace, verb: str, body: Json) -> int:
         return answer
 
     return ask(arguments, print_token)
+
+
+def _say_where(way: str) -> None:
+    """What the person has to do elsewhere, while this waits."""
+    _ = translator()
+    words = {
+        "browser": _("Log in in the browser window that opens. Ctrl-C gives the login up."),
+        "ciba": _("Confirm on your phone, if it shows the number of the agent's window. Ctrl-C gives the login up."),
+    }
+    sys.stderr.write(one_line(words[way]) + "\n")
+    sys.stderr.flush()
 
 
 def _list_sessions(client: Client) -> list[Json]:

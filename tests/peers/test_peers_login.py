@@ -61,7 +61,7 @@ def test_ctrl_c_gives_a_login_up(workstation) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         assert process.stderr
-        assert process.stderr.read() == b""
+        assert process.stderr.read().count(b"\n") == 1  # what to do meanwhile
     assert json.loads(workstation.command("psc", "sessions", "--json").stdout) == []
     for call in workstation.provider.tell("calls"):
         workstation.provider.tell("answerCall", id=call["id"], agrees=False)
