@@ -262,6 +262,10 @@ async def test_another_program_gets_no_token(desk: PscDesk) -> None:
     assert [(each["id"], each["own"]) for each in seen] == [(session["id"], False)]
     answer = await as_curl(desk, "POST", f"/v1/psc/sessions/{session['id']}/token", "{}")
     assert (answer["code"], "reason" in answer) == ("psc-session-ended", False)
+    answer = await as_curl(
+        desk, "POST", f"/v1/psc/sessions/{session['id']}/exchange", '{"audience": "https://a.example"}'
+    )
+    assert answer["code"] == "psc-session-ended"
     assert (await desk.token(session)).status == 200
 
 
@@ -280,7 +284,9 @@ async def test_a_page_has_none_of_it(desk: PscDesk) -> None:
     calls = [
         ("POST", "/v1/authentications", {"format": "psc", "client": "logiciel"}),
         ("GET", "/v1/psc/sessions", None),
+        ("POST", "/v1/authentications", {"format": "psc", "client": "logiciel", "way": "ciba"}),
         ("POST", "/v1/psc/sessions/0/token", {}),
+        ("POST", "/v1/psc/sessions/0/exchange", {"audience": "https://a.example"}),
         ("DELETE", "/v1/psc/sessions/0", None),
     ]
     for method, path, body in calls:
