@@ -54,6 +54,7 @@ class Mail:
         self._peers = peer_finder()
         self._noted: set[tuple[str, str]] = set()
         self._listening: Listening | None = None
+        self._changing = asyncio.Lock()
 
     @property
     def ports(self) -> BridgePorts | None:
@@ -77,22 +78,26 @@ class Mail:
 
     async def start(self) -> BridgePorts:
         """Let mail programs in; a bridge that is up stays as it is. Raises BridgePortError."""
-        if self._listening is None:
-            settings = self._needs.settings
-            listening = Listening(Bridge(BridgeNeeds(self.room, self._peers, self._note)))
-            self._listening = listening
-            try:
-                await listening.start(BridgePorts(settings.mail_imap_port, settings.mail_smtp_port))
-            except PortTakenError as error:
-                self._listening = None
-                raise BridgePortError(str(error)) from error
-        return self._listening.ports
+        async with self._changing:
+            if self._listening is None:
+                self._listening = await self._listen()
+            return self._listening.ports
 
     async def stop(self) -> None:
         """Take the ports away, and cut whoever came by them."""
-        listening, self._listening = self._listening, None
-        if listening is not None:
-            await listening.close()
+        async with self._changing:
+            listening, self._listening = self._listening, None
+            if listening is not None:
+                await listening.close()
+
+    async def _listen(self) -> Listening:
+        settings = self._needs.settings
+        listening = Listening(Bridge(BridgeNeeds(self.room, self._peers, self._note)))
+        try:
+            await listening.start(BridgePorts(settings.mail_imap_port, settings.mail_smtp_port))
+        except PortTakenError as error:
+            raise BridgePortError(str(error)) from error
+        return listening
 
     def count(self, name: str) -> int:
         """How many lines to a mailbox are open."""

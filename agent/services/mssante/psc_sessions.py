@@ -44,9 +44,14 @@ class PscMailSessions(MailSessions):
         """See MailSessions. A caller has one session at most for each client."""
         psc = self._psc()
         for session in psc.sessions.list_sessions():
-            if session.client == mailbox.client and session.caller.key == self._caller.key:
+            if session.client == mailbox.client and _key(session.caller) == _key(self._caller):
                 return PscMailSession(psc, session, Use(self._caller, mailbox.client, self._record()))
         return None
+
+
+def _key(caller: Caller) -> tuple[CallerKind, str]:
+    """Windows may spell one path in two ways."""
+    return caller.kind, os.path.normcase(caller.name)
 
 
 class PscMailSession(MailSession):

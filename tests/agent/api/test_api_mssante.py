@@ -242,6 +242,12 @@ async def test_the_bridge_that_the_settings_want(workstation: MailWorkstation) -
     assert (await workstation.agent.program("GET", "/v1/mssante")).body["bridge"]["running"] is False
 
 
+async def test_who_starts_it_at_once_starts_it_once(workstation: MailWorkstation) -> None:
+    answers = await asyncio.gather(*(workstation.agent.program("POST", BRIDGE, {}) for _ in range(3)))
+    assert answers[0].body["imapPort"] > 0
+    assert [answer.body for answer in answers] == [answers[0].body] * 3
+
+
 async def test_a_port_of_somebody_else(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The agent starts all the same, and says what is in its way to whoever asks."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
