@@ -18,6 +18,7 @@ from agent.api.gateway_headers import CARD, pass_on
 from agent.api.gateway_targets import read_target, split_route
 from agent.api.gateway_views import channel_view, service_view
 from agent.api.problems import BodyTooLargeError, MethodNotAllowedError
+from agent.cards.card import Card
 from agent.cards.uses import UseRequest
 from agent.people.prompt import Action
 from agent.services.catalog import Service
@@ -81,7 +82,7 @@ async def forward(request: web.Request, errand: Errand) -> web.StreamResponse:
     """
     wanted = await _look(request, errand) if wants_assertion(request) else None
     channel = await _open(request, errand)
-    headers, body = await _prepare(request, errand, wanted)
+    headers, body = await _prepare(request, errand, wanted, channel.parties.card)
     async with channel.exchange(Outgoing(request.method, errand.target, headers, body)) as incoming:
         return await give_answer(request, incoming, errand.service)
 
@@ -125,10 +126,12 @@ async def _look(request: web.Request, errand: Errand) -> Wanted:
     return await look(request, errand.caller, errand.service)
 
 
-async def _prepare(request: web.Request, errand: Errand, wanted: Wanted | None) -> tuple[Headers, Body]:
+async def _prepare(
+    request: web.Request, errand: Errand, wanted: Wanted | None, card: Card | None
+) -> tuple[Headers, Body]:
     """Headers and body to send, with the signed assertion that the caller wants put in."""
     if wanted is not None:
-        about_body, body = await prepare(request, errand.caller, wanted)
+        about_body, body = await prepare(request, errand.caller, wanted, card)
         others = [header for header in errand.headers if header[0].lower() != "content-length"]
         return (*others, *about_body), _limit(body)
     return errand.headers, _limit(read_pieces(request)) if request.body_exists else None

@@ -24,6 +24,7 @@ from agent.api.dmp_schemas import InsiBody, VihfBody
 from agent.api.problems import CallError
 from agent.api.schemas import parse_body
 from agent.api.soap_bodies import SOAP, HeldMessage, hold_message
+from agent.cards.card import Card
 from agent.cards.software import is_software_number
 from agent.cards.uses import UseRecord
 from agent.services.catalog import Assertion, Service
@@ -65,12 +66,18 @@ async def look(request: web.Request, caller: Caller, service: Service) -> Wanted
     return Wanted(plan, message, ACTIONS[kind])
 
 
-async def prepare(request: web.Request, caller: Caller, wanted: Wanted) -> tuple[Headers, AsyncIterator[bytes]]:
+async def prepare(
+    request: web.Request, caller: Caller, wanted: Wanted, card: Card | None = None
+) -> tuple[Headers, AsyncIterator[bytes]]:
     """Give the body with the assertion in its envelope, and the headers that replace the request's own about it.
 
-    Those are Content-Length, or none where the body goes in chunks. Raises what making an assertion raises.
+    Those are Content-Length, or none where the body goes in chunks. `card`: the one that has opened TLS, which signs
+    unless the caller names another. Raises what making an assertion raises.
     """
-    content = await _make(request, caller, wanted.plan, wanted.action)
+    plan = wanted.plan
+    if plan.card_number is None and card is not None and not card.is_software:
+        plan = replace(plan, card_number=card.number)
+    content = await _make(request, caller, plan, wanted.action)
     body, length = wanted.message.with_envelope(content)
     return (() if length is None else (("Content-Length", str(length)),)), body
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from support.gateway import Gateway, open_gateway
 
 from agent.people.presence import AwayReason
-from agent.people.prompt import ConfirmRequest, PinRequest
+from agent.people.prompt import CardChoice, ConfirmRequest, PinRequest
 from drivers.virtual.kinds import open_card_of_kind
 from drivers.virtual.link import VirtualReaders
 
@@ -87,3 +90,66 @@ async def test_attack_a_line_that_ends_while_the_person_is_asked_to_renew_it(
         assert (await gateway.ask("GET", "essai/once")).code == "channel-ended"
         assert await gateway.journal("open-channel") == signed
         assert await opened_lines(gateway) == []
+
+
+SOAP = "http://www.w3.org/2003/05/soap-envelope"
+MESSAGE = f'<s:Envelope xmlns:s="{SOAP}"><s:Body><a/></s:Body></s:Envelope>'.encode()
+XML = {"Content-Type": "application/soap+xml; charset=utf-8"}
+SEEN: list[tuple[str, bytes]] = []
+
+
+def asking() -> dict[str, str]:
+    """For a VIHF of whoever's card it is."""
+    wanted = {
+        "mode": "direct",
+        "structure": {"id": "499700002712005"},
+        "patient": {"ins": "207058575627097", "kind": "test"},
+    }
+    return {"CPS-Agent-Assertion": base64.b64encode(json.dumps(wanted).encode()).decode()}
+
+
+async def take(request: web.Request) -> web.Response:
+    SEEN.append((request.headers["Card"], await request.read()))
+    return web.Response(body=b"<done/>", content_type="application/soap+xml")
+
+
+async def test_attack_two_professionals_in_one_message(folder: Path) -> None:
+    """With two cards there, whoever was chosen for the line signs what is said in it: nobody is asked twice."""
+    SEEN.clear()
+    with open_card_of_kind(folder, "cps3") as card, open_card_of_kind(folder, "cps4") as other:
+        readers = VirtualReaders([card, other])
+        async with open_gateway(folder, readers, {"soap": take}, 'assertion = "vihf"') as gateway:
+            cards = (await gateway.agent.program("GET", "/v1/cards")).body["cards"]
+            gateway.person.chooses = cards[1]["number"]
+
+            def choose_the_other() -> None:
+                gateway.person.chooses = cards[0]["number"]
+
+            gateway.person.on_ask = once(choose_the_other)
+            answer = await gateway.ask("POST", "essai/app/soap", XML | asking(), data=MESSAGE)
+            assert answer.status == 200, answer.body
+            choices = [question for question in gateway.person.asked if isinstance(question, CardChoice)]
+            numbers = [question.card.number for question in gateway.person.asked if isinstance(question, PinRequest)]
+            assert (len(choices), numbers) == (1, [cards[1]["number"]] * 2)
+            ((subject, message),) = SEEN
+            assert cards[1]["holder"]["nationalId"] in subject
+            assert cards[1]["holder"]["nationalId"].encode() in message
+
+
+async def test_attack_a_card_that_is_changed_before_it_signs_the_message(folder: Path) -> None:
+    """The line is gone with the card that opened it: nothing is sent, and the other person's card signs nothing."""
+    SEEN.clear()
+    with open_card_of_kind(folder, "cps3") as card, open_card_of_kind(folder, "cps4") as other:
+        readers = VirtualReaders([card])
+        async with open_gateway(folder, readers, {"soap": take}, 'assertion = "vihf"') as gateway:
+            assert (await gateway.ask("GET", "essai/")).status == 200
+
+            def change() -> None:
+                readers.remove()
+                readers.insert(other)
+
+            gateway.person.on_ask = once(change)
+            answer = await gateway.ask("POST", "essai/app/soap", XML | asking(), data=MESSAGE)
+            assert answer.code == "card-removed"
+            assert not SEEN
+            assert [entry["outcome"] for entry in await gateway.journal("use-gateway")] == ["card-removed"]
