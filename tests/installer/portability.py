@@ -1,4 +1,5 @@
-"""What Windows and macOS are asked to do by the workflow: import every module, start the agent, ask it, run the demo.
+"""What Windows and macOS are asked to do by the workflow: import every module, start the agent, ask it, run the demo,
+and try TLS with a key that lies elsewhere.
 
 Run by itself, with no test framework: python tests/installer/portability.py. It stops at the first thing that fails.
 """
@@ -97,6 +98,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         assert ask_a_running_agent(Path(folder, "data"))["name"] == "cps-agent"
     assert run("demo", "--json")["ok"]
+    assert run("_tls")["available"]
 
 
 if __name__ == "__main__":

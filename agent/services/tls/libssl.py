@@ -7,6 +7,7 @@ import functools
 import ssl
 import sys
 from ctypes import CDLL, POINTER, Structure, c_char_p, c_int, c_long, c_size_t, c_uint, c_uint64, c_void_p
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from agent.services.tls.errors import TlsUnavailableError
@@ -142,17 +143,18 @@ def _libraries() -> tuple[CDLL, ...]:
         raise TlsUnavailableError("OpenSSL is built into this Python")
     try:
         if sys.platform == "win32":
-            return _windows_library("ssl"), _windows_library("crypto")
+            return tuple(_windows_library(Path(path).parent, kind) for kind in ("ssl", "crypto"))
         return (CDLL(path),)
     except OSError as error:
         raise TlsUnavailableError(f"OpenSSL cannot be reached: {error}") from error
 
 
-def _windows_library(kind: str) -> CDLL:
-    """One of those that are loaded already: a name without a folder finds it (LoadLibrary)."""
-    for name in _WINDOWS_NAMES[kind]:
+def _windows_library(folder: Path, kind: str) -> CDLL:
+    """That beside the extension module, or one that is loaded already: a name alone finds it (LoadLibrary)."""
+    names = _WINDOWS_NAMES[kind]
+    for place in (*(str(folder / f"{name}.dll") for name in names), *names):
         try:
-            return CDLL(name)
+            return CDLL(place)
         except OSError:
             continue
     raise OSError(f"no lib{kind} is loaded")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _ssl
 import asyncio
 import ssl
 import sys
+from ctypes import CDLL
 from gettext import NullTranslations
 from pathlib import Path
 
@@ -92,6 +94,32 @@ def test_an_openssl_within_python_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delattr("_ssl.__file__")
     with pytest.raises(TlsUnavailableError, match="built into"):
         libssl.load_openssl.__wrapped__()
+
+
+def test_on_windows_the_library_beside_python_s_own_module_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def load(place: str) -> CDLL:
+        tried.append(place)
+        if len(tried) < 4:
+            raise OSError
+        return CDLL(None)
+
+    monkeypatch.setattr(libssl, "CDLL", load)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert len(libssl._libraries()) == 2
+    folder = Path(_ssl.__file__).parent
+    assert tried == [
+        *(str(folder / f"{name}.dll") for name in ("libssl-3", "libssl-3-x64", "libssl-3-arm64")),
+        "libssl-3",
+        str(folder / "libcrypto-3.dll"),
+    ]
+
+
+def test_on_windows_without_any_library_that_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(TlsUnavailableError, match="no libssl is loaded"):
+        libssl._libraries()
 
 
 def test_nothing_is_written_to_what_does_not_answer_as_the_context_does() -> None:
