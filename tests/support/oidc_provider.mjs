@@ -65,7 +65,6 @@ class Standin {
   }
 
   configure(clients) {
-    const { accessToken = 120, refreshToken = 1800 } = this.lifetimes;
     return {
       clients,
       jwks: { keys: [key.jwk] },
@@ -77,7 +76,7 @@ class Standin {
       extraParams: ["channel"],
       pkce: { required: () => true },
       rotateRefreshToken: true,
-      ttl: { AccessToken: accessToken, RefreshToken: refreshToken, IdToken: 300, BackchannelAuthenticationRequest: 120, Interaction: 600, Session: 3600, Grant: 3600 },
+      ttl: { AccessToken: () => this.lifetimes.accessToken ?? 120, RefreshToken: () => this.lifetimes.refreshToken ?? 1800, IdToken: 300, BackchannelAuthenticationRequest: 120, Interaction: 600, Session: 3600, Grant: 3600 },
       issueRefreshToken: async (_, client) => client.grantTypeAllowed("refresh_token"),
       extraTokenClaims: (ctx) => this.describeLogin(ctx),
       findAccount: (_, id) => this.findAccount(id),
@@ -261,6 +260,8 @@ const commands = {
   },
   /** From now on browsers bring other parameters back; what is null is left out. */
   spoilAnswers: ({ location }) => void (standin.answers = location),
+  /** In seconds, of the tokens that are made from now on. */
+  lifetimes: (given) => void (standin.lifetimes = given),
   acr: ({ acr }) => void (standin.acr = acr),
   /** What came since this was last asked. */
   asked: () => standin.asked.splice(0),

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 from agent.access.errors import PeerRefusedError
 from agent.access.peer import Endpoint, PeerFinder, peer_finder
+from agent.loopback import PortTakenError, bind_loopback
 from agent.services.psc.errors import LoginTimeoutError, RedirectPortError
 
 HOST: Final = "127.0.0.1"
@@ -184,19 +185,15 @@ class Callback:
 @asynccontextmanager
 async def open_callback(port: int, path: str, state: str, peers: PeerFinder | None = None) -> AsyncIterator[Callback]:
     """Listen while the block lasts, for browsers of this user; `port` 0: any free one. Raises RedirectPortError."""
-    made: list[Callback] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await made[0].visit(reader, writer)
-
     try:
-        server = await asyncio.start_server(serve, HOST, port, limit=MAX_HEAD, start_serving=False)
-    except OSError as error:
-        raise RedirectPortError(f"port {port}: {error.strerror}") from error
-    callback = Callback(Place(server.sockets[0].getsockname()[1], path, state), peers or peer_finder())
-    made.append(callback)
+        listener, *others = bind_loopback([port])
+    except PortTakenError as error:
+        raise RedirectPortError(str(error)) from error
+    for other in others:
+        other.close()  # the redirect URI names 127.0.0.1 (RFC 8252 §8.3)
+    callback = Callback(Place(listener.getsockname()[1], path, state), peers or peer_finder())
+    server = await asyncio.start_server(callback.visit, sock=listener, limit=MAX_HEAD)
     try:
-        await server.start_serving()
         yield callback
     finally:
         server.close()
