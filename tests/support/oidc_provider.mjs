@@ -49,7 +49,7 @@ class Standin {
   held = [];
 
   async start({ tls, persons, clients, lifetimes = {} }) {
-    Object.assign(this, { persons, lifetimes });
+    Object.assign(this, { persons, lifetimes, usualLifetimes: lifetimes });
     this.inner = createServer({ ...tls, requestCert: true, rejectUnauthorized: false }); // tokens, keys, userinfo
     this.outer = createServer(tls); // what the browser sees
     const [inner, outer] = await Promise.all([this.inner, this.outer].map(listen));
@@ -256,6 +256,7 @@ const commands = {
     standin.changes.clear();
     standin.acr = "eidas1";
     standin.answers = undefined;
+    standin.lifetimes = standin.usualLifetimes;
     for (const resume of standin.held.splice(0)) resume();
   },
   /** From now on browsers bring other parameters back; what is null is left out. */

@@ -95,18 +95,41 @@ def log_in_by_hand(provider: Provider, url: str, national_id: str = DOCTOR, by: 
         return str(page.read().decode())
 
 
+@dataclass(frozen=True)
+class PscStation:
+    """A key store with the client's secret, and an `xdg-open` that leaves the address in a file: no agent yet."""
+
+    bus: str
+    programs: Path
+
+    @contextlib.contextmanager
+    def here(self) -> Iterator[None]:
+        """Agents of this process find both while the block lasts."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", f"{self.programs}:/usr/bin:/bin")
+            patch.setenv("DBUS_SESSION_BUS_ADDRESS", self.bus)
+            patch.setenv("no_proxy", "127.0.0.1")
+            yield
+
+
 @contextlib.contextmanager
-def psc_workstation(folder: Path) -> Iterator[None]:
-    """A key store with the client's secret, and an `xdg-open` that leaves the address in a file."""
+def psc_station(folder: Path) -> Iterator[PscStation]:
+    """Set one up, for as many modules as want it."""
     script = folder / "bin" / "xdg-open"
     script.parent.mkdir()
     script.write_text('#!/bin/sh\nprintf %s "$1" > "$XDG_PSC_PAGE.new" && mv "$XDG_PSC_PAGE.new" "$XDG_PSC_PAGE"\n')
     script.chmod(0o755)
-    with secret_service(folder / "secrets") as address, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{script.parent}:/usr/bin:/bin")
-        patch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
-        patch.setenv("no_proxy", "127.0.0.1")
-        open_key_store().set(SECRET_NAME, SECRET.encode())
+    with secret_service(folder / "secrets") as address:
+        station = PscStation(address, script.parent)
+        with station.here():
+            open_key_store().set(SECRET_NAME, SECRET.encode())
+        yield station
+
+
+@contextlib.contextmanager
+def psc_workstation(folder: Path) -> Iterator[None]:
+    """One for a module of its own."""
+    with psc_station(folder) as station, station.here():
         yield
 
 

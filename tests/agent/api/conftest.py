@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from support.agent import Person, RunningAgent, running_agent
+from support.oidc_provider import Provider, oidc_provider
+from support.psc_desk import PscStation, psc_station
 
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.store import open_card
@@ -35,3 +37,17 @@ async def granted(agent: RunningAgent, person: Person) -> RunningAgent:
     assert answer.status == 201
     person.asked.clear()
     return agent
+
+
+@pytest.fixture(scope="session")
+def shared_station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PscStation]:
+    """Key store and browser's stand-in of every module that logs in with Pro Santé Connect."""
+    with psc_station(tmp_path_factory.mktemp("station")) as station:
+        yield station
+
+
+@pytest.fixture(scope="session")
+def shared_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    """Its issuer's stand-in, with one client; whoever has it do something else restores it."""
+    with oidc_provider(tmp_path_factory.mktemp("provider")) as provider:
+        yield provider

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from support.agent import Person
 from support.chromium import Browser, find_missing_programs, need, run_chromium
-from support.oidc_provider import CLIENT_ID, DOCTOR, Provider, claims_of, oidc_provider
-from support.psc_desk import PscDesk, psc_desk, psc_workstation
+from support.oidc_provider import CLIENT_ID, DOCTOR, Provider, claims_of
+from support.psc_desk import PscDesk, PscStation, psc_desk
 from support.secret_service import why_no_secret_service
 
 from drivers.virtual.link import VirtualReaders
@@ -21,10 +21,9 @@ pytestmark = pytest.mark.skipif(bool(why_no_secret_service()), reason=str(why_no
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    folder = tmp_path_factory.mktemp("provider")
-    with psc_workstation(folder), oidc_provider(folder) as running:
-        yield running
+def served(shared_station: PscStation, shared_provider: Provider) -> Iterator[Provider]:
+    with shared_station.here():
+        yield shared_provider
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from support.agent import Person
 from support.ciba import CIBA, DEADLINE_S, answered, heard, ring
-from support.oidc_provider import DOCTOR, NURSE, Provider, claims_of, oidc_provider
-from support.psc_desk import PROGRAM, PscDesk, psc_desk, psc_workstation
+from support.oidc_provider import DOCTOR, NURSE, Provider, claims_of
+from support.psc_desk import PROGRAM, PscDesk, PscStation, psc_desk
 from support.secret_service import why_no_secret_service
 
 from agent.people.prompt import Notice, NumberSummary
@@ -26,10 +26,9 @@ pytestmark = pytest.mark.skipif(bool(why_no_secret_service()), reason=str(why_no
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    folder = tmp_path_factory.mktemp("provider")
-    with psc_workstation(folder), oidc_provider(folder) as running:
-        yield running
+def served(shared_station: PscStation, shared_provider: Provider) -> Iterator[Provider]:
+    with shared_station.here():
+        yield shared_provider
 
 
 @pytest.fixture

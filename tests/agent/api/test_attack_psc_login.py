@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from support.agent import Answer, Person
-from support.oidc_provider import NURSE, SECRET, SUBJECT_PREFIX, Provider, oidc_provider
-from support.psc_desk import PscDesk, log_in_by_hand, psc_desk, psc_workstation
+from support.oidc_provider import NURSE, SECRET, SUBJECT_PREFIX, Provider
+from support.psc_desk import PscDesk, PscStation, log_in_by_hand, psc_desk
 from support.secret_service import why_no_secret_service
 
 from drivers.virtual.link import VirtualReaders
@@ -26,10 +26,9 @@ LONG_AGO = 1_700_000_000
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    folder = tmp_path_factory.mktemp("provider")
-    with psc_workstation(folder), oidc_provider(folder) as running:
-        yield running
+def served(shared_station: PscStation, shared_provider: Provider) -> Iterator[Provider]:
+    with shared_station.here():
+        yield shared_provider
 
 
 @pytest.fixture

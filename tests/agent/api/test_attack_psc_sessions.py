@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from support.agent import DeskPresence, Person
-from support.oidc_provider import NURSE, SUBJECT_PREFIX, Provider, oidc_provider
-from support.psc_desk import PscDesk, psc_desk, psc_workstation
+from support.oidc_provider import NURSE, SUBJECT_PREFIX, Provider
+from support.psc_desk import PscDesk, PscStation, psc_desk
 from support.secret_service import why_no_secret_service
 from support.waiting import wait_until
 
@@ -30,14 +30,14 @@ Readers = VirtualReaders
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    folder = tmp_path_factory.mktemp("provider")
-    with psc_workstation(folder), oidc_provider(folder, lifetimes=SHORT) as running:
-        yield running
+def served(shared_station: PscStation, shared_provider: Provider) -> Iterator[Provider]:
+    with shared_station.here():
+        yield shared_provider
 
 
 @pytest.fixture
 def provider(served: Provider) -> Iterator[Provider]:
+    served.tell("lifetimes", **SHORT)
     yield served
     served.restore()
 
