@@ -11,6 +11,7 @@ from agent.commands.calling import ask
 from agent.commands.exits import Exit
 from agent.commands.files import WrongCallError, with_files
 from agent.commands.output import complain, say
+from agent.commands.psc import waiting_for_person
 from agent.people.translations import translator
 from agent.sending import given
 
@@ -89,7 +90,8 @@ def run_login(arguments: Namespace) -> int:
         body = given(
             format="psc", client=mailbox["client"], way=arguments.way, channel=arguments.channel, loginHint=hint
         )
-        session: Json = client.request("POST", "/v1/authentications", body)["session"]
+        with waiting_for_person(client, body, quiet=arguments.json):
+            session: Json = client.request("POST", "/v1/authentications", body)["session"]
         if session["person"]["nationalId"] != mailbox["holder"]:
             strangers.append(session["person"])
         _tell_login(mailbox, strangers, quiet=arguments.json)

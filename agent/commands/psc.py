@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import sys
+import threading
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
-from agent.client import AgentProblemError, Client, Json
+from agent.client import AgentProblemError, AgentUnreachableError, Client, EventStream, Json
 from agent.commands.calling import ask
 from agent.commands.output import one_line, say
 from agent.people.translations import translator
 from agent.sending import given
 
 SESSIONS: Final = "/v1/psc/sessions"
+CIBA: Final = "ciba"
+NUMBER: Final = "psc-number"
 
 
 def run_login(arguments: Namespace) -> int:
@@ -29,9 +34,8 @@ def run_login(arguments: Namespace) -> int:
     )
 
     def log_in(client: Client) -> Json:
-        if not arguments.json:
-            _say_where(arguments.way)
-        session: Json = client.request("POST", "/v1/authentications", body)["session"]
+        with waiting_for_person(client, body, quiet=arguments.json):
+            session: Json = client.request("POST", "/v1/authentications", body)["session"]
         if not arguments.json:
             _show(session)
         return session
@@ -88,14 +92,43 @@ def _print_token(arguments: Namespace, verb: str, body: Json) -> int:
     return ask(arguments, print_token)
 
 
+@contextmanager
+def waiting_for_person(client: Client, body: Json, *, quiet: bool) -> Iterator[None]:
+    """Say what the person has to do elsewhere while a login waits, and the number to compare once there is one.
+
+    `body`: that of POST /v1/authentications.
+    """
+    if quiet:
+        yield
+        return
+    _say_where(body["way"])
+    with ExitStack() as stack:
+        if body["way"] == CIBA:
+            with suppress(ImportError, AgentUnreachableError, AgentProblemError):  # the agent's window shows it, too
+                events = stack.enter_context(client.events())
+                threading.Thread(target=_show_numbers, args=(events, body["client"]), daemon=True).start()
+        yield
+
+
+def _show_numbers(events: EventStream, name: str) -> None:
+    _ = translator()
+    with suppress(AgentUnreachableError):  # as it also ends when the login is over
+        for message in events:
+            if message.get("type") == NUMBER and message.get("id") == name:
+                _tell(_("Number to compare: {number}").format(number=message.get("code")))
+
+
 def _say_where(way: str) -> None:
-    """What the person has to do elsewhere, while this waits."""
     _ = translator()
     words = {
         "browser": _("Log in in the browser window that opens. Ctrl-C gives the login up."),
-        "ciba": _("Confirm on your phone, if it shows the number of the agent's window. Ctrl-C gives the login up."),
+        CIBA: _("Compare the number with that on your phone, and confirm there. Ctrl-C gives the login up."),
     }
-    sys.stderr.write(one_line(words[way]) + "\n")
+    _tell(words[way])
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(one_line(text) + "\n")
     sys.stderr.flush()
 
 
