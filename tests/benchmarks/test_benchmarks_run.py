@@ -15,6 +15,7 @@ from benchmarks.__main__ import FIGURES
 from benchmarks.contenders import CONTENDERS, missing_programs
 from benchmarks.door import BESIDE
 from benchmarks.exchanges import AT_MOST, FOR_A_USE, PAIRS
+from benchmarks.gateway import BESIDE as WAYS
 from benchmarks.gateway import LOADS
 from benchmarks.perceived import QUICK_DELAYS_MS
 from benchmarks.table import TITLES, Row, Value, as_json, figure, markdown
@@ -32,7 +33,7 @@ ROWS = {
     "perceived": 4 * len(QUICK_DELAYS_MS),
     "signing": 8,
     "batch": 1,
-    "gateway": 2 * len(LOADS),
+    "gateway": len(WAYS) * len(LOADS),
 }
 
 
