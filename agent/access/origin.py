@@ -5,6 +5,7 @@ Only the exact spelling that a browser produces passes; nothing is repaired.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -30,11 +31,14 @@ class Origin:
 
 def require_own_host(host: str | None, port: int) -> None:
     """Refuse a request that was addressed to another name than the agent's own: the defence against DNS rebinding."""
-    own = {f"{name}:{port}" for name in _OWN_HOSTS}
-    if port == 80:
-        own.update(_OWN_HOSTS)  # a browser leaves the default port out
-    if host not in own:
+    if host not in _own_names(port):
         raise HostRefusedError
+
+
+@functools.lru_cache(maxsize=8)
+def _own_names(port: int) -> frozenset[str]:
+    own = {f"{name}:{port}" for name in _OWN_HOSTS}
+    return frozenset(own.union(_OWN_HOSTS) if port == 80 else own)  # a browser leaves the default port out
 
 
 def parse_origin(text: str) -> Origin:

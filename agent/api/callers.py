@@ -86,7 +86,8 @@ async def require(request: web.Request, ability: Ability) -> Caller:
     """
     caller = await name_caller(request)
     grants = services(request).grants
-    if not is_page(caller) and not grants.allows(caller, ability):
-        await services(request).consents.ask(caller, {ability})
-    grants.require(caller, ability)
+    if not grants.allows(caller, ability):
+        if not is_page(caller):
+            await services(request).consents.ask(caller, {ability})
+        grants.require(caller, ability)
     return caller

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
 from agent.access.cors import cors_headers
 from agent.api.context import call
@@ -40,28 +41,41 @@ async def give_answer(request: web.Request, incoming: Incoming, service: Service
     if _is_page(kind) or _is_unsaid(kind):
         head, body = await peek(body, lambda head: len(head) >= HEAD)
         _require_no_page(incoming.status, kind, head)
-    response = _make_response(request, incoming, kind)
+    first = await anext(body, b"")
+    response = _make_response(request, incoming, first)
     response.headers.update(explained)
+    if isinstance(response, web.Response):
+        return response
     call(request).begun = True
     await response.prepare(request)
+    await response.write(first)
     async for piece in body:
         await response.write(piece)
     await response.write_eof()
     return response
 
 
-def _make_response(request: web.Request, incoming: Incoming, kind: str | None) -> web.StreamResponse:
-    response = web.StreamResponse(status=incoming.status, reason=incoming.reason)
-    for name, value in give_back(incoming.status, incoming.headers):
-        response.headers.add(name, value)
-    response.headers.update(SANDBOX)
-    response.headers.update(cors_headers(call(request).admission.origin))
-    if incoming.status not in _NO_BODY:
-        response.headers[hdrs.CONTENT_TYPE] = OCTETS if _is_unsaid(kind) else kind or OCTETS
-        length = find(incoming.headers, "content-length")
-        if length is not None:
-            response.content_length = int(length)
+def _make_response(request: web.Request, incoming: Incoming, first: bytes) -> web.StreamResponse:
+    """With the body in it where it has come as a whole: head and body then go out at once."""
+    length = find(incoming.headers, "content-length")
+    is_whole = length == str(len(first)) and request.method != hdrs.METH_HEAD
+    kind = web.Response if is_whole else web.StreamResponse
+    response = kind(status=incoming.status, reason=incoming.reason, headers=_headers(request, incoming))
+    if isinstance(response, web.Response):
+        response.body = first
+    elif length is not None and incoming.status not in _NO_BODY:
+        response.content_length = int(length)
     return response
+
+
+def _headers(request: web.Request, incoming: Incoming) -> CIMultiDict[str]:
+    headers = CIMultiDict(give_back(incoming.status, incoming.headers))
+    headers.update(SANDBOX)
+    headers.update(cors_headers(call(request).admission.origin))
+    if incoming.status not in _NO_BODY:
+        kind = find(incoming.headers, "content-type")
+        headers[hdrs.CONTENT_TYPE] = OCTETS if _is_unsaid(kind) else kind or OCTETS
+    return headers
 
 
 def _is_page(kind: str | None) -> bool:

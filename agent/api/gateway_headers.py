@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -48,8 +49,7 @@ def pass_on(headers: CIMultiDictProxy[str]) -> Headers:
     Raises CallError for bytes that are no text: they would not go on as they came.
     """
     named = _named(headers.getall("Connection", ()))
-    passed = [(name, value) for name, value in headers.items() if _passes(name, named, _NOT_SENT, _NOT_SENT_BEGINS)]
-    passed = [(name, value) for name, value in passed if "_" not in name]  # CGI's spelling of another header
+    passed = [each for each in headers.items() if _is_sent(each[0]) and each[0].lower() not in named]
     if any(_NO_TEXT.search(value) for value in headers.values()):
         raise CallError("a header that is neither ASCII nor UTF-8")
     return (*passed, *(("Authorization", value) for value in headers.getall(AUTHORIZATION, ())))
@@ -61,7 +61,7 @@ def give_back(status: int, headers: Headers) -> Headers:
     A redirect's Location has another name: a library that follows it would carry the agent's token to another host.
     """
     named = _named(value for name, value in headers if name.lower() == "connection")
-    passed = [(name, value) for name, value in headers if _passes(name, named, _NOT_GIVEN, _NOT_GIVEN_BEGINS)]
+    passed = [each for each in headers if _is_given(each[0]) and each[0].lower() not in named]
     if 300 <= status < 400:
         passed = [(LOCATION if name.lower() == "location" else name, value) for name, value in passed]
     return tuple(passed)
@@ -77,6 +77,13 @@ def _named(values: Iterable[str]) -> frozenset[str]:
     return frozenset(word.strip().lower() for value in values for word in value.split(","))
 
 
-def _passes(name: str, named: frozenset[str], not_these: frozenset[str], not_begins: tuple[str, ...]) -> bool:
+@functools.lru_cache(maxsize=512)
+def _is_sent(name: str) -> bool:
     name = name.lower()
-    return name not in not_these and name not in named and not name.startswith(not_begins)
+    return name not in _NOT_SENT and not name.startswith(_NOT_SENT_BEGINS) and "_" not in name  # CGI's spelling of "-"
+
+
+@functools.lru_cache(maxsize=512)
+def _is_given(name: str) -> bool:
+    name = name.lower()
+    return name not in _NOT_GIVEN and not name.startswith(_NOT_GIVEN_BEGINS)

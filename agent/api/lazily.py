@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -27,6 +28,7 @@ def find_handler(handler: Any) -> Any:
     return handler if name is None else _load(name)
 
 
+@functools.cache
 def _load(name: str) -> Handler:
     module, _, function = name.partition(".")
     return cast("Handler", getattr(importlib.import_module(f"agent.api.{module}"), function))

@@ -35,7 +35,7 @@ ROUNDS = 7
 AIM = 0.8
 CARD, SOFTWARE = "card", "gateway, software key"
 PROXY, FILE = "bare proxy of aiohttp, key in a file", "no gateway, key in a file"
-BESIDE = {SOFTWARE: AIM, PROXY: AIM, FILE: None}
+BESIDE = {SOFTWARE: AIM, PROXY: None, FILE: None}
 BARE_PROXY = Path(__file__).with_name("bare_proxy.py")
 LOCATIONS = "location /mb {{ root {folder}; default_type application/octet-stream; }} location /sink {{ return 200; }}"
 

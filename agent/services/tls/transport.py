@@ -165,6 +165,8 @@ class _Wire(asyncio.BufferedProtocol):
 
     def resume(self) -> None:
         assert self._raw is not None
+        if not self.paused:
+            return  # nothing is kept back: aiohttp says so twice per answer
         self.paused = False
         self._raw.resume_reading()
         asyncio.get_running_loop().call_soon(self._deliver_soon)
