@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
+
+import msgspec
 
 from agent.services.psc.endpoints import Endpoints
 from agent.services.psc.errors import AudienceRefusedError, SessionGoneError
@@ -88,6 +91,7 @@ class Exchanges:
             self._require_alive()
             asked_s = self._clock()
             made = read_exchanged(await endpoints.post(token_url, form), asked_s)
+            await endpoints.require_bound(peek_claims(made.access_token))
             self._require_alive()
             self._kept[audience] = made
             return made
@@ -102,6 +106,15 @@ class Exchanges:
         if not self._is_alive():
             self.clear()
             raise SessionGoneError
+
+
+def peek_claims(token: str) -> Members:
+    """The claims of a JWT, unverified: only its audience knows the keys of another issuer. None of an opaque token."""
+    try:
+        payload = token.split(".")[1]
+        return msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=Members)
+    except (IndexError, ValueError, RecursionError):
+        return {}
 
 
 def make_form(audience: str, access_token: str) -> dict[str, str]:

@@ -182,6 +182,30 @@ async def test_attack_a_phone_is_not_rung_beside_somebody_elses_card(desk: PscDe
     assert desk.provider.tell("calls") == []
 
 
+async def test_attack_answers_of_the_backchannel_that_are_none(
+    desk: PscDesk, watching: Watching, readers: VirtualReaders
+) -> None:
+    """Each is told apart, asked for once, and shows no number."""
+    readers.remove()
+    start = {"auth_req_id": "x", "expires_in": 120, "interval": 1}
+    answers: list[tuple[dict[str, Any], str]] = [
+        ({"status": 302, "body": start}, "psc-answer-refused"),
+        ({"status": 200, "body": "<html>", "type": "html"}, "psc-answer-refused"),
+        ({"status": 200, "body": {**start, "padding": "x" * 70_000}}, "psc-answer-refused"),
+        ({"status": 200, "body": {**start, "interval": 10**9}}, "psc-answer-refused"),
+        ({"status": 200, "body": {"expires_in": 120}}, "psc-answer-refused"),
+        ({"status": 503, "body": "later"}, "psc-unreachable"),
+        ({"status": 400, "body": {"error": "unauthorized_client"}}, "psc-refused"),
+        ({"status": 403, "body": {"error": "access_denied"}}, "psc-login-refused"),
+    ]
+    desk.provider.tell("asked")
+    for answer, code in answers:
+        desk.provider.change("/backchannel", instead=answer)
+        assert (await ring(desk, loginHint=DOCTOR)).code == code, answer
+    assert [one["path"] for one in desk.provider.tell("asked")].count("/backchannel") == len(answers)
+    assert watching.told == []
+
+
 async def test_attack_the_card_leaves_while_the_phone_rings(desk: PscDesk, readers: VirtualReaders) -> None:
     login = ring(desk)
     call = await heard(desk, login)

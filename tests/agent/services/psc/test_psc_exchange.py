@@ -26,6 +26,10 @@ class Issuer:
         self.asked: list[dict[str, str]] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+        self.bound: list[dict[str, Any]] = []
+
+    async def require_bound(self, claims: dict[str, Any]) -> None:
+        self.bound.append(claims)
 
     async def post(self, url: str, form: dict[str, str]) -> dict[str, Any]:
         self.asked.append(form)
@@ -87,6 +91,19 @@ async def test_a_token_is_exchanged_and_kept_until_it_ends(issuer, login):
     login.now += 1
     assert (await exchanges.get(API, issuer)).ends_s == 1000 + 3590 + 3600
     assert issuer.asked[1]["subject_token"] == "login-2"
+
+
+@pytest.mark.parametrize(
+    ("token", "claims"),
+    [
+        ("opaque", {}), ("a.b", {}), ("a.!.c", {}), ("a.e30.c", {}), ("a.W10.c", {}), ("e30.eyJjbmYiOnt9fQ.x", {"cnf": {}}),
+        ("a." + "W1tb" * 3000 + ".c", {}),
+    ],
+)  # fmt: skip
+async def test_what_a_token_is_bound_to_is_looked_at(issuer, login, token, claims):
+    issuer.answer = ANSWER | {"access_token": token}
+    await login.exchanges().get(API, issuer)
+    assert issuer.bound == [claims]
 
 
 async def test_who_asks_meanwhile_waits_for_the_same(issuer, login):
