@@ -168,7 +168,7 @@ class Standin {
     if (change.body) ctx.body = merge(ctx.body, change.body);
     if (change.set) ctx.set(change.set);
     if (change.idToken && ctx.body.id_token) this.spoilIdToken(ctx.body, change.idToken);
-    if (this.answers && ctx.response.get("location")) this.spoilLocation(ctx, this.answers);
+    if (ctx.response.get("location")) this.answerBrowser(ctx, this.answers ?? {});
   }
 
   answerInstead(ctx, { redirect, ...instead }) {
@@ -187,9 +187,10 @@ class Standin {
     body.id_token = sign(merge({ ...payloadOf(body.id_token), ...hash }, claims), how);
   }
 
-  spoilLocation(ctx, changed) {
+  answerBrowser(ctx, changed) {
     const location = new URL(ctx.response.get("location"), this.wallet);
     if (!location.searchParams.has("state")) return; // on its way within the provider
+    this.lastCode = location.searchParams.get("code");
     for (const [name, value] of Object.entries(changed)) {
       if (value === null) location.searchParams.delete(name);
       else location.searchParams.set(name, value);
@@ -267,6 +268,7 @@ const commands = {
   /** What came since this was last asked. */
   asked: () => standin.asked.splice(0),
   sign: ({ claims, ...how }) => sign(claims, how),
+  lastCode: () => standin.lastCode,
   jwks: ({ kids }) => ({ keys: [key, nextKey].filter(({ kid }) => kids.includes(kid)).map(publicJwk) }),
   calls: () => [...standin.calls.values()],
   answerCall: (given) => standin.answerCall(given),

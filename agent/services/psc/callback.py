@@ -173,10 +173,11 @@ class Callback:
         return "200 OK", PAGE
 
     async def finish(self) -> None:
-        """Let the browser have its page, and end what takes longer."""
+        """Let the browser have its page, and end what takes longer, or what was never the answer."""
         visits = [task for task in self._visits if task is not None]
         if visits:
-            _, late = await asyncio.wait(visits, timeout=FINISH_S)
+            answered = self._answer.done() and not self._answer.cancelled()
+            _, late = await asyncio.wait(visits, timeout=FINISH_S if answered else 0)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

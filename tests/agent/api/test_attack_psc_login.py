@@ -154,17 +154,26 @@ async def take_code(desk: PscDesk, provider: Provider) -> str:
     return parse_qs(urlsplit(caught[0].split(" ")[1]).query)["code"][0]
 
 
-async def test_a_code_that_is_used_twice(desk: PscDesk, provider: Provider) -> None:
-    """The issuer revokes what the first use gave (RFC 6749 §4.1.2): the session learns of it and ends."""
+async def test_a_replayed_code(desk: PscDesk, provider: Provider) -> None:
+    """A code that was used, brought back to a later login: another verifier, another redirect URI, and used."""
+    session = (await desk.log_in()).body["session"]
+    change_answers(provider, code=provider.tell("lastCode"))
+    answer = await desk.log_in()
+    assert (answer.code, answer.body["hint"]) == ("psc-refused", "invalid_grant: grant request is invalid")
+    sessions = (await desk.agent.program("GET", "/v1/psc/sessions")).body["sessions"]
+    assert [each["id"] for each in sessions] == [session["id"]]
+
+
+async def test_a_page_of_a_login_that_is_over(desk: PscDesk) -> None:
+    """The browser's history: the first listener is gone, the second knows another state."""
     task = await desk.begin()
     url = desk.take_page()
-    await asyncio.to_thread(log_in_by_hand, provider, url)
-    session = (await task).body["session"]
-    assert (await desk.token(session)).status == 200
+    await asyncio.to_thread(log_in_by_hand, desk.provider, url)
+    assert (await task).status == 200
     second = await desk.begin()
     with contextlib.suppress(OSError):
-        await asyncio.to_thread(log_in_by_hand, provider, url)
-    assert not second.done()  # the first listener is gone, the second knows another state
+        await asyncio.to_thread(log_in_by_hand, desk.provider, url)
+    assert not second.done()
     await desk.visit()
     assert (await second).status == 200
 
@@ -228,11 +237,17 @@ async def test_a_program_that_hangs_up_takes_its_login_along(desk: PscDesk) -> N
     refused = await desk.agent.program("POST", "/v1/authentications", {"format": "psc", "client": "logiciel"})
     assert refused.code == "psc-login-open"
     writer.close()
-    deadline = time.monotonic() + 10
-    while await is_open(redirect.port):
-        assert time.monotonic() < deadline
-    assert (await desk.log_in()).status == 200
     del reader
+    deadline = time.monotonic() + 10
+    while await is_open(redirect.port) or await is_logging_in(desk):
+        assert time.monotonic() < deadline
+    assert not await is_open(redirect.port)
+
+
+async def is_logging_in(desk: PscDesk) -> bool:
+    """A login that can begin is finished at once."""
+    answer = await desk.log_in()
+    return answer.code == "psc-login-open" if answer.status != 200 else False
 
 
 async def is_open(port: int | None) -> bool:
