@@ -17,6 +17,7 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
+    EofStream,
 )
 from aiohttp import ServerTimeoutError as AiohttpTimeoutError
 from aiohttp.http_exceptions import HttpProcessingError
@@ -165,7 +166,7 @@ class Channel:
                 return await self._request(outgoing, upload)
             except NotResumedError:
                 await self._find_a_line()
-            except (ClientError, HttpProcessingError, TimeoutError) as error:
+            except (ClientError, EofStream, HttpProcessingError, TimeoutError) as error:
                 raise upload.failure or self._translate(error) from error
 
     async def _request(self, outgoing: Outgoing, upload: Upload) -> ClientResponse:

@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING, Final, cast
 
 from aiohttp import BaseConnector, ClientPayloadError, ClientRequest, ClientTimeout
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 
 from agent.services.channels.dialing import Dialer
 from agent.services.tls.errors import ServerUnreachableError
 from agent.services.tls.key import Sign
 
 if TYPE_CHECKING:
+    from aiohttp import StreamReader
+    from aiohttp.http_parser import RawResponseMessage
     from aiohttp.tracing import Trace
 
 MAX_LINES: Final = 8
+MAX_INTERIM: Final = 64
+FINAL: Final = 200
+"""The first status that answers a request (RFC 9110 §15)."""
 KEPT_S: Final = 60.0
 
 
@@ -77,7 +83,22 @@ class LineConnector(BaseConnector):
 
 
 class LineProtocol(ResponseHandler):
-    """aiohttp's side of a line, where an end without TLS's own goodbye never completes an answer (RFC 8446 §6.1)."""
+    """aiohttp's side of a line, where an end without TLS's own goodbye never completes an answer (RFC 8446 §6.1).
+
+    It takes MAX_INTERIM answers that are none yet (1xx): aiohttp itself waits for the last of them for ever.
+    """
+
+    _interim = 0
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        """See aiohttp.streams.DataQueue: one head has come."""
+        self._interim = self._interim + 1 if data[0].code < FINAL else 0
+        if self._interim <= MAX_INTERIM:
+            super().feed_data(data, size)
+        elif self._interim == MAX_INTERIM + 1:
+            self.set_exception(HttpProcessingError(message="answers without end that are none"))
+            if self.transport is not None:  # not `abort`, which forgets why
+                self.transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """See asyncio.Protocol. A request may be under way: then the server was within reach."""

@@ -66,10 +66,16 @@ async def answer_early(visit: Visit) -> None:
     await visit.say(OK)
 
 
+async def say_nothing_for_ever(visit: Visit) -> None:
+    """Interim answers without end, as fast as they are taken: each of them counts as a sign of life."""
+    while not visit.writer.transport.is_closing():
+        await visit.say(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+
 @pytest.fixture
 def service() -> RudeService:
     answers = {name.replace(" ", "-"): data for name, data in (UNREADABLE | CUT | PASSED).items()}
-    return RudeService({"ok": OK, "hang": hang_up, "early": answer_early, **answers})
+    return RudeService({"ok": OK, "hang": hang_up, "ever": say_nothing_for_ever, "early": answer_early, **answers})
 
 
 @pytest.fixture
@@ -102,6 +108,12 @@ async def test_attack_what_comes_beside_an_answer_is_left_behind(gateway: Gatewa
         assert (answer.status, answer.body) == (200, b"ok"), name
         assert not {"Set-Cookie", "Link", "X-T"} & set(answer.headers), name
         assert (await gateway.ask("GET", "essai/ok")).body == b"ok"
+
+
+async def test_attack_an_answer_that_is_never_one(gateway: Gateway) -> None:
+    answer = await asyncio.wait_for(gateway.ask("GET", "essai/ever"), 10)
+    assert (answer.status, answer.code) == (502, "service-unreadable")
+    assert (await gateway.ask("GET", "essai/ok")).body == b"ok"
 
 
 async def test_headers_in_either_alphabet_stay_readable(gateway: Gateway, service: RudeService) -> None:
