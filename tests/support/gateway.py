@@ -160,7 +160,7 @@ async def open_gateway(
         file = stack.enter_context(services_file(folder, server.port, more))
         trusted = (write_authority(folder, server.authority),)
         agent = await stack.enter_async_context(
-            running_agent(folder, person, readers, presence, services=file, test_authorities=trusted, **settings)
+            running_agent(folder, person, readers, presence, services=file, **{"test_authorities": trusted, **settings})
         )
         client = await stack.enter_async_context(ClientSession(auto_decompress=False))
         yield Gateway(agent, server, person, presence, client)

@@ -92,8 +92,7 @@ def _use(function: Callable[..., int], *arguments: object) -> None:
 
 
 def _note_asked(_ssl: int, _argument: int) -> int:
-    current_watch().asked = True
-    return 1
+    return current_watch().note_asked()
 
 
 _ASKED: Final = keep_for_good(CFUNCTYPE(c_int, c_void_p, c_void_p)(_note_asked))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -27,7 +28,9 @@ MAX_HANDSHAKE: Final = 1024 * 1024
 class LineRequest:
     """Where to, and with what. `session`: the one to go on with, of the same context; the key then signs nothing.
 
-    `timeout_s`: what connecting may take, and how long the server may keep us waiting in the handshake.
+    `judge` raises for a server that is not to be believed although its certificate holds: called once, in the thread of
+    the handshake, before our own certificate is sent. `timeout_s`: what connecting may take, and how long the server
+    may keep us waiting in the handshake.
     """
 
     host: str
@@ -35,6 +38,7 @@ class LineRequest:
     context: ssl.SSLContext
     session: ssl.SSLSession | None = None
     timeout_s: float = 15.0
+    judge: Callable[[Line], None] | None = None
 
 
 class Line:
@@ -71,17 +75,23 @@ class Line:
 
     @property
     def certificate_der(self) -> bytes:
-        """The server's."""
-        return self.tls.getpeercert(binary_form=True) or b""
+        """The server's, as soon as it was verified."""
+        try:
+            return self.tls.getpeercert(binary_form=True) or b""
+        except ValueError:  # the handshake goes on
+            return next(iter(self._sent_der()), b"")
 
     @property
     def chain_der(self) -> tuple[bytes, ...]:
-        """What the server has sent along with its certificate, whatever it is; nothing when a session goes on."""
+        """What the server has sent along with its certificate, whatever it is."""
+        return self._sent_der()[1:]
+
+    def _sent_der(self) -> tuple[bytes, ...]:
         public = getattr(self.tls, "get_unverified_chain", None)
         if public is not None:  # Python 3.13
-            return tuple(public())[1:]
+            return tuple(public())
         sent = self.tls._sslobj.get_unverified_chain() or ()  # type: ignore[attr-defined]  # noqa: SLF001
-        return tuple(ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in sent[1:])
+        return tuple(ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in sent)
 
     def close(self) -> None:
         """Let go of it, at once; whoever reads from it learns that it has ended."""
@@ -141,7 +151,10 @@ class _Opening:
         return sock
 
     def _shake_hands(self, line: Line) -> None:
-        with watching(may_sign=self._request.session is None) as watch:
+        judge = self._request.judge
+        with watching(
+            may_sign=self._request.session is None, judge=None if judge is None else lambda: judge(line)
+        ) as watch:
             line.watch = watch
             try:
                 self._exchange(line)
@@ -149,6 +162,7 @@ class _Opening:
                 watch.agreed = line.tls.cipher() is not None
                 raise watch.failure or explain(error, watch) from error
             watch.agreed = True
+            watch.judge_server()
         if watch.asked and not watch.signatures:
             raise TlsVersionError("the server takes no signature that this key makes")
 

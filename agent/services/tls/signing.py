@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,24 +16,41 @@ from drivers.base import Digest
 class Watch:
     """One handshake. `may_sign` False: a session is resumed, which must not cost a signature.
 
-    `agreed`: version and suite were agreed upon; `asked`: the server wants a certificate, and there is one. `failure`:
-    what the key has raised, for which OpenSSL has no place.
+    `judge` raises for a server that must not see our certificate. `agreed`: version and suite were agreed upon;
+    `asked`: the server wants a certificate, and there is one. `failure`: what the key or the judge has raised, for
+    which OpenSSL has no place.
     """
 
     may_sign: bool = True
+    judge: Callable[[], None] | None = None
     agreed: bool = False
     asked: bool = False
     signatures: int = 0
     failure: BaseException | None = None
+
+    def judge_server(self) -> None:
+        """Have it judged, once. Raises what that raises."""
+        judge, self.judge = self.judge, None
+        if judge is not None:
+            judge()
+
+    def note_asked(self) -> bool:
+        """The server has proved its name and wants a certificate: whether it gets one. Raises nothing."""
+        self.asked = True
+        try:
+            self.judge_server()
+        except BaseException as error:  # noqa: BLE001 - C is the caller, as for signatures
+            self.failure = error
+        return self.failure is None
 
 
 _watched = threading.local()
 
 
 @contextmanager
-def watching(*, may_sign: bool = True) -> Iterator[Watch]:
+def watching(*, may_sign: bool = True, judge: Callable[[], None] | None = None) -> Iterator[Watch]:
     """Watch what OpenSSL does in this thread until the block ends."""
-    _watched.watch = watch = Watch(may_sign)
+    _watched.watch = watch = Watch(may_sign, judge)
     try:
         yield watch
     finally:

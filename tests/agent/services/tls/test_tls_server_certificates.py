@@ -13,7 +13,8 @@ import pytest
 from support.certomancer import Pki
 from support.openssl import write_pem
 from support.tls_clients import ask, to
-from support.tls_servers import Authority, ServerTerms, TlsServer, nginx
+from support.tls_keys import memory_key
+from support.tls_servers import Authority, ServerTerms, TlsServer, nginx, s_server
 
 from agent.certificates.revocation.verdict import Source, Status, Verdict
 from agent.certificates.trust import open_trust
@@ -24,6 +25,8 @@ from agent.services.tls.line import open_line
 from agent.services.tls.lines import Lines
 from agent.settings import Settings
 
+SEEN = "read client certificate"
+"""What OpenSSL's server notes of a certificate that it was shown."""
 Serve = Callable[[str], AbstractContextManager[TlsServer]]
 
 
@@ -87,6 +90,27 @@ async def test_a_session_does_not_outlive_a_revocation(lines: Lines, serve: Serv
         with pytest.raises(ServerCertificateError) as refused:
             await lines.open(to(server, context, first.session))
     assert refused.value.reason is CertificateFault.REVOKED
+
+
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+async def test_attack_a_revoked_server_sees_no_certificate_of_ours(
+    lines: Lines, authority: Authority, pki: Pki, tmp_path: Path, version: str
+) -> None:
+    """In the middle of the handshake, where OpenSSL asks for it: the key signs nothing, and nobody learns whose it is."""
+    key = memory_key(authority)
+    lines._availability = Availability([sys.executable, "-c", "print('{\"available\": true}')"])
+    context = await lines.make_context(key.key)
+    terms = ServerTerms(tmp_path / "server", (authority.der,), versions=(version,), key=pki.key)
+    terms = replace(terms, certificate_der=pki.der("web-revoked"), chain_der=(pki.der("issuing"),))
+    with s_server(terms, "-state") as server, pytest.raises(ServerCertificateError) as refused:
+        await lines.open(to(server, context))
+    assert refused.value.reason is CertificateFault.REVOKED
+    assert not key.signed
+    assert SEEN not in server.log
+    good = replace(terms, folder=tmp_path / "good", certificate_der=pki.der("web"))
+    with s_server(good, "-state") as server:
+        await ask(await lines.open(to(server, context)))
+        assert SEEN in server.log
 
 
 async def test_where_nothing_is_known_the_line_goes_on_and_the_log_says_so(
