@@ -10,6 +10,7 @@ from aiohttp import web
 
 from agent.access.callers import Ability, Caller
 from agent.access.consents import asker_of
+from agent.access.errors import GrantRequiredError
 from agent.api.callers import name_caller, refuse_ungranted_page, require, require_card_in_reader
 from agent.api.context import call, services
 from agent.api.gateway_answers import give_answer
@@ -116,7 +117,9 @@ async def _open(request: web.Request, errand: Errand) -> Channel:
     state.is_use = True  # for as long as the person is asked: channels note for themselves that they were opened
     channel = await served.health.channels.open(use, errand.name, errand.service)
     state.is_use = False
-    served.grants.require(errand.caller, Ability.GATEWAY)
+    if not served.grants.allows(errand.caller, Ability.GATEWAY):  # taken back while the person was asked
+        served.health.channels.end_where(ChannelEnd.REVOKED, lambda each: each is channel)
+        raise GrantRequiredError(Ability.GATEWAY)
     return channel
 
 

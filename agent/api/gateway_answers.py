@@ -9,8 +9,8 @@ from multidict import CIMultiDict
 
 from agent.access.cors import cors_headers
 from agent.api.context import call
-from agent.api.gateway_faults import read_fault
-from agent.api.gateway_headers import find, give_back
+from agent.api.gateway_faults import FAULT, SENTENCE, SENTENCE_FR, read_fault
+from agent.api.gateway_headers import LOCATION, find, give_back
 from agent.api.gateway_streams import peek
 from agent.api.middleware import HEADERS
 from agent.services.catalog import Service
@@ -25,6 +25,7 @@ SANDBOX: Final = {
     "Content-Disposition": "attachment",
 }
 OCTETS: Final = "application/octet-stream"
+EXPOSED: Final = f"{FAULT}, {SENTENCE}, {SENTENCE_FR}, {LOCATION}"
 _PAGES: Final = ("text/html", "application/xhtml", "text/xsl", "multipart/x-mixed-replace", "image/svg")
 _UNSAID: Final = (None, "", "*/*", "unknown/unknown", "application/unknown")
 _MARKUP: Final = (b"<!doctype html", b"<html", b"<head", b"<script", b"<body", b"<iframe", b"<svg", b"<!--")
@@ -71,7 +72,10 @@ def _make_response(request: web.Request, incoming: Incoming, first: bytes) -> we
 def _headers(request: web.Request, incoming: Incoming) -> CIMultiDict[str]:
     headers = CIMultiDict(give_back(incoming.status, incoming.headers))
     headers.update(SANDBOX)
-    headers.update(cors_headers(call(request).admission.origin))
+    origin = call(request).admission.origin
+    headers.update(cors_headers(origin))
+    if origin is not None:
+        headers["Access-Control-Expose-Headers"] = EXPOSED
     if incoming.status not in _NO_BODY:
         kind = find(incoming.headers, "content-type")
         headers[hdrs.CONTENT_TYPE] = OCTETS if _is_unsaid(kind) else kind or OCTETS

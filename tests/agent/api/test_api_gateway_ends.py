@@ -137,6 +137,18 @@ async def test_a_card_that_was_pulled_and_put_back_is_another_one(folder: Path) 
             assert codes_asked(gateway) == 2
 
 
+async def test_a_grant_that_is_taken_back_while_the_person_is_asked_opens_nothing(
+    gateway: Gateway, readers: VirtualReaders
+) -> None:
+    async def take_back() -> None:
+        await revoke(gateway, readers)
+
+    gateway.person.on_ask = take_back
+    answer = await gateway.ask("GET", "essai/")
+    assert (answer.status, answer.code) == (403, "grant-required")
+    assert (await gateway.agent.program("GET", "/v1/gateway")).body["channels"] == []
+
+
 async def test_the_agents_own_end_is_the_end_of_channels(folder: Path, readers: VirtualReaders, held: Held) -> None:
     async with open_gateway(folder, readers, {"wait": held.wait}) as gateway:
         request = asyncio.ensure_future(gateway.ask("POST", "essai/app/wait", data=b"<soap/>"))

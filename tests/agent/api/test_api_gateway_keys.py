@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from support.software import take_in
 from support.tls_servers import Authority, ServerTerms, nginx, s_server
 
 from agent.certificates.test_root import TestRoot
-from agent.people.prompt import PinRequest
+from agent.people.prompt import CardChoice, PinRequest
 from drivers.virtual.kinds import open_card_of_kind
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.personalisation import DEFAULT
@@ -48,6 +49,36 @@ async def test_card_and_software_certificate_have_channels_of_their_own(
         shown = (await gateway.agent.program("GET", "/v1/gateway")).body["channels"]
         assert {channel["cardNumber"] for channel in shown} == {DEFAULT.serial, number}
         assert sum(isinstance(question, PinRequest) for question in gateway.person.asked) == 2
+
+
+async def test_of_two_cards_the_person_chooses_and_the_choice_holds_for_these_two(folder: Path) -> None:
+    """A channel of one professional serves no request of another's."""
+    with open_card_of_kind(folder, "cps3") as first, open_card_of_kind(folder, "cps4") as second:
+        readers = VirtualReaders([first, second])
+        names = [state.name for state in readers.list_states()]
+        readers.remove(names[1])
+        async with open_gateway(folder, readers) as gateway:
+            person = gateway.person
+            serial = (await gateway.ask("GET", "essai/")).body.split()[-1]
+            readers.insert(second, names[1])
+            await wait_for_cards(gateway, 2)
+            numbers = [card["number"] for card in (await gateway.agent.program("GET", "/v1/cards")).body["cards"]]
+            person.chooses = next(number for number in numbers if number != DEFAULT.serial)
+            chosen = [(await gateway.ask("GET", "essai/")).body.split()[-1] for _ in range(2)]
+            assert len({serial, *chosen}) == 2
+            assert sum(isinstance(question, CardChoice) for question in person.asked) == 1
+            named = await gateway.ask("GET", "essai/", {"CPS-Agent-Card": DEFAULT.serial})
+            assert named.body.split()[-1] == serial
+            readers.remove(names[1])
+            await wait_for_cards(gateway, 1)
+            assert (await gateway.ask("GET", "essai/")).body.split()[-1] == serial
+            assert sum(isinstance(question, PinRequest) for question in person.asked) == 2
+
+
+async def wait_for_cards(gateway: Gateway, count: int) -> None:
+    async with asyncio.timeout(10):
+        while len((await gateway.agent.program("GET", "/v1/cards")).body["cards"]) != count:
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(

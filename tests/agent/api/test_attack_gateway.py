@@ -167,6 +167,7 @@ async def test_a_page_of_the_policy_has_it_once_it_is_granted(folder: Path, read
         answer = await gateway.ask("GET", "essai/app/dangerous", page)
         assert answer.status == 200
         assert answer.headers["Access-Control-Allow-Origin"] == PAGE
+        assert "CPS-Agent-Fault" in answer.headers["Access-Control-Expose-Headers"]
         assert "Access-Control-Allow-Credentials" not in answer.headers
         software = await gateway.ask("GET", "essai/app/tell", {**page, "CPS-Agent-Card": "S0A1B2C3D4E5F607"})
         assert software.code == "card-absent"
