@@ -49,8 +49,8 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
         502, "psc-token-refused", "service", "Token not as it must be",
         "What Pro Santé Connect answered does not hold: `hint` names the claim (exp, iat, nbf: check the clock of this "
         "workstation). Nothing of it is used. Try again, and report it if it comes back.",
-        "La réponse de Pro Santé Connect n'est pas valable : « hint » nomme l'élément en cause (exp, iat, nbf : vérifiez "
-        "l'heure de ce poste). Rien n'en est utilisé. Réessayez, et signalez-le si cela se répète.",
+        "La réponse de Pro Santé Connect n'est pas valable : « hint » nomme l'élément en cause (exp, iat, nbf : "
+        "vérifiez l'heure de ce poste). Rien n'en est utilisé. Réessayez, et signalez-le si cela se répète.",
     ),
     errors.AcrTooLowError: Problem(
         403, "psc-acr-too-low", "service", "Login too weak",

@@ -24,8 +24,9 @@ from agent.services.psc.checking import Asked, check_login, check_refresh
 from agent.services.psc.checks import check_level
 from agent.services.psc.codelogin import CodeLogin, CodeRequest, OpenBrowser
 from agent.services.psc.endpoints import CallFacts, ClientDesk, DeskNeeds, Endpoints
-from agent.services.psc.errors import ClientRefusedError, LoginOpenError
+from agent.services.psc.errors import ClientRefusedError, LoginAbandonedError, LoginOpenError
 from agent.services.psc.issuers import Issuers, KnownIssuer
+from agent.services.psc.leaving import do_unless
 from agent.services.psc.lines import ClientLines
 from agent.services.psc.oauth import PscError
 from agent.services.psc.sessions import Access, PscEnd, PscSession, PscSessions
@@ -59,7 +60,7 @@ class ProSanteConnect:
         self.clients = clients
         self.sessions = sessions
         self.open_browser: OpenBrowser = open_browser
-        self._logging_in: set[tuple[Any, str]] = set()
+        self._logging_in: dict[tuple[Any, str], asyncio.Event] = {}
         self._unfollow: list[Callable[[], None]] = []
 
     def require_client(self, use: Use) -> Client:
@@ -85,11 +86,12 @@ class ProSanteConnect:
         Raises ClientRefusedError, LoginOpenError, PscError of every kind, and what CardBinding.of raises.
         """
         client = self.require_client(use)
-        with self._one_at_a_time(use):
+        with self._one_at_a_time(use) as left:
             endpoints = await self.endpoints(use, client)
             metadata = await self.issuer(client).metadata()
             request = CodeRequest(check_level(acr or client.acr), fresh=client.fresh_login)
-            members = await CodeLogin(client, metadata, endpoints, self.open_browser).run(request)
+            login = CodeLogin(client, metadata, endpoints, self.open_browser).run(request)
+            members = await do_unless({left.wait(): LoginAbandonedError}, login)
             return await self.accept(use, endpoints, request.asked(), members)
 
     async def accept(self, use: Use, endpoints: Endpoints, asked: Asked, members: Mapping[str, Any]) -> PscSession:
@@ -156,7 +158,9 @@ class ProSanteConnect:
         self._unfollow.append(grants.subscribe(self.clients.follow_grants))
 
     def leave(self, reason: AwayReason) -> None:
-        """The person is not at the desk any more."""
+        """The person is not at the desk any more: what they began there is not finished by somebody else."""
+        for left in self._logging_in.values():
+            left.set()
         self.sessions.leave(reason)
         self.clients.leave(reason)
 
@@ -168,15 +172,16 @@ class ProSanteConnect:
         await self.clients.close()
 
     @contextmanager
-    def _one_at_a_time(self, use: Use) -> Iterator[None]:
+    def _one_at_a_time(self, use: Use) -> Iterator[asyncio.Event]:
+        """Give what is set once the person has left the desk."""
         key = (use.caller.key, use.name)
         if key in self._logging_in:
             raise LoginOpenError
-        self._logging_in.add(key)
+        left = self._logging_in[key] = asyncio.Event()
         try:
-            yield
+            yield left
         finally:
-            self._logging_in.discard(key)
+            del self._logging_in[key]
 
 
 def _is_among(program: str, programs: Iterable[str]) -> bool:

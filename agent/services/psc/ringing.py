@@ -30,6 +30,7 @@ from agent.services.psc.errors import (
     NobodyNamedError,
     OtherPersonError,
 )
+from agent.services.psc.leaving import do_unless
 from drivers.errors import CardRemovedError, DriverError
 
 if TYPE_CHECKING:
@@ -171,20 +172,10 @@ class Ringing:
 
     async def _until(self, card: Card | None, left: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
         """Do it, unless the card or the person leaves first. Raises CardRemovedError, LoginAbandonedError."""
-        working = asyncio.ensure_future(work)
-        ends: dict[asyncio.Future[Any], type[Exception]] = {asyncio.ensure_future(left.wait()): LoginAbandonedError}
+        ends: dict[Coroutine[Any, Any, object], type[Exception]] = {left.wait(): LoginAbandonedError}
         if card is not None:
-            ends[asyncio.ensure_future(self._cards.wait_gone(card))] = CardRemovedError
-        try:
-            await asyncio.wait([*ends, working], return_when=asyncio.FIRST_COMPLETED)
-            over = next((error for end, error in ends.items() if end.done()), None)
-            if over is not None:
-                raise over
-            return working.result()
-        finally:
-            for task in (*ends, working):
-                task.cancel()
-            await asyncio.gather(*ends, working, return_exceptions=True)
+            ends[self._cards.wait_gone(card)] = CardRemovedError
+        return await do_unless(ends, work)
 
 
 def make_terms(metadata: Metadata, client: Client, wanted: Wanted, national_id: str) -> CibaTerms:

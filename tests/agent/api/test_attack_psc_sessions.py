@@ -174,6 +174,15 @@ async def test_a_swap_during_the_login(desk: PscDesk, readers: Readers, colleagu
     assert (await desk.agent.program("GET", "/v1/psc/sessions")).body == {"sessions": []}
 
 
+async def test_the_screen_is_locked_during_the_login(desk: PscDesk, presence: DeskPresence) -> None:
+    """Whoever unlocks it may be somebody else, and would find the page open."""
+    login = await desk.begin()
+    presence.leave()
+    assert (await login).code == "psc-login-abandoned"
+    with pytest.raises(OSError):
+        await desk.visit()  # nobody listens for its end any more
+
+
 async def test_a_login_of_somebody_else_than_the_card_says(desk: PscDesk, provider: Provider) -> None:
     answer = await desk.log_in(NURSE)
     assert answer.code == "psc-other-person"
