@@ -38,6 +38,8 @@ class EventType(StrEnum):
     BATCH_PROGRESS = "batch-progress"
     PSC_SESSION_OPENED = "psc-session-opened"
     PSC_SESSION_ENDED = "psc-session-ended"
+    CHANNEL_OPENED = "channel-opened"
+    CHANNEL_ENDED = "channel-ended"
     PSC_NUMBER = "psc-number"
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from agent.services.channels.calls import call
 from agent.services.channels.channel import Channel, Life, Parties
 from agent.services.channels.dialing import Dialers
 from agent.services.channels.errors import CertificateKindError, CertificateUnnamedError
-from agent.services.channels.history import OPEN, describe_end, describe_sign_in
+from agent.services.channels.history import OPEN, describe_end, describe_sign_in, tell_ended, tell_opened
 from agent.services.channels.signing import SAMPLE, HandshakeSigner
 from agent.services.channels.standing import Standing
 from agent.services.channels.values import ChannelEnd
@@ -128,7 +128,9 @@ class Channels:
 
     async def _begin(self, use: UseRequest, parties: Parties) -> Channel:
         if parties.service.certificate is ClientCertificate.NONE:
-            return self._start(use, parties, None)
+            channel = self._start(use, parties, None)
+            tell_opened(self._needs.cards.events, channel)
+            return channel
         await self._dialers.require()
         began_s = time.monotonic()
 
@@ -144,6 +146,7 @@ class Channels:
             channel = await self._needs.uses.sign(use, KeyRole.AUTHENTICATION, make)
         with self._ended_on_failure(channel):
             await self._needs.journal.record(describe_sign_in(channel.parties, use.record, began_s))
+        tell_opened(self._needs.cards.events, channel)
         return channel
 
     def _start(self, use: UseRequest, parties: Parties, key: KeyInfo | None) -> Channel:
@@ -190,7 +193,7 @@ class Channels:
             self.end_where(ChannelEnd.REVOKED, lambda channel: channel.parties.caller.key == key)
 
     @contextlib.contextmanager
-    def _ended_on_failure(self, channel: Channel) -> Any:
+    def _ended_on_failure(self, channel: Channel) -> Iterator[None]:
         try:
             yield
         except BaseException:
@@ -205,6 +208,7 @@ class Channels:
             watch.cancel()
         channel.end(reason)
         if channel.is_ready:
+            tell_ended(self._needs.cards.events, channel)
             self._spawn(self._note_end(channel))
 
     async def _note_end(self, channel: Channel) -> None:

@@ -1,10 +1,11 @@
-"""What the journal keeps of channels: each signature of the key, and the end, with how much went over the channel."""
+"""What is told of channels: each signature of the key and the end in the journal, and that there is one as events."""
 
 from __future__ import annotations
 
 import time
 
 from agent.access.journal import OK, JournalEntry
+from agent.cards.events import Event, EventBus, EventType
 from agent.cards.uses import UseRecord
 from agent.services.channels.channel import Channel, Parties
 
@@ -37,6 +38,23 @@ def describe_end(channel: Channel) -> JournalEntry:
         subject=f"{_name(parties)} (x{life.requests})",
         duration_ms=_ms_since(life.since_s),
     )
+
+
+def tell_opened(events: EventBus, channel: Channel) -> None:
+    """Publish that there is a channel; its id is the service's name."""
+    _tell(events, EventType.CHANNEL_OPENED, channel)
+
+
+def tell_ended(events: EventBus, channel: Channel) -> None:
+    """Publish that there is none any more, and why."""
+    _tell(events, EventType.CHANNEL_ENDED, channel)
+
+
+def _tell(events: EventBus, kind: EventType, channel: Channel) -> None:
+    parties, end = channel.parties, channel.life.end
+    number = None if parties.card is None else parties.card.number
+    code = None if end is None else str(end)
+    events.publish(Event(kind, None, number, code, caller=parties.caller, subject_id=parties.name))
 
 
 def _name(parties: Parties) -> str:

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from support.gateway import Asked, Gateway, open_gateway
+from support.schemas import list_misfits
 
 from agent.people.presence import AwayReason
 from agent.people.prompt import PinRequest
@@ -121,6 +122,23 @@ async def test_the_person_is_asked_again_afterwards(
     for _ in range(2):
         assert (await gateway.ask("GET", "essai/")).status == 200
     assert codes_asked(gateway) == 2
+
+
+async def test_programs_hear_of_channels(gateway: Gateway) -> None:
+    url = f"http://127.0.0.1:{gateway.agent.port}/v1/events"
+    document = (await gateway.agent.call("GET", "/openapi.json", None, {})).body
+    described = document["components"]["schemas"]["Event"]
+    async with gateway.client.ws_connect(url, headers=gateway.headers) as socket:
+        await gateway.ask("GET", "essai/")
+        await close(gateway, VirtualReaders())
+        heard = []
+        while not heard or heard[-1]["type"] != "channel-ended":
+            message = await socket.receive_json(timeout=10)
+            heard += [message] if str(message["type"]).startswith("channel-") else []
+    assert [message["type"] for message in heard] == ["channel-opened", "channel-ended"]
+    assert [message["id"] for message in heard] == ["essai", "essai"]
+    assert heard[-1]["code"] == "closed"
+    assert [list_misfits(message, described, document["components"]["schemas"]) for message in heard] == [[], []]
 
 
 async def test_a_card_that_was_pulled_and_put_back_is_another_one(folder: Path) -> None:
