@@ -108,6 +108,13 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
         "This client proves who it is by a secret, and none is kept here. Keep it: cps-agent psc secret NAME.",
         "Ce client se prouve par un secret, et aucun n'est conservé ici. Enregistrez-le : cps-agent psc secret NOM.",
     ),
+    errors.SecretUnreadableError: Problem(
+        503, "key-store-unavailable", "agent", "Secret out of reach",
+        "The system's key store, which keeps the secret of this client, does not answer or is locked. Unlock it, then "
+        "try again.",
+        "Le trousseau du système, qui garde le secret de ce client, ne répond pas ou est verrouillé. Déverrouillez-le, "
+        "puis réessayez.",
+    ),
     errors.ClientUnsetError: Problem(
         409, "psc-certificate-unset", "certificate", "No certificate for this client",
         "This client proves who it is by a software certificate, and the file of services names none: set "

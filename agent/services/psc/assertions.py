@@ -32,11 +32,10 @@ JTI_BYTES: Final = 18
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Who makes statements, by which certificate, to whom (`audience`: the issuer's own name)."""
+    """Who makes statements, and to whom (`audience`: the issuer's own name)."""
 
     client_id: str
     audience: str
-    certificate_der: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +66,9 @@ class Assertion:
         return f"Assertion(begins_s={self.begins_s})"
 
 
-def draft_all(speaker: Speaker, now_s: int, plan: Sequence[int] = PLAN) -> list[Draft]:
-    """Statements for the moments of the plan."""
-    header = encode_json(make_header(speaker.certificate_der))
+def draft_all(speaker: Speaker, certificate_der: bytes, now_s: int, plan: Sequence[int] = PLAN) -> list[Draft]:
+    """Statements for the moments of the plan, to be signed by the key of that certificate."""
+    header = encode_json(make_header(certificate_der))
     return [Draft(now_s + offset, f"{header}.{encode_json(_claims(speaker, now_s + offset))}") for offset in plan]
 
 

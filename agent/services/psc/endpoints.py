@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from agent.access.callers import Caller
 from agent.access.grants import GrantChange, GrantEvent
 from agent.cards.cards import Cards
 from agent.cards.uses import CardUses, UseRecord, UseRequest
@@ -19,11 +18,10 @@ from agent.services.psc.errors import ClientUnsetError
 from agent.services.psc.oauth import MAX_ANSWER, ForeignEndpointError, IssuerAnswerError, Members, read_answer
 from agent.services.psc.proofs import (
     AssertionProof,
-    KeptStock,
-    KeptStocks,
     KeyUse,
     Proof,
     SecretProof,
+    Stocks,
     TlsProof,
 )
 
@@ -152,7 +150,7 @@ class ClientDesk:
 
     def __init__(self, needs: DeskNeeds) -> None:
         self._needs = needs
-        self._stocks: dict[tuple[Any, str], KeptStock] = {}
+        self._stocks = Stocks()
 
     def endpoints(self, name: str, client: Client, facts: IssuerFacts, call: CallFacts) -> Endpoints:
         """What this call may say for that client. Raises ClientUnsetError."""
@@ -168,8 +166,8 @@ class ClientDesk:
         fetcher = Fetcher(facts.hosts, self._needs.anchors_der())
         if way is ClientAuthentication.PRIVATE_KEY_JWT:
             use = self._use(client, facts, call)
-            kept = KeptStocks(self._stocks, (use.request.caller.key, name))
-            return AssertionProof(fetcher, Speaker(client.client_id, facts.issuer, b""), use, kept)
+            place = (use.request.caller.key, name)
+            return AssertionProof(fetcher, Speaker(client.client_id, facts.issuer), use, (self._stocks, place))
         basic = way is ClientAuthentication.SECRET_BASIC
         return SecretProof(fetcher, client.client_id, lambda: self._read_secret(name), basic=basic)
 
@@ -198,12 +196,7 @@ class ClientDesk:
     def follow_grants(self, change: GrantChange) -> None:
         """Whoever loses a grant loses what was signed for it."""
         if change.event is not GrantEvent.GIVEN:
-            self.forget(change.grant.caller)
-
-    def forget(self, caller: Caller) -> None:
-        """Drop what was signed for this caller and not used."""
-        for key in [key for key in self._stocks if key[0] == caller.key]:
-            del self._stocks[key]
+            self._stocks.drop(change.grant.caller.key)
 
     def leave(self, reason: AwayReason) -> None:  # noqa: ARG002 - whatever took the person away
         """Drop everything: the person is not at the desk any more."""

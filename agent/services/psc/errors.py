@@ -41,6 +41,10 @@ class SecretAbsentError(PscError):
     """No secret is kept for this client: `cps-agent psc secret NAME` keeps one."""
 
 
+class SecretUnreadableError(PscError):
+    """The system's key store does not give the secret of this client now."""
+
+
 class ClientUnsetError(PscError):
     """The client names no software certificate, and its way to prove who it is needs one."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus
 
 from agent.cards.card import Card
@@ -22,7 +22,7 @@ from agent.services.psc.assertions import (
     certificate_thumbprint,
     draft_all,
 )
-from agent.services.psc.errors import SecretAbsentError
+from agent.services.psc.errors import SecretAbsentError, SecretUnreadableError
 from agent.services.psc.oauth import IssuerAnswerError, IssuerUnreachableError
 from drivers.base import Digest, KeyRole
 
@@ -94,18 +94,26 @@ class SecretProof(FetchedProof):
         self._basic = basic
 
     async def seal(self) -> Sealed:
-        """See Proof. Raises SecretAbsentError, KeyStoreUnavailableError."""
-        secret = await run_apart(self._read)
+        """See Proof. Raises SecretAbsentError, SecretUnreadableError."""
+        secret = await self._read_secret()
         if secret is None:
             raise SecretAbsentError
         try:
-            text = secret.decode()
+            text = secret.decode(errors="replace")
         finally:
             secret[:] = bytes(len(secret))
         if not self._basic:
             return Sealed({"client_id": self._client_id, "client_secret": text})
         pair = f"{quote_plus(self._client_id)}:{quote_plus(text)}"
         return Sealed(headers=(("Authorization", "Basic " + base64.b64encode(pair.encode()).decode()),))
+
+    async def _read_secret(self) -> bytearray | None:
+        from agent.keystore import KeyStoreUnavailableError  # noqa: PLC0415 - where it is used
+
+        try:
+            return await run_apart(self._read)
+        except KeyStoreUnavailableError as error:
+            raise SecretUnreadableError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,28 +129,56 @@ class KeyUse:
         return await self.cards.find(self.request.card_number)
 
 
-@dataclass(slots=True)
-class KeptStock:
-    """Statements of one caller for one client, as long as the certificate that signed them is kept as it was."""
+Place = tuple[Hashable, str]
+"""A caller by its key, and a client of the catalog by its name."""
 
-    card: Card
-    stock: Stock
+
+class Stocks:
+    """Statements that were signed and not yet used, of each caller for each client.
+
+    `epoch` moves whenever some are dropped: what is being signed meanwhile is not kept either.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self._stocks: dict[Place, tuple[Card, Stock]] = {}
+
+    def take(self, place: Place, card: Card) -> Assertion | None:
+        """One that is good now, signed by this very certificate, kept as it was then."""
+        signer, stock = self._stocks.get(place, (None, Stock()))
+        return stock.take(time.time()) if signer is card else None
+
+    def put(self, place: Place, card: Card, stock: Stock, epoch: int) -> None:
+        """Keep what was just signed, in the place of what was left. `epoch`: when the person was asked."""
+        if epoch == self.epoch:
+            self._stocks[place] = card, stock
+
+    def drop(self, caller: Hashable) -> None:
+        """Drop those of one caller."""
+        self.epoch += 1
+        for place in [place for place in self._stocks if place[0] == caller]:
+            del self._stocks[place]
+
+    def clear(self) -> None:
+        """Drop all of them."""
+        self.epoch += 1
+        self._stocks.clear()
 
 
 class AssertionProof(FetchedProof):
-    """Signed statements (private_key_jwt). `stocks` outlives the call; `key` is this caller's place in it."""
+    """Signed statements (private_key_jwt). `kept`: what outlives the call, and this caller's place in it."""
 
     pace_s = float(PACE_S)
 
-    def __init__(self, fetcher: Fetcher, speaker: Speaker, use: KeyUse, kept: KeptStocks) -> None:
+    def __init__(self, fetcher: Fetcher, speaker: Speaker, use: KeyUse, kept: tuple[Stocks, Place]) -> None:
         super().__init__(fetcher)
         self._speaker = speaker
         self._use = use
-        self._kept = kept
+        self._stocks, self._place = kept
 
     async def seal(self) -> Sealed:
         """See Proof."""
-        assertion = self._kept.take(await self._use.find_card()) or await self._sign()
+        assertion = self._stocks.take(self._place, await self._use.find_card()) or await self._sign()
         return Sealed(
             {
                 "client_id": self._speaker.client_id,
@@ -153,31 +189,15 @@ class AssertionProof(FetchedProof):
 
     async def _sign(self) -> Assertion:
         request = replace(self._use.request, sample=SAMPLE)
-        return await self._use.uses.sign(request, KeyRole.AUTHENTICATION, self._make)
+        epoch = self._stocks.epoch
+        return await self._use.uses.sign(request, KeyRole.AUTHENTICATION, lambda key: self._make(key, epoch))
 
-    async def _make(self, key: UnlockedKey) -> Assertion:
-        drafts = draft_all(replace(self._speaker, certificate_der=key.info.certificate_der), int(time.time()))
+    async def _make(self, key: UnlockedKey, epoch: int) -> Assertion:
+        drafts = draft_all(self._speaker, key.info.certificate_der, int(time.time()))
         signatures = await key.sign_all([draft.digest for draft in drafts])
         first, *rest = (draft.with_signature(value) for draft, value in zip(drafts, signatures, strict=True))
-        self._kept.put(KeptStock(key.card, Stock(rest)))
+        self._stocks.put(self._place, key.card, Stock(rest), epoch)
         return first
-
-
-class KeptStocks:
-    """The place of one caller and one client among all stocks."""
-
-    def __init__(self, stocks: dict[Any, KeptStock], key: object) -> None:
-        self._stocks = stocks
-        self._key = key
-
-    def take(self, card: Card) -> Assertion | None:
-        """One that is good now, signed by this very certificate."""
-        kept = self._stocks.get(self._key)
-        return kept.stock.take(time.time()) if kept is not None and kept.card is card else None
-
-    def put(self, stock: KeptStock) -> None:
-        """Keep what was just signed."""
-        self._stocks[self._key] = stock
 
 
 Call = Callable[["Request"], Awaitable["Response"]]

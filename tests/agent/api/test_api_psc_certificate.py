@@ -93,9 +93,10 @@ Desk = Callable[..., AbstractAsyncContextManager[PscDesk]]
 @pytest.fixture
 def desk(kept: Kept, providers: dict[str, Provider], person: Person, tmp_path: Path) -> Desk:
     @asynccontextmanager
-    async def open_desk(method: str, **settings: Any) -> AsyncIterator[PscDesk]:
+    async def open_desk(method: str, changed: Json | None = None, **settings: Any) -> AsyncIterator[PscDesk]:
         folder = Path(shutil.copytree(kept.folder, tmp_path / "data"))
-        members = {"authentication": method, "certificate": kept.number}
+        members = {"authentication": method, "certificate": kept.number} | (changed or {})
+        members = {name: value for name, value in members.items() if value is not None}
         provider, card = providers[method], open_card(folder)
         provider.restore()
         provider.change("/backchannel", body={"interval": 1})
@@ -140,6 +141,23 @@ async def test_a_secret_in_a_header(desk: Desk, person: Person) -> None:
         answer = (await running.token(session)).body
         assert SECRET not in str(answer)
         assert questions(person) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "changed", "bus", "code"),
+    [
+        ("tls_client_auth", {"certificate": "S0A1B2C3D4E5F607"}, True, "card-absent"),
+        ("private_key_jwt", {"certificate": None}, True, "psc-certificate-unset"),
+        ("client_secret_basic", {}, False, "key-store-unavailable"),
+    ],
+)
+async def test_what_a_client_lacks_is_said(
+    desk: Desk, method: str, changed: Json, bus: bool, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not bus:
+        monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
+    async with desk(method, changed) as running:
+        assert (await ring(running)).code == code
 
 
 async def test_attack_a_token_that_is_bound_to_another_certificate(desk: Desk) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +76,14 @@ async def seen(watching: Watching) -> NumberSummary:
     return watching.shown.login
 
 
-def listen(client: Any) -> str:
+def listen(client: Any, listening: threading.Event) -> str:
     """The number of the next login, as a program hears of it."""
     with client.events() as events:
-        return next(str(event["code"]) for event in events if event["type"] == "psc-number")
+        for event in events:
+            listening.set()
+            if event["type"] == "psc-number":
+                return str(event["code"])
+    raise AssertionError("the stream has ended")
 
 
 async def e_cps(desk: PscDesk) -> list[tuple[bool, str, str | None]]:
@@ -88,7 +94,9 @@ async def e_cps(desk: PscDesk) -> list[tuple[bool, str, str | None]]:
 
 
 async def test_a_whole_login_with_the_e_cps(desk: PscDesk, watching: Watching) -> None:
-    listening = asyncio.create_task(desk.agent.ask(listen))
+    listening = threading.Event()
+    number = asyncio.create_task(desk.agent.ask(partial(listen, listening=listening)))
+    await asyncio.to_thread(listening.wait, DEADLINE_S)
     login = ring(desk)
     call = await heard(desk, login)
     assert (call["hint"], call["channel"], call["acr"]) == (DOCTOR, "MOBILE", "eidas1")
@@ -97,7 +105,7 @@ async def test_a_whole_login_with_the_e_cps(desk: PscDesk, watching: Watching) -
     assert (shown.asker.caller, shown.service) == (PROGRAM, "Pro Santé Connect (essai)")
     desk.provider.tell("answerCall", id=call["id"], by="MOBILE")
     session = (await login).body["session"]
-    assert await asyncio.wait_for(listening, DEADLINE_S) == call["number"]
+    assert await asyncio.wait_for(number, DEADLINE_S) == call["number"]
     assert watching.shown is None, "the number is gone once it is of no more use"
     assert (session["person"]["nationalId"], session["authMode"], session["acr"]) == (DOCTOR, "MOBILE", "eidas1")
     token = (await desk.token(session)).body

@@ -24,14 +24,14 @@ def key(organisation_keys: dict[str, OrganisationKey]) -> OrganisationKey:
 
 @pytest.fixture(scope="module")
 def assertions(key):
-    speaker = Speaker("logiciel", "https://psc.example/realm", key.certificate_der)
+    speaker = Speaker("logiciel", "https://psc.example/realm")
 
     def sign(draft):
         assert draft.digest.algorithm == "sha256"
         signature = key.private.sign(draft.signing_input.encode(), padding.PKCS1v15(), hashes.SHA256())
         return draft.with_signature(signature)
 
-    return [sign(draft) for draft in draft_all(speaker, NOW)]
+    return [sign(draft) for draft in draft_all(speaker, key.certificate_der, NOW)]
 
 
 def test_a_statement_is_verified_by_somebody_else(key, assertions):
