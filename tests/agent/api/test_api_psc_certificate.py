@@ -174,10 +174,14 @@ async def test_attack_a_token_that_is_bound_to_another_certificate(desk: Desk) -
 async def test_attack_statements_are_gone_once_the_person_has_left(desk: Desk, person: Person) -> None:
     presence = DeskPresence()
     async with desk("private_key_jwt", presence=presence) as running:
-        assert (await running.log_in()).status == 200
-        presence.leave()
+        person.on_ask = presence.leave  # what is being signed just then is not kept either
+        assert (await running.log_in()).code == "psc-login-abandoned"
+        person.on_ask = None
         assert (await running.log_in()).status == 200
         assert len(questions(person)) == 2
+        presence.leave()
+        assert (await running.log_in()).status == 200
+        assert len(questions(person)) == 3
 
 
 async def test_attack_a_phone_rings_and_the_screen_is_locked(desk: Desk) -> None:
