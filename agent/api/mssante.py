@@ -7,11 +7,13 @@ from typing import Any
 from aiohttp import web
 
 from agent.access.callers import Ability, Caller
+from agent.access.consents import asker_of
 from agent.api.callers import name_caller, require, require_program
 from agent.api.context import Call, call, services
 from agent.api.mssante_schemas import BearerBody, BridgeBody, PasswordBody
 from agent.api.schemas import read_body
 from agent.api.views import moment
+from agent.people.prompt import Deed, DeedRequest
 from agent.services.catalog import Mailbox
 from agent.services.mssante.opening import Mail
 from agent.services.psc.opening import Use
@@ -43,11 +45,13 @@ async def give_bearer(request: web.Request) -> web.Response:
 
 
 async def make_password(request: web.Request) -> web.Response:
-    """POST /v1/mssante/{mailbox}/password: a new password for mail programs, told this once; the old one ends."""
+    """POST /v1/mssante/{mailbox}/password: ask the person for a new one, which is told this once; the old one ends."""
     state, mail, name = await _begin(request)
     await read_body(request, PasswordBody)
-    await _require(request, mail, name, state)
-    return web.json_response({"user": mail.mailbox(name).address, "bridgePassword": mail.new_password(name)})
+    use, address = await _require(request, mail, name, state), mail.mailbox(name).address
+    await services(request).desk.agree(DeedRequest(Deed.MAIL_PASSWORD, asker_of(use.caller), address))
+    state.record.code_given = True
+    return web.json_response({"user": address, "bridgePassword": mail.new_password(name)})
 
 
 async def forget_password(request: web.Request) -> web.Response:

@@ -97,8 +97,9 @@ def session_sentence(request: PinRequest, words: NullTranslations) -> str | None
 
 def write_deed_page(request: DeedRequest, words: NullTranslations) -> Page:
     """Ask for leave to change what is kept here, and for the passphrase that it takes."""
+    is_mail = request.deed is Deed.MAIL_PASSWORD
     return Page(
-        title=words.gettext("CPS certificate"),
+        title=words.gettext("MSSanté mailbox") if is_mail else words.gettext("CPS certificate"),
         heading=_deed_heading(request, words),
         sections=_write_sections(request, words),
         refuse=words.gettext("Refuse"),
@@ -119,6 +120,7 @@ def _deed_heading(request: DeedRequest, words: NullTranslations) -> str:
         Deed.ORDER: words.gettext("Make a key to order a certificate"),
         Deed.DELIVER: words.gettext("Take in a certificate that was ordered"),
         Deed.CANCEL_ORDER: words.gettext("Give up the order of a certificate"),
+        Deed.MAIL_PASSWORD: words.gettext("Make a password that opens your mailbox to a mail program"),
     }[request.deed]
 
 
@@ -135,8 +137,12 @@ def _write_sections(request: DeedRequest, words: NullTranslations) -> tuple[Sect
 def _write_subject(request: DeedRequest, words: NullTranslations) -> Section:
     if not request.subject:
         return ()
-    is_file = request.deed in (Deed.IMPORT, Deed.DELIVER)
-    label = words.gettext("File") if is_file else words.gettext("Order")
+    labels = {
+        Deed.IMPORT: words.gettext("File"),
+        Deed.DELIVER: words.gettext("File"),
+        Deed.MAIL_PASSWORD: words.gettext("Mailbox"),
+    }
+    label = labels.get(request.deed, words.gettext("Order"))
     return (Fact(label, plain_text(request.subject, limit=120)),)
 
 
@@ -174,6 +180,10 @@ def _deed_advice(request: DeedRequest, words: NullTranslations) -> str | None:
         Deed.REMOVE: words.gettext("The key is deleted for good: without a copy elsewhere, order a new certificate."),
         Deed.CANCEL_ORDER: words.gettext(
             "The key is deleted: a certificate delivered for this order is of no use then."
+        ),
+        Deed.MAIL_PASSWORD: words.gettext(
+            "The program learns the password: it can read and send mail in your name on this workstation whenever you "
+            "are logged in for the mailbox. The password made before opens nothing any more."
         ),
     }.get(request.deed)
 

@@ -281,13 +281,14 @@ class CardChoice:
 
 
 class Deed(StrEnum):
-    """What is done to the certificates and keys that this workstation keeps."""
+    """What is done to the certificates and keys that this workstation keeps, and to what opens a mailbox."""
 
     IMPORT = "import"
     REMOVE = "remove"
     ORDER = "order"
     DELIVER = "deliver"
     CANCEL_ORDER = "cancel-order"
+    MAIL_PASSWORD = "mail-password"  # noqa: S105 - a password is what is made, not this
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,9 +309,9 @@ class KeptCertificate:
 class DeedRequest:
     """Something that a program wants done to what is kept here.
 
-    `subject`: the file's name, or the product that is ordered. `opens`: the passphrase of that file is asked; `wrong`:
-    the one given a moment ago does not open it. `protects`: a passphrase for the keys is chosen, and typed twice. With
-    neither, the person is asked for a yes.
+    `subject`: the file's name, the product that is ordered, or the mailbox's address. `opens`: the passphrase of
+    that file is asked; `wrong`: the one given a moment ago does not open it. `protects`: a passphrase for the keys
+    is chosen, and typed twice. With neither, the person is asked for a yes.
     """
 
     deed: Deed

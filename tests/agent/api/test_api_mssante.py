@@ -18,12 +18,13 @@ import pytest
 from support.agent import Answer, DeskPresence, Person, RunningAgent, running_agent
 from support.mail_desk import MailServers, mail_servers
 from support.oidc_provider import DOCTOR, NURSE, Provider, oidc_provider
-from support.psc_desk import PscDesk, psc_desk, psc_workstation
+from support.psc_desk import PROGRAM, PscDesk, psc_desk, psc_workstation
 from support.secret_service import why_no_secret_service
 from support.waiting import wait_until
 
 from agent.commands.parser import make_parser
 from agent.people.presence import AwayReason
+from agent.people.prompt import Deed, DeedRequest, PromptRefusedError
 from drivers.virtual.link import VirtualReaders
 
 pytestmark = pytest.mark.skipif(bool(why_no_secret_service()), reason=str(why_no_secret_service()))
@@ -62,6 +63,7 @@ class MailWorkstation:
 
     psc: PscDesk
     presence: DeskPresence
+    person: Person
 
     @property
     def agent(self) -> RunningAgent:
@@ -113,8 +115,9 @@ async def workstation(
         "more": boxes,
         **getattr(request, "param", {}),
     }
-    async with psc_desk(folder, there, readers, Person(), **terms) as desk:
-        yield MailWorkstation(desk, presence)
+    person = Person()
+    async with psc_desk(folder, there, readers, person, **terms) as desk:
+        yield MailWorkstation(desk, presence, person)
 
 
 def address(name: str) -> str:
@@ -216,6 +219,17 @@ async def test_a_new_password_ends_what_came_by_the_old_one(workstation: MailWor
     await asyncio.to_thread(program.logout)
     assert (await workstation.agent.program("DELETE", "/v1/mssante/camille/password")).status == 204
     assert (await workstation.mailbox("camille"))["hasPassword"] is False
+
+
+async def test_a_password_is_made_with_the_persons_leave_alone(workstation: MailWorkstation) -> None:
+    """Whoever has it needs no other: the person is asked each time, by the program's name."""
+    await workstation.password("camille")
+    (asked,) = [question for question in workstation.person.asked if isinstance(question, DeedRequest)]
+    assert (asked.deed, asked.asker.caller, asked.subject) == (Deed.MAIL_PASSWORD, PROGRAM, address("camille"))
+    workstation.person.refuses = PromptRefusedError()
+    answer = await workstation.agent.program("POST", "/v1/mssante/dominique/password", {})
+    assert answer.code == "pin-refused"
+    assert (await workstation.mailbox("dominique"))["hasPassword"] is False
 
 
 async def test_pages_learn_of_no_mailbox(workstation: MailWorkstation) -> None:
