@@ -13,7 +13,8 @@ from aiohttp import web
 from support.gateway import Gateway, cancel, open_gateway, peak_kb, reset_peak_kb
 from support.schemas import list_misfits
 
-from agent.people.prompt import Action, PinRequest
+from agent.people.prompt import Action, PinAnswer, PinRequest
+from drivers.pin import Pin
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.personalisation import DEFAULT
 
@@ -279,6 +280,27 @@ async def test_the_first_calls_share_one_question_and_who_leaves_takes_only_itse
     assert isinstance(question, PinRequest)
     assert (question.action, question.subjects) == (Action.CONNECT, ("Essai", "localhost"))
     assert len(await gateway.journal("open-channel")) == 1
+
+
+async def test_the_code_is_wiped_before_a_body_flows(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[bytearray] = []
+    ask = gateway.person.ask_pin
+
+    async def ask_pin(request: PinRequest) -> PinAnswer:
+        answer = await ask(request)
+        assert isinstance(answer.code, Pin)
+        given.append(answer.code._digits)
+        return answer
+
+    monkeypatch.setattr(gateway.person, "ask_pin", ask_pin)
+    seen: list[bytes] = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        seen.extend(map(bytes, given))
+        yield b"<soap/>"
+
+    assert (await gateway.ask("POST", "essai/app/echo", {"Expect": "100-continue"}, data=pieces())).status == 200
+    assert seen == [bytes(4)]
 
 
 async def test_a_wrong_code_and_no_card_open_nothing(gateway: Gateway, readers: VirtualReaders) -> None:
