@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from ctypes import CFUNCTYPE, byref, c_char_p, c_int, c_void_p
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
@@ -24,6 +25,7 @@ from agent.services.tls.provider import load_provider
 from agent.services.tls.rsa import RsaKey
 from agent.services.tls.signing import current_watch
 from drivers.card.certificate import parse_certificate
+from drivers.errors import CardUnknownError
 
 PKCS1_ONLY: Final = b"RSA+SHA256"
 PKCS1_AND_PSS: Final = b"rsa_pss_rsae_sha256:RSA+SHA256"
@@ -68,8 +70,7 @@ def _show(context: ssl.SSLContext, key: TlsKey) -> None:
 def _add_issuer(openssl: OpenSsl, pointer: int, der: bytes) -> None:
     parsed = openssl.d2i_X509(None, byref(c_char_p(der)), len(der))
     if not parsed:
-        openssl.ERR_clear_error()
-        raise KeyFaultError("an issuer of the certificate cannot be read")
+        raise KeyFaultError(f"OpenSSL cannot read an issuer of the certificate: {openssl.take_complaint()}")
     try:
         _use(openssl.SSL_CTX_ctrl, pointer, SSL_CTRL_CHAIN_CERT, 1, parsed)
     finally:
@@ -77,7 +78,10 @@ def _add_issuer(openssl: OpenSsl, pointer: int, der: bytes) -> None:
 
 
 def _rsa_key(key: TlsKey) -> RsaKey:
-    public = load_der_public_key(parse_certificate(key.certificate_der).public_key_der)
+    try:
+        public = load_der_public_key(parse_certificate(key.certificate_der).public_key_der)
+    except (ValueError, UnsupportedAlgorithm, CardUnknownError) as error:
+        raise KeyFaultError(f"the certificate's key cannot be read: {error}") from error
     if not isinstance(public, RSAPublicKey):
         raise KeyFaultError("this is no RSA key")
     numbers = public.public_numbers()
@@ -85,10 +89,9 @@ def _rsa_key(key: TlsKey) -> RsaKey:
 
 
 def _use(function: Callable[..., int], *arguments: object) -> None:
-    """Call what gives 1 when it went well. What OpenSSL noted would turn up in another call of this thread."""
+    """Call what gives 1 when it went well."""
     if function(*arguments) != 1:
-        load_openssl().ERR_clear_error()
-        raise KeyFaultError(f"OpenSSL does not take the certificate: {function.__name__}")
+        raise KeyFaultError(f"OpenSSL does not take the certificate: {load_openssl().take_complaint()}")
 
 
 def _note_asked(_ssl: int, _argument: int) -> int:

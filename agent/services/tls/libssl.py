@@ -69,6 +69,8 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "EVP_PKEY_fromdata": (c_int, (c_void_p, POINTER(c_void_p), c_int, c_void_p)),
     "EVP_PKEY_free": (None, (c_void_p,)),
     "ERR_clear_error": (None, ()),
+    "ERR_peek_last_error": (ctypes.c_ulong, ()),
+    "ERR_reason_error_string": (c_char_p, (ctypes.c_ulong,)),
     "d2i_X509": (c_void_p, (c_void_p, POINTER(c_char_p), c_long)),
     "X509_free": (None, (c_void_p,)),
     "SSL_CTX_get_options": (c_uint64, (c_void_p,)),
@@ -90,6 +92,12 @@ class OpenSsl:
             return self._functions[name]
         except KeyError:
             raise AttributeError(name) from None
+
+    def take_complaint(self) -> str:
+        """What OpenSSL noted last in this thread; its notes would turn up in another call."""
+        reason: bytes | None = self.ERR_reason_error_string(self.ERR_peek_last_error())
+        self.ERR_clear_error()
+        return "no reason" if reason is None else reason.decode()
 
     def context_pointer(self, context: ssl.SSLContext) -> int:
         """The SSL_CTX of a context: the first field of its object after the header.

@@ -14,9 +14,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from support.tls_clients import ask, connect, to
 from support.tls_keys import memory_key, signer_of
 from support.tls_servers import Authority, ServerTerms, TlsServer, nginx, s_server
@@ -105,6 +110,32 @@ async def test_attack_a_wrong_signature_is_the_server_s_to_refuse(
     terms = ServerTerms(tmp_path / "server", (authority.der,), versions=(version,))
     with s_server(terms) as server, pytest.raises(ClientRefusedError):
         await ask(await connect(server, key.key))
+
+
+def certificate_of(
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, signer: rsa.RSAPrivateKey, hash_name: hashes.HashAlgorithm
+) -> bytes:
+    name, now = x509.Name([]), datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1)
+    builder = builder.not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    return builder.sign(signer, hash_name).public_bytes(Encoding.DER)
+
+
+def test_attack_certificates_that_are_none_or_too_weak_are_sentences(authority: Authority) -> None:
+    sign, good = signer_of(authority.key), memory_key(authority).key.certificate_der
+    elliptic = certificate_of(ec.generate_private_key(ec.SECP256R1()), authority.key, hashes.SHA256())
+    small_key = rsa.generate_private_key(65537, 1024)
+    small = certificate_of(small_key, authority.key, hashes.SHA256())
+    bad = {
+        "no RSA key": TlsKey(elliptic, (), False, sign),
+        "does not take the certificate: ee key too small": TlsKey(small, (), False, sign),
+        "does not take the certificate": TlsKey(b"", (), False, sign),
+        "cannot read an issuer": TlsKey(good, (good[:-1],), False, sign),
+    }
+    for words, key in bad.items():
+        with pytest.raises(KeyFaultError, match=words):
+            make_context(key)
+    assert make_context(memory_key(authority).key, [authority.der])
 
 
 NONSENSE = {
