@@ -81,6 +81,8 @@ async def check_refresh(
     if answer.id is not None:
         levels.append(check_id_token(await issuer.verify(answer.id), expected, answer.access).acr)
     levels.append((await _look_into(issuer, endpoints, expected, answer.access))[1])
+    if answer.id is None and not is_token(answer.access) and metadata.userinfo is not None:
+        check_userinfo(await endpoints.read(metadata.userinfo, answer.access), login.subject)
     if any(levels):
         check_acr(tuple(levels), login.acr)
     return answer
