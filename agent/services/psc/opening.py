@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from agent.services.psc.issuers import Issuers, KnownIssuer
 from agent.services.psc.leaving import do_unless
 from agent.services.psc.lines import ClientLines
 from agent.services.psc.oauth import PscError
+from agent.services.psc.restraint import Restraint
 from agent.services.psc.sessions import Access, PscEnd, PscSession, PscSessions
 from agent.services.psc.tokens import TokenAnswer
 
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DISOWN_S: Final = 5.0
+MAX_PAGES: Final = 8
+PAGES_S: Final = 600.0
+"""So many pages that a program opens in the person's browser, and nobody logs in, within so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class ProSanteConnect:
         self.clients = clients
         self.sessions = sessions
         self.open_browser: OpenBrowser = open_browser
+        self._pages = Restraint(MAX_PAGES, PAGES_S, time.monotonic)
         self._logging_in: dict[tuple[Any, str], asyncio.Event] = {}
         self._unfollow: list[Callable[[], None]] = []
 
@@ -83,16 +89,20 @@ class ProSanteConnect:
     async def log_in(self, use: Use, acr: str | None = None) -> PscSession:
         """A login in the system browser; it ends with the call that asked for it.
 
-        Raises ClientRefusedError, LoginOpenError, PscError of every kind, and what CardBinding.of raises.
+        Raises ClientRefusedError, DeskBusyError, PscError of every kind, and what CardBinding.of raises.
         """
         client = self.require_client(use)
+        self._pages.require(use.caller.key)
         with self._one_at_a_time(use) as left:
             endpoints = await self.endpoints(use, client)
             metadata = await self.issuer(client).metadata()
             request = CodeRequest(check_level(acr or client.acr), fresh=client.fresh_login)
+            self._pages.note(use.caller.key)
             login = CodeLogin(client, metadata, endpoints, self.open_browser).run(request)
             members = await do_unless({left.wait(): LoginAbandonedError}, login)
-            return await self.accept(use, endpoints, request.asked(), members)
+            session = await self.accept(use, endpoints, request.asked(), members)
+        self._pages.forget(use.caller.key)
+        return session
 
     async def accept(self, use: Use, endpoints: Endpoints, asked: Asked, members: Mapping[str, Any]) -> PscSession:
         """Judge what a token endpoint answered to a login, by whatever way it was made, and hold it.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from agent.access.errors import StoreError
 from agent.cards.e_cps import ECpsHolder
 from agent.cards.events import Event, EventType
 from agent.people.presence import AwayReason
-from agent.people.prompt import PROMPT_TIMEOUT_S, DeskBusyError, Notice, NoticeKind, NumberSummary, Prompt, PromptError
+from agent.people.prompt import PROMPT_TIMEOUT_S, Notice, NoticeKind, NumberSummary, Prompt, PromptError
 from agent.services.psc.checking import Asked
 from agent.services.psc.checks import check_level
 from agent.services.psc.ciba import Channel, CibaTerms, begin, choose_number, poll
@@ -31,6 +30,7 @@ from agent.services.psc.errors import (
     OtherPersonError,
 )
 from agent.services.psc.leaving import do_unless
+from agent.services.psc.restraint import Restraint
 from drivers.errors import CardRemovedError, DriverError
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ class Ringing:
         self._desk: Prompt = needs.desk
         self._events = needs.cards.events
         self._e_cps = needs.e_cps
-        self._clock = clock
-        self._rings: defaultdict[object, list[float]] = defaultdict(list)
+        self._rings = Restraint(MAX_RINGS, RINGS_S, clock)
         self._left: asyncio.Event | None = None
 
     async def log_in(self, use: Use, wanted: Wanted) -> PscSession:
@@ -92,7 +91,7 @@ class Ringing:
         client = self._psc.require_client(use)
         asker, purpose = asker_of(use.caller), PURPOSE.format(use.name)
         self._desk.heed_refusal(asker, purpose)
-        self._require_patience(use)
+        self._rings.require(use.caller.key)
         with self._one_at_a_time() as left:
             called = await self._find(wanted)
             try:
@@ -117,13 +116,6 @@ class Ringing:
         finally:
             self._left = None
 
-    def _require_patience(self, use: Use) -> None:
-        """Raise DeskBusyError after too many of one caller's that came to nothing."""
-        rings = self._rings[use.caller.key]
-        rings[:] = [at for at in rings if at + RINGS_S > self._clock()]
-        if len(rings) >= MAX_RINGS:
-            raise DeskBusyError("too many logins found no answer a short while ago")
-
     async def _find(self, wanted: Wanted) -> Called:
         """Whom to ask. Whose card is not there is not asked beside somebody else's."""
         if wanted.login_hint is None:
@@ -146,7 +138,7 @@ class Ringing:
         metadata = await issuer.metadata()
         terms = make_terms(metadata, client, wanted, called.national_id)
         start = await begin(endpoints, terms)
-        self._rings[use.caller.key].append(self._clock())
+        self._rings.note(use.caller.key)
         on_phone, asker = wanted.channel is Channel.MOBILE, asker_of(use.caller)
         self._events.publish(Event(EventType.PSC_NUMBER, code=terms.number, caller=use.caller, subject_id=use.name))
         notice = Notice(
@@ -157,7 +149,7 @@ class Ringing:
             members = await poll(endpoints, terms, start)
             asked = Asked(terms.acr, by_card=not on_phone, person=called.national_id, auth_req_id=start.auth_req_id)
             session = await self._psc.accept(use, endpoints, asked, members)
-        del self._rings[use.caller.key]
+        self._rings.forget(use.caller.key)
         if not session.login.by_card:
             await self._remember(session.person, metadata.issuer)
         return session

@@ -18,6 +18,7 @@ from support.oidc_provider import NURSE, SECRET, SUBJECT_PREFIX, Provider
 from support.psc_desk import PscDesk, PscStation, log_in_by_hand, psc_desk
 from support.secret_service import why_no_secret_service
 
+from agent.services.psc import opening
 from drivers.virtual.link import VirtualReaders
 
 pytestmark = pytest.mark.skipif(bool(why_no_secret_service()), reason=str(why_no_secret_service()))
@@ -182,6 +183,17 @@ async def test_a_person_who_says_no(desk: PscDesk) -> None:
     task = await desk.begin()
     await desk.visit(national_id="")
     await assert_refused(desk, await task, "psc-login-refused", "access_denied")
+
+
+async def test_a_program_that_opens_page_after_page(
+    folder: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "MAX_PAGES", 1)
+    async with psc_desk(folder, provider, VirtualReaders([None])) as desk:
+        assert (await desk.log_in()).status == 200  # which does not count
+        assert (await desk.log_in(national_id="")).code == "psc-login-refused"
+        assert (await desk.log_in()).code == "too-many-requests"
+        assert not desk.page_file.exists()
 
 
 async def test_userinfo_of_somebody_else(desk: PscDesk, provider: Provider) -> None:
