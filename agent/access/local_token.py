@@ -48,6 +48,10 @@ class LocalToken:
         if scheme.lower() != _SCHEME or not right:
             raise TokenRefusedError
 
+    def is_in(self, header: str) -> bool:
+        """Whether a header has the token in it, however it is written around it: nobody else is to see it."""
+        return self._text in header
+
 
 def remove_token(folder: Path) -> None:
     """Take the token away when the agent stops, so that a client says "not running" rather than "refused"."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
+import json
 import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 from support.gateway import Gateway, open_gateway
 from support.lines import until
@@ -16,6 +19,14 @@ from support.lines import until
 from agent.people.presence import AwayReason
 from agent.services.tls.provider import load_provider
 from drivers.virtual.link import VirtualReaders
+
+SOAP = "http://www.w3.org/2003/05/soap-envelope"
+MESSAGE = f'<s:Envelope xmlns:s="{SOAP}"><s:Body><a/></s:Body></s:Envelope>'.encode()
+PATIENT = {"ins": "207058575627097", "kind": "test"}
+
+
+async def echo(request: web.Request) -> web.Response:
+    return web.Response(body=await request.read(), content_type="application/soap+xml")
 
 
 def count() -> dict[str, int]:
@@ -107,3 +118,27 @@ async def test_attack_lines_that_end_in_every_way(folder: Path, readers: Virtual
             await end(gateway)
         await until(lambda: all(left <= before[name] for name, left in count().items()))
         assert (before["keys"], before["signatures"], before["threads of TLS"]) == (0, 0, 0)
+
+
+async def test_attack_secrets_in_logs_and_in_the_journal(
+    folder: Path, readers: VirtualReaders, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """At the most talkative level, whether it goes well or not: neither codes, nor tokens, nor patients."""
+    caplog.set_level("DEBUG")
+    asyncio.get_running_loop().set_debug(True)
+    vihf = json.dumps({"mode": "direct", "structure": {"id": "499700002712005"}, "patient": PATIENT}).encode()
+    headers = {
+        "Content-Type": "application/soap+xml",
+        "CPS-Agent-Authorization": "Bearer of-the-service",
+        "CPS-Agent-Assertion": base64.b64encode(vihf).decode(),
+    }
+    async with open_gateway(folder, readers, {"echo": echo}, 'assertion = "vihf"') as gateway:
+        codes = []
+        for path, pin in (("app/echo", "1234"), ("app/none", "1234"), ("a;b", "1234"), ("app/echo", "98761")):
+            gateway.person.pin = pin
+            gateway.presence.leave(AwayReason.LOCKED)
+            codes.append((await gateway.ask("POST", f"essai/{path}", headers, data=MESSAGE)).status)
+        assert codes == [200, 404, 400, 403]
+        told = caplog.text + "".join(capfd.readouterr()) + json.dumps(await gateway.journal())
+        secrets = ("98761", "of-the-service", PATIENT["ins"], headers["CPS-Agent-Assertion"], gateway.agent.token)
+        assert [secret for secret in secrets if secret in told] == []

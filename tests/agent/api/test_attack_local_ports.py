@@ -129,14 +129,16 @@ async def test_what_a_browser_or_a_stranger_sends_is_refused_and_nobody_asked(ga
 
 async def test_the_token_is_worth_nothing_there_and_goes_nowhere_by_mistake(gateway: Gateway, port: int) -> None:
     with_token = XML | {"Authorization": f"Bearer {gateway.agent.token}"}
+    in_other_words = [f"bearer  {gateway.agent.token}", gateway.agent.token, f'Token token="{gateway.agent.token}"']
     gateway.person.agrees = False
     assert (await say(port, with_token)).code == "grant-refused"
     assert not SEEN
     await gateway.agent.program("DELETE", "/v1/denials")
     gateway.person.agrees = True
-    assert (await say(port, with_token)).status == 200
-    ((_, headers, _),) = SEEN
-    assert gateway.agent.token not in str(headers)
+    for value in (with_token["Authorization"], *in_other_words):
+        assert (await say(port, XML | {"Authorization": value})).status == 200
+    assert len(SEEN) == 4
+    assert gateway.agent.token not in str(SEEN)
 
 
 async def test_a_grant_that_is_taken_back_closes_the_way(gateway: Gateway, port: int) -> None:
