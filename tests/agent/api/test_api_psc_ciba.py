@@ -175,6 +175,14 @@ async def test_attack_another_person_answers(desk: PscDesk) -> None:
     assert (await desk.agent.program("GET", "/v1/psc/sessions")).body == {"sessions": []}
 
 
+async def test_attack_a_phone_that_rings_on_and_on(desk: PscDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.services.psc.ringing.MAX_RINGS", 1)
+    desk.provider.change("/token", instead={"status": 400, "body": {"error": "expired_token"}})
+    assert (await ring(desk)).code == "psc-login-timeout"
+    again = await ring(desk)
+    assert (again.status, again.code) == (429, "too-many-requests")
+
+
 async def test_attack_the_answer_to_another_request(desk: PscDesk) -> None:
     login = ring(desk)
     call = await heard(desk, login)
