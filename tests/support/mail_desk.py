@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import imaplib
+import secrets
 import smtplib
 import socket
 import ssl
@@ -136,8 +137,10 @@ class MailDesk:
 
 
 def mailboxes(imap: str, smtp: str) -> dict[str, Mailbox]:
+    """Two that nobody has used before."""
+    domain = f"{secrets.token_hex(4)}.mssante.example"
     return {
-        name: Mailbox(address=f"{name}@medecin.mssante.example", holder=holder, client="lps", imap=imap, smtp=smtp)
+        name: Mailbox(address=f"{name}@{domain}", holder=holder, client="lps", imap=imap, smtp=smtp)
         for name, holder in (("alice", ALICE), ("bob", BOB))
     }
 

@@ -37,7 +37,7 @@ async def refusal(desk: MailDesk, name: str = "alice", password: str | None = No
 
 
 async def test_a_mailbox_is_read(desk: MailDesk, servers: MailServers) -> None:
-    servers.imap.deliver("alice@medecin.mssante.example", "compte-rendu")
+    servers.imap.deliver(desk.room.mailboxes["alice"].address, "compte-rendu")
     session = desk.sessions.log_in(ALICE)
 
     def read() -> list[str]:
@@ -46,7 +46,7 @@ async def test_a_mailbox_is_read(desk: MailDesk, servers: MailServers) -> None:
         program.logout()
         return subjects
 
-    assert "compte-rendu" in await asyncio.to_thread(read)
+    assert await asyncio.to_thread(read) == ["compte-rendu"]
     assert servers.imap.asked[-1:] == session.tokens
     assert desk.notes == [("alice", "ok")]
 

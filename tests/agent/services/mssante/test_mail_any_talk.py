@@ -67,7 +67,7 @@ def hear_logins(protocol: Protocol, talk: bytes) -> tuple[list[Credentials], byt
 
 
 @pytest.mark.parametrize("protocol", [IMAP, SMTP], ids=["imap", "smtp"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(talk=talks)
 @example(talk=b"a1 LOGIN {0}\r\n {0}\r\n\r\n")
 @example(talk=b"a1 LOGIN" + b" {1+}\r\nx" * 30)
@@ -79,7 +79,7 @@ def test_a_mail_program_says_anything(protocol: Protocol, talk: bytes) -> None:
 
 
 @pytest.mark.parametrize("protocol", [IMAP, SMTP], ids=["imap", "smtp"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(talk=talks)
 @example(talk=b"* OK\r\n+ \r\nA1 OK \xff\r\n")
 @example(talk=b"220 x\r\n250 x\r\n334 \r\n235 \xff\r\n")
@@ -97,7 +97,7 @@ def test_a_mail_server_says_anything(protocol: Protocol, talk: bytes) -> None:
 NAMES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=20)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(user=NAMES, password=NAMES)
 def test_every_name_and_password_arrives_as_typed(user: str, password: str) -> None:
     plain = base64.b64encode(f"\0{user}\0{password}".encode())
