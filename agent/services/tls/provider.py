@@ -91,7 +91,7 @@ class Provider:
             made, params = c_void_p(), make({"n": key.modulus, "e": key.exponent, NUMBER: number})
             done = context and openssl.EVP_PKEY_fromdata_init(context) == 1
             if not done or openssl.EVP_PKEY_fromdata(context, byref(made), KEYPAIR, params) != 1 or not made.value:
-                raise TlsUnavailableError("OpenSSL takes no key that lies elsewhere")
+                raise TlsUnavailableError(f"OpenSSL takes no key that lies elsewhere: {openssl.take_complaint()}")
             return made.value
         finally:
             openssl.EVP_PKEY_CTX_free(context)
@@ -103,7 +103,7 @@ class Provider:
         init = self._callback(self._init, c_int, c_void_p, c_void_p, POINTER(c_void_p), POINTER(c_void_p))
         added = library and openssl.OSSL_PROVIDER_add_builtin(library, PROVIDER, init)
         if not added or not openssl.OSSL_PROVIDER_load(library, PROVIDER):
-            raise TlsUnavailableError("OpenSSL takes no provider from here")
+            raise TlsUnavailableError(f"OpenSSL takes no provider from here: {openssl.take_complaint()}")
         return int(library)
 
     def _init(self, _handle: int, _core: int, out: Any, _context: Any) -> int:

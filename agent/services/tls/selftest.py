@@ -43,10 +43,13 @@ def main() -> int:
 
 def try_out() -> dict[str, bool | str | None]:
     """`available`, `tls13`, and the `reason` why one of them is not."""
-    with tempfile.TemporaryDirectory() as folder:
-        pair = _Pair(Path(folder))
-        reason = pair.why_not(V12)
-        reason_13 = reason or pair.why_not(V13)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            pair = _Pair(Path(folder))
+            reason = pair.why_not(V12)
+            reason_13 = reason or pair.why_not(V13)
+    except OSError as error:  # no place for a temporary file
+        reason = reason_13 = f"the self-test of OpenSSL fails: {error}"
     return {"available": reason is None, "tls13": reason_13 is None, "reason": reason_13}
 
 

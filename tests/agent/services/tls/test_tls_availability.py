@@ -44,6 +44,13 @@ async def test_here_both_versions_work() -> None:
     assert await found.require() == found.known == TlsState(available=True, tls13=True, reason=None)
 
 
+def test_without_a_place_for_its_file_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    told = try_out()
+    assert (told["available"], told["tls13"]) == (False, False)
+    assert "nowhere" in str(told["reason"])
+
+
 @pytest.mark.parametrize(("code", "reason"), BAD)
 async def test_a_child_that_says_nothing_good_is_a_reason(code: str, reason: str) -> None:
     with pytest.raises(TlsUnavailableError, match=reason):
