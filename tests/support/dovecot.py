@@ -1,4 +1,4 @@
-"""Dovecot as a program of the test: IMAP over TLS, logins by XOAUTH2 alone, tokens looked up at the test's own endpoint.
+"""Dovecot 2.3 as a program of the test: IMAP over TLS, logins by XOAUTH2 alone, tokens looked up at the test's own endpoint.
 
 It lets every holder of a good token into whatever mailbox is named: that a mailbox opens for one person alone is for
 the agent to see to, and no refusal of the server's is to hide that it did not.
