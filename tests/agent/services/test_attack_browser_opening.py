@@ -12,7 +12,7 @@ from agent.services import browser
 from agent.services.browser import open_browser
 from agent.services.errors import BrowserUnavailableError
 
-URL = "https://wallet.example/auth?a=1&b=$(touch%20x)"
+URL = "https://wallet.example/auth?a=1&b=x%20y"
 
 
 @pytest.fixture
@@ -57,7 +57,10 @@ async def test_no_browser(script: Path, monkeypatch: pytest.MonkeyPatch) -> None
         await open_browser(URL)
 
 
-@pytest.mark.parametrize("url", ["http://wallet.example", "file:///etc/passwd", "-version", "javascript:1", ""])
+@pytest.mark.parametrize(
+    "url",
+    ["http://wallet.example", "file:///etc/passwd", "-version", "javascript:1", "", "https://x.example/$(touch x)"],
+)
 async def test_only_https_is_opened(script: Path, url: str) -> None:
     write(script, f"touch {script.parent}/opened")
     with pytest.raises(BrowserUnavailableError):
