@@ -5,7 +5,7 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON ?= python3
 
-.PHONY: demo test check bench fuzz package screenshots translations clean
+.PHONY: demo test check bench peers fuzz package screenshots translations clean
 
 demo: $(VENV)/demo.stamp
 	@$(VENV)/bin/cps-agent demo $(ARGS)
@@ -18,6 +18,10 @@ check: $(VENV)/test.stamp
 
 bench: $(VENV)/test.stamp
 	@cd tests && ../$(VENV)/bin/python -m benchmarks $(ARGS)
+
+# A workstation with test cards, a DMP, an INSi, a login and a mailbox, for the examples of tests/peers; until Ctrl-C.
+peers: $(VENV)/test.stamp
+	@cd tests && ../$(VENV)/bin/python -m peers
 
 fuzz: $(VENV)/fuzz.stamp
 	@cd tests && ../$(VENV)/bin/python -m fuzz $(ARGS)
