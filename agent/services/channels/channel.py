@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, Self
 
 from aiohttp import (
     ClientError,
-    ClientPayloadError,
     ClientResponse,
     ClientResponseError,
     ClientSession,
@@ -138,7 +137,7 @@ class Channel:
                 upload = Upload(outgoing.body, cut)
                 response = await self._send(outgoing, upload)
                 try:
-                    yield _incoming(response)
+                    yield self._describe(response)
                 finally:
                     response.close()
         finally:
@@ -184,6 +183,19 @@ class Channel:
         self._connector.narrow()
         if not self._connector.has_lines:
             await self._sign_in_again()
+            self._require_open()
+
+    def _describe(self, response: ClientResponse) -> Incoming:
+        status, headers = read_status(response.status), read_headers(response.raw_headers)
+        return Incoming(status, read_reason(response.reason), headers, self._read(response))
+
+    async def _read(self, response: ClientResponse) -> AsyncIterator[bytes]:
+        """RuntimeError: aiohttp's word for a line that ended between two pieces."""
+        try:
+            while piece := await response.content.readany():
+                yield piece
+        except (ClientError, HttpProcessingError, TimeoutError, RuntimeError) as error:
+            raise self._translate(error) from error
 
     def _translate(self, error: Exception) -> Exception:
         if self.life.end is not None:
@@ -219,16 +231,3 @@ def _open_session(connector: LineConnector) -> ClientSession:
 def _authority(service: Service) -> str:
     host = f"[{service.host}]" if ":" in service.host else service.host
     return host if service.port == 443 else f"{host}:{service.port}"
-
-
-def _incoming(response: ClientResponse) -> Incoming:
-    status, headers = read_status(response.status), read_headers(response.raw_headers)
-    return Incoming(status, read_reason(response.reason), headers, _read(response))
-
-
-async def _read(response: ClientResponse) -> AsyncIterator[bytes]:
-    try:
-        while piece := await response.content.readany():
-            yield piece
-    except (ClientPayloadError, ClientError, HttpProcessingError, TimeoutError) as error:
-        raise translate(error) from error

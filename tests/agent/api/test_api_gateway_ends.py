@@ -219,3 +219,44 @@ async def test_where_no_code_may_be_kept_a_channel_ends_with_its_last_request(
         for _ in range(2):
             assert (await gateway.ask("GET", "essai/")).status == 200
         assert codes_asked(gateway) == 2
+
+
+async def test_whatever_ends_a_channel_at_whatever_moment_is_told_as_such(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Twelve callers in a row, and channels that end under them: every outcome is an answer, or said to be none."""
+    over = asyncio.Event()
+    outcomes: set[tuple[int, str | None]] = set()
+
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read(), content_type="text/xml")
+
+    async def ask_on(gateway: Gateway, body: bytes) -> None:
+        while not over.is_set():
+            try:
+                answer = await gateway.ask("POST", "essai/app/echo", data=body)
+            except (aiohttp.ClientPayloadError, aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+                continue  # cut off, and seen to be
+            assert answer.body == body or answer.code, answer
+            outcomes.add((answer.status, answer.code))
+
+    with open_card_of_kind(folder, "cps3") as card:
+        readers = VirtualReaders([card])
+        async with open_gateway(folder, readers, {"echo": echo}) as gateway:
+            callers = [asyncio.ensure_future(ask_on(gateway, b"x" * size)) for size in (1, 1000, 300_000) * 4]
+            for end in (lock_screen, pull, lose_signals, close_all) * 3:
+                while (200, None) not in outcomes:
+                    await asyncio.sleep(0.001)
+                outcomes.discard((200, None))
+                await end(gateway, readers)
+                if end is pull:
+                    readers.insert(card)
+            over.set()
+            await asyncio.gather(*callers)
+    known = {(200, None), (409, "channel-ended"), (409, "card-removed"), (409, "card-absent")}
+    assert outcomes <= known | {(502, "service-cut")}
+    assert "internal error" not in caplog.text
+
+
+async def close_all(gateway: Gateway, readers: VirtualReaders) -> None:
+    await gateway.agent.program("DELETE", "/v1/gateway/essai")
