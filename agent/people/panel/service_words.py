@@ -13,6 +13,7 @@ def action_words(words: NullTranslations) -> dict[str, str]:
         "close-channels": words.gettext("close connections to a health service"),
         "use-local-port": words.gettext("ask a health service by its local port"),
         "service-fault": words.gettext("a health service refused, and said why"),
+        "end-psc-session": words.gettext("login with Pro Santé Connect ended"),
         "open-channel": words.gettext("connect to a health service"),
         "end-channel": words.gettext("connection to a health service, with its number of requests"),
     }
@@ -45,6 +46,7 @@ def outcome_words(words: NullTranslations) -> dict[str, str]:
         "client-certificate-refused": words.gettext("the service did not accept the certificate"),
         "tls-version-refused": words.gettext("the service and the key have no version of TLS in common"),
         "tls-failed": words.gettext("no protected connection came about"),
+        "psc-replaced": words.gettext("ended: another login took its place"),
         "person-away": words.gettext("ended: screen locked, or nobody there"),
         "locked": words.gettext("ended by you"),
         "grant-revoked": words.gettext("ended: no longer allowed"),

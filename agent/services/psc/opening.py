@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.access.callers import Caller
 from agent.access.consents import asker_of
-from agent.access.errors import AccessError
+from agent.access.errors import AccessError, StoreError
 from agent.access.grants import Grants
+from agent.access.journal import Journal, JournalEntry
 from agent.cards.sessions import read_boot_clock
 from agent.cards.uses import UseRecord
 from agent.people.presence import AwayReason
@@ -26,6 +27,7 @@ from agent.services.psc.checks import check_level
 from agent.services.psc.codelogin import CodeLogin, CodeRequest, OpenBrowser
 from agent.services.psc.endpoints import CallFacts, ClientDesk, DeskNeeds, Endpoints
 from agent.services.psc.errors import ClientRefusedError, LoginAbandonedError, LoginOpenError
+from agent.services.psc.history import describe_end
 from agent.services.psc.issuers import Issuers, KnownIssuer
 from agent.services.psc.leaving import do_unless
 from agent.services.psc.lines import ClientLines
@@ -59,8 +61,12 @@ class Use:
 class ProSanteConnect:
     """What the API and the mail bridge call. All methods run in the event loop."""
 
-    def __init__(self, catalog: Catalog, issuers: Issuers, clients: ClientDesk, sessions: PscSessions) -> None:
+    def __init__(
+        self, catalog: Catalog, issuers: Issuers, clients: ClientDesk, sessions: PscSessions, journal: Journal
+    ) -> None:
         self._catalog = catalog
+        self._journal = journal
+        self._notes: set[asyncio.Task[None]] = set()
         self._issuers = issuers
         self.clients = clients
         self.sessions = sessions
@@ -112,10 +118,25 @@ class ProSanteConnect:
         client = self.require_client(use)
         try:
             login = await check_login(self.issuer(client), endpoints, client.client_id, asked, members)
-            return await self.sessions.open(use.caller, use.name, login)
+            session = await self.sessions.open(use.caller, use.name, login)
         except (PscError, AccessError):
             await self._disown(client, endpoints, members)
             raise
+        session.on_end.append(lambda reason: self._note_end(session, reason))
+        return session
+
+    def _note_end(self, session: PscSession, reason: PscEnd) -> None:
+        entry = describe_end(session, reason)
+        if entry is not None:
+            task = asyncio.get_running_loop().create_task(self._record(entry))
+            self._notes.add(task)
+            task.add_done_callback(self._notes.discard)
+
+    async def _record(self, entry: JournalEntry) -> None:
+        try:
+            await self._journal.record(entry)
+        except StoreError as error:
+            log.error("the end of a session cannot be noted: %s", error)  # noqa: TRY400 - one line is enough
 
     async def access(self, use: Use, session: PscSession) -> Access:
         """An access token of that session of the caller's own. Raises SessionGoneError, PscError."""
@@ -179,6 +200,7 @@ class ProSanteConnect:
         while self._unfollow:
             self._unfollow.pop()()
         await self.sessions.close()
+        await asyncio.gather(*self._notes)
         await self.clients.close()
 
     @contextmanager
@@ -208,7 +230,8 @@ def open_psc(needs: ServiceNeeds, catalog: Catalog, channels: Channels) -> ProSa
     anchors = partial(_list_anchors, needs)
     desk = ClientDesk(DeskNeeds(needs.cards, needs.uses, ClientLines(channels).call, anchors, _read_secret))
     sessions = PscSessions(needs.cards, needs.grants, read_boot_clock)
-    made = ProSanteConnect(catalog, Issuers(catalog.issuers, partial(_ask, anchors)), desk, sessions)
+    issuers = Issuers(catalog.issuers, partial(_ask, anchors))
+    made = ProSanteConnect(catalog, issuers, desk, sessions, needs.journal)
     made.follow(needs.grants)
     return made
 

@@ -117,6 +117,9 @@ async def test_the_card_leaves(desk: PscDesk, readers: Readers) -> None:
     ended = await desk.hear("psc-session-ended", readers.remove)
     assert (ended["id"], ended["code"], ended["cardNumber"]) == (session["id"], "card-removed", DEFAULT.serial)
     await assert_ended(desk, session, "card-removed")
+    entries = (await desk.agent.program("GET", "/v1/journal")).body["entries"]
+    noted = next(entry for entry in entries if entry["action"] == "end-psc-session")
+    assert (noted["outcome"], noted["subject"]) == ("card-removed", "logiciel: CAMILLE VIRTUEL")
 
 
 async def test_the_card_is_pulled_and_put_back(desk: PscDesk, readers: Readers, chip: Chip) -> None:
