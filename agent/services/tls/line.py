@@ -52,6 +52,7 @@ class Line:
             self.incoming, self.outgoing, server_hostname=request.host, session=request.session
         )
         self.watch = Watch()
+        self._session: ssl.SSLSession | None = None
 
     @property
     def resumed(self) -> bool:
@@ -69,6 +70,12 @@ class Line:
 
         In TLS 1.3 the server sends it some time after the handshake (RFC 8446 §4.6.1).
         """
+        if self._session is None:
+            self._session = self._find_session()
+        return self._session
+
+    def _find_session(self) -> ssl.SSLSession | None:
+        # Not twice: CPython before 3.12.8 and 3.13.1 loses 5 KB each time it is asked (python/cpython#116810).
         session = self.tls.session
         lasts = session is not None and (session.has_ticket or (self.version == "TLSv1.2" and session.id))
         return session if lasts else None

@@ -85,6 +85,7 @@ async def test_going_on_with_a_session_costs_no_signature(authority: Authority, 
         context = make_context(key.key, [authority.der])
         first = await open_line(to(server, context))
         await ask(first)
+        assert first.session is first.session
         second = await open_line(to(server, context, first.session))
         assert second.resumed
         assert f"{version} " in await ask(second)
