@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from support.agent import Person
@@ -63,6 +64,24 @@ async def test_a_whole_login_in_chromium(desk: PscDesk, chromium: Browser) -> No
     assert (session["acr"], session["authMode"], session["cardNumber"]) == ("eidas1", "CARD", DEFAULT.serial)
     token = await desk.token(session)
     assert claims_of(token.body["accessToken"])["azp"] == claims_of(token.body["idToken"])["aud"] == CLIENT_ID
+
+
+async def test_an_issuer_that_answers_without_a_page(desk: PscDesk, provider: Provider, chromium: Browser) -> None:
+    """Chromium opened the page for nobody (`Sec-Fetch-Site: none`), and says so of the redirect as well."""
+    login = await desk.begin()
+    url = desk.take_page()
+    asked = parse_qs(urlsplit(url).query)
+    told = urlencode({"error": "access_denied", "state": asked["state"][0], "iss": provider.issuer})
+    back = {"status": 303, "body": "", "redirect": f"{asked['redirect_uri'][0]}?{told}"}
+    provider.change("/auth", instead=back)
+    text = await asyncio.to_thread(open_and_read, chromium, url)
+    assert "Vous pouvez fermer cette fenêtre" in text
+    assert (await login).code == "psc-login-refused"
+
+
+def open_and_read(browser: Browser, url: str) -> str:
+    with browser.context() as profile:
+        return str(profile.open(url).run("() => document.body.innerText"))
 
 
 async def test_a_logout_ends_it_at_both_ends(desk: PscDesk, provider: Provider) -> None:

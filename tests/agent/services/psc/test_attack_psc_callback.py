@@ -35,6 +35,7 @@ def test_what_a_browser_brings() -> None:
     assert read_answer(head(), PLACE) == {"state": "s-1", "code": "c-1"}
     old = head(Sec_Fetch_Site=None, Sec_Fetch_Mode=None, Sec_Fetch_Dest=None)
     assert read_answer(old, PLACE)["code"] == "c-1"
+    assert read_answer(head(Sec_Fetch_Site="none"), PLACE)["code"] == "c-1"
     assert PLACE.uri == "http://127.0.0.1:4711/callback"
 
 
@@ -64,7 +65,7 @@ def test_what_a_browser_brings() -> None:
         head(Origin="https://evil.example"),
         head(Origin="null"),
         head(Sec_Fetch_Site="same-origin"),
-        head(Sec_Fetch_Site="none"),
+        head(Sec_Fetch_Site="same-site"),
         head(Sec_Fetch_Mode="no-cors"),
         head(Sec_Fetch_Mode="cors"),
         head(Sec_Fetch_Dest="iframe"),
