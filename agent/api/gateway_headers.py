@@ -50,7 +50,7 @@ def pass_on(headers: CIMultiDictProxy[str]) -> Headers:
     """
     named = _named(headers.getall("Connection", ()))
     passed = [each for each in headers.items() if _is_sent(each[0]) and each[0].lower() not in named]
-    if any(_NO_TEXT.search(value) for value in headers.values()):
+    if _NO_TEXT.search("".join(headers.values())):
         raise CallError("a header that is neither ASCII nor UTF-8")
     return (*passed, *(("Authorization", value) for value in headers.getall(AUTHORIZATION, ())))
 
