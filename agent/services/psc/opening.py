@@ -169,12 +169,17 @@ class ProSanteConnect:
     async def _say_farewell(
         self, client: Client, endpoints: Endpoints, refresh: str | None, id_token: str | None
     ) -> None:
-        """Revoke the refresh token (RFC 7009), and end the issuer's own session (RP-Initiated Logout 1.0 §2)."""
+        """End the issuer's own session (RP-Initiated Logout 1.0 §2), and revoke the refresh token (RFC 7009).
+
+        The refresh token goes to the former as well: Keycloak's logout ends a session by it and shows no page, which
+        nobody has seen at Pro Santé Connect itself. Whoever does not know the parameter leaves it.
+        """
         metadata = await self.issuer(client).metadata()
+        if metadata.end_session is not None and id_token is not None:
+            form = {"id_token_hint": id_token, "client_id": client.client_id}
+            await endpoints.tell(metadata.end_session, form | ({"refresh_token": refresh} if refresh else {}))
         if metadata.revocation is not None and refresh is not None:
             await endpoints.tell(metadata.revocation, {"token": refresh, "token_type_hint": "refresh_token"})
-        if metadata.end_session is not None and id_token is not None:
-            await endpoints.tell(metadata.end_session, {"id_token_hint": id_token, "client_id": client.client_id})
 
     async def _disown(self, client: Client, endpoints: Endpoints, members: Mapping[str, Any]) -> None:
         """Have tokens revoked that will not be used, where the issuer hears it soon."""
