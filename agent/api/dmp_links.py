@@ -25,7 +25,9 @@ async def open_dmp(request: web.Request) -> web.Response:
     body = await read_body(request, LinkBody)
     state.record.subject = f"DMP {body.page}"
     link = _write(request, body)
-    await require(request, Ability.IDENTITY)
+    caller = await require(request, Ability.IDENTITY)
+    if body.open:
+        services(request).health.openings.note(caller.key)
     needs = await list_needs(services(request).health.data_dir)
     if body.open:
         await open_browser(link)

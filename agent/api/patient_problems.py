@@ -6,7 +6,7 @@ from typing import Final
 
 from agent.api.rows import Problem
 from agent.patients import InsError, InsKeyError
-from agent.services.errors import BrowserUnavailableError, LinkError, PortalUnsetError
+from agent.services.errors import BrowserBusyError, BrowserUnavailableError, LinkError, PortalUnsetError
 
 ROWS: Final[dict[type[BaseException], Problem]] = {
     InsError: Problem(
@@ -40,5 +40,11 @@ ROWS: Final[dict[type[BaseException], Problem]] = {
         503, "browser-unavailable", "agent", "No browser",
         "No web browser can be opened on this workstation. Choose a default browser, then try again.",
         "Aucun navigateur ne peut être ouvert sur ce poste. Choisissez un navigateur par défaut, puis réessayez.",
+    ),
+    BrowserBusyError: Problem(
+        429, "too-many-requests", "call", "Too many pages",
+        "The browser was opened too often for this site or program within a minute. Wait a moment, then try again.",
+        "Le navigateur a été ouvert trop souvent pour ce site ou ce logiciel en une minute. Attendez un instant, puis "
+        "réessayez.",
     ),
 }  # fmt: skip

@@ -6,11 +6,13 @@ import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Hashable
 from typing import Final
 
 from agent.children import NETWORK, WINDOWS, clean_environment
 from agent.patience import call_in_time, run_apart
-from agent.services.errors import BrowserUnavailableError
+from agent.services.errors import BrowserBusyError, BrowserUnavailableError
 
 COMMANDS: Final = {"linux": "xdg-open", "darwin": "/usr/bin/open"}
 FAILS_WITHIN_S: Final = 3.0
@@ -18,6 +20,26 @@ FAILS_WITHIN_S: Final = 3.0
 _PLAIN: Final = re.compile(r"https://[A-Za-z0-9\[][A-Za-z0-9._~:/?&=+%,\[\]-]*", re.ASCII)
 """Nothing that a shell would take for more than a letter: `xdg-open` is one, and so is what BROWSER may name."""
 NAMES: Final = WINDOWS | NETWORK | {"BROWSER", "XDG_CURRENT_DESKTOP", "DESKTOP_SESSION", "KDE_SESSION_VERSION"}
+MAX_OPENED: Final = 10
+OPENED_S: Final = 60.0
+
+
+class Openings:
+    """How often the browser was opened for each caller: no page fills the screen with others."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._moments: dict[Hashable, list[float]] = {}
+
+    def note(self, caller: Hashable) -> None:
+        """One more. Raises BrowserBusyError beyond MAX_OPENED within OPENED_S."""
+        since_s = self._clock() - OPENED_S
+        kept = {each: [at for at in moments if at > since_s] for each, moments in self._moments.items()}
+        self._moments = {each: moments for each, moments in kept.items() if moments}
+        mine = self._moments.setdefault(caller, [])
+        if len(mine) >= MAX_OPENED:
+            raise BrowserBusyError
+        mine.append(self._clock())
 
 
 async def open_browser(url: str) -> None:

@@ -11,6 +11,10 @@ class BrowserUnavailableError(Exception):
     """No browser can be opened on this workstation."""
 
 
+class BrowserBusyError(Exception):
+    """The browser was opened too often for one caller a moment ago."""
+
+
 class LinkError(ValueError):
     """There is no such page of the DMP: it needs a patient, or takes none."""
 

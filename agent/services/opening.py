@@ -22,6 +22,7 @@ from agent.settings import Settings
 
 if TYPE_CHECKING:
     from agent.access.callers import Caller
+    from agent.services.browser import Openings
     from agent.services.catalog import Catalog
     from agent.services.channels.channel import Channel
     from agent.services.channels.channels import Channels
@@ -63,6 +64,13 @@ class HealthServices:
     def data_dir(self) -> Path:
         """The agent's data folder."""
         return self._needs.settings.data_dir
+
+    @cached_property
+    def openings(self) -> Openings:
+        """How often the browser was opened, and for whom."""
+        from agent.services.browser import Openings  # noqa: PLC0415 - once somebody asks
+
+        return Openings()
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -11,6 +11,7 @@ import pytest
 from support.agent import Answer, Person, RunningAgent, running_agent
 
 from agent.commands.parser import make_parser
+from agent.services import browser
 
 INS = "269054958815780"
 SERVICES = '[portals.dmp]\ntitle = "DMP"\nurl = "https://dmp.example"\n'
@@ -136,3 +137,17 @@ async def test_the_command_line_says_first_what_is_missing(
     capsys.readouterr()
     assert await at_desk.ask(lambda _: run("Documents", "--ins", "2 69 05 49 588 157 81")) == 2
     assert "INS" in capsys.readouterr().err
+
+
+async def test_attack_a_page_that_opens_pages_without_end(
+    at_desk: RunningAgent, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browser, "MAX_OPENED", 2)
+    await at_desk.page("POST", "/v1/grants", {"abilities": ["identity"]})
+    body = {"page": "TableauDeBord"}
+    answers = [await at_desk.page("POST", "/v1/dmp/links", body) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    (desk / "opened").unlink()
+    assert (await at_desk.page("POST", "/v1/dmp/links", body)).code == "too-many-requests"
+    assert not (desk / "opened").exists()
+    assert (await at_desk.page("POST", "/v1/dmp/links", body | {"open": False})).status == 200

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.services.browser import open_browser
-from agent.services.errors import BrowserUnavailableError
+from agent.services.browser import MAX_OPENED, OPENED_S, Openings, open_browser
+from agent.services.errors import BrowserBusyError, BrowserUnavailableError
 
 PLAIN = (
     "https://auth.bas.psc.esante.gouv.fr/auth?response_type=code&scope=openid+scope_all&redirect_uri=http%3A%2F%2F127.0.0.1",
@@ -48,3 +48,16 @@ async def test_attack_anything_else_opens_nothing(opened: Path) -> None:
         with pytest.raises(BrowserUnavailableError):
             await open_browser(url)
         assert not opened.exists(), url
+
+
+def test_attack_a_screen_full_of_pages() -> None:
+    now = [1000.0]
+    openings = Openings(lambda: now[0])
+    for _ in range(3):
+        for _ in range(MAX_OPENED):
+            openings.note("https://a.example")
+        with pytest.raises(BrowserBusyError):
+            openings.note("https://a.example")
+        openings.note("https://b.example")
+        now[0] += OPENED_S
+    assert len(openings._moments) == 2
