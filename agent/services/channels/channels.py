@@ -19,7 +19,6 @@ from agent.cards.uses import UnlockedKey, UseRecord, UseRequest
 from agent.people.presence import AwayReason
 from agent.people.prompt import Action
 from agent.services.catalog import ClientCertificate, Service
-from agent.services.channels.calls import call
 from agent.services.channels.channel import Channel, Life, Parties
 from agent.services.channels.dialing import Dialers
 from agent.services.channels.errors import CertificateKindError, CertificateUnnamedError
@@ -32,7 +31,6 @@ from drivers.base import KeyInfo, KeyRole
 
 if TYPE_CHECKING:
     from agent.cards.card import Card
-    from agent.fetching import Request, Response
     from agent.services.opening import ServiceNeeds
 
 log = logging.getLogger(__name__)
@@ -72,10 +70,6 @@ class Channels:
         key = (use.caller, name, use.card_number, use.card and id(use.card))
         parties = Parties(use.caller, name, service, minutes=minutes)
         return await self._opening.join(key, lambda: self._begin(use, parties))
-
-    async def call(self, use: UseRequest, name: str, service: Service, request: Request) -> Response:
-        """A small call of the agent's own, on the channel that `open` gives. Raises what these two raise."""
-        return await call(await self.open(use, name, service), request)
 
     def list_for(self, caller: Caller) -> list[Channel]:
         """The open ones that this caller may see: a page its own, a program of this user all of them."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from agent.cards.uses import UseRequest
-from agent.fetching import Request, Response
+from agent.fetching import AnswerTooLargeError, FetchTimeoutError, Request, Response
 from agent.services.catalog import Service
-from agent.services.channels.channel import Channel
+from agent.services.channels.calls import call
 from agent.services.channels.errors import AnswerBrokenError, AnswerCutError, ServiceTimeoutError
-from agent.services.channels.values import Outgoing
 from agent.services.psc.oauth import IssuerAnswerError, IssuerUnreachableError
 from agent.services.tls.errors import ServerUnreachableError
 
@@ -37,23 +34,8 @@ class ClientLines:
         known = self._services.setdefault(name, service)  # channels know a service as the object that it is
         try:
             channel = await self._channels.open(use, name, known, MINUTES)
-            async with asyncio.timeout(request.timeout_s):
-                return await _exchange(channel, request)
-        except (ServerUnreachableError, ServiceTimeoutError, AnswerCutError, TimeoutError) as error:
+            return await call(channel, request)
+        except (ServerUnreachableError, ServiceTimeoutError, AnswerCutError, FetchTimeoutError) as error:
             raise IssuerUnreachableError(str(error) or type(error).__name__) from error
-        except AnswerBrokenError as error:
+        except (AnswerBrokenError, AnswerTooLargeError) as error:
             raise IssuerAnswerError(str(error)) from error
-
-
-async def _exchange(channel: Channel, request: Request) -> Response:
-    parts = urlsplit(request.url)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    length = () if request.body is None else (("Content-Length", str(len(request.body))),)
-    outgoing = Outgoing(request.method, target, (*request.headers, *length), request.body)
-    async with channel.exchange(outgoing) as incoming:
-        body = bytearray()
-        async for piece in incoming.body:
-            body += piece
-            if len(body) > request.max_size:
-                raise IssuerAnswerError(f"more than {request.max_size} bytes")
-    return Response(incoming.status, {name.lower(): value for name, value in incoming.headers}, bytes(body))

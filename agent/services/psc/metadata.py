@@ -39,7 +39,6 @@ class _Document(msgspec.Struct, frozen=True):
     userinfo_endpoint: Url | None = None
     end_session_endpoint: Url | None = None
     revocation_endpoint: Url | None = None
-    introspection_endpoint: Url | None = None
     backchannel_authentication_endpoint: Url | None = None
     mtls_endpoint_aliases: _Aliases = _Aliases()
     code_challenge_methods_supported: Words | None = None
@@ -48,7 +47,7 @@ class _Document(msgspec.Struct, frozen=True):
 
 ENDPOINTS: Final = (
     "authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "end_session_endpoint",
-    "revocation_endpoint", "introspection_endpoint", "backchannel_authentication_endpoint",
+    "revocation_endpoint", "backchannel_authentication_endpoint",
 )  # fmt: skip
 
 
@@ -67,7 +66,6 @@ class Metadata:
     userinfo: str | None = None
     end_session: str | None = None
     revocation: str | None = None
-    introspection: str | None = None
     backchannel: str | None = None
     names_itself: bool = False
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -106,7 +104,6 @@ def read_metadata(content: bytes, issuer: Issuer) -> Metadata:
         document.userinfo_endpoint,
         document.end_session_endpoint,
         document.revocation_endpoint,
-        document.introspection_endpoint,
         document.backchannel_authentication_endpoint,
         names_itself=document.authorization_response_iss_parameter_supported,
         aliases=_read_aliases(document, hosts),

@@ -33,7 +33,6 @@ NUMBER: Final = "cps-agent-key"
 """The parameter by which a key is known while OpenSSL makes its own object of it."""
 
 T = TypeVar("T")
-_number_of = CFUNCTYPE(c_int, c_void_p, c_void_p)
 
 
 class Objects(Generic[T]):
