@@ -125,7 +125,7 @@ def _import(told: _Jwk) -> tuple[str | None, Key] | None:
     if told.use not in (None, "sig") or told.alg not in (None, *KINDS):
         return None
     if told.kty == "RSA" and told.n and told.e:
-        fits = len(urlsafe_b64decode(told.n.encode())) in RSA_BYTES
+        fits = len(urlsafe_b64decode(told.n.encode()).lstrip(b"\0")) in RSA_BYTES
         return (told.alg, RSAKey.import_key({"kty": "RSA", "n": told.n, "e": told.e})) if fits else None
     if told.kty == "EC" and told.crv == CURVE and told.x and told.y:
         return told.alg, ECKey.import_key({"kty": "EC", "crv": CURVE, "x": told.x, "y": told.y})

@@ -139,13 +139,17 @@ def test_a_token_whose_claims_were_exchanged() -> None:
         keys().verify(f"{header}.{b64(json.dumps({**ID, 'sub': 'x'}).encode())}.{signature}")
 
 
+WEAK = rsa.generate_private_key(65537, 1024)
+
+
 @pytest.mark.parametrize(
     "member",
     [
         rsa_jwk(use="enc"),
         rsa_jwk(alg="RSA-OAEP"),
         rsa_jwk(alg="HS256"),
-        rsa_jwk(rsa.generate_private_key(65537, 1024)),
+        rsa_jwk(WEAK),
+        rsa_jwk(WEAK, n=b64(WEAK.public_key().public_numbers().n.to_bytes(256, "big"))),  # made longer by zeros
         {"kty": "oct", "kid": "r", "k": "AAAA"},
         {"kty": "RSA", "kid": "r"},
         {"kty": "EC", "kid": "r", "crv": "P-256", "x": "AA", "y": "AA"},
