@@ -118,7 +118,11 @@ def _lazy(runner: str) -> Callable[[Namespace], int]:
 
 
 def _load(name: str) -> ModuleType:
-    """Import with the garbage collector off: what imports make lasts, and walking through it takes a good while."""
+    """Import with the garbage collector off: what imports make lasts, and walking through it takes a good while.
+
+    The parser has done its work by then, and would last with them.
+    """
+    gc.collect()
     gc.disable()
     try:
         return importlib.import_module(name)
