@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from types import ModuleType
+from typing import Any, Final
 
 from agent.access import errors as access
-from agent.api import (
-    batch_problems,
-    foreign_cards,
-    gateway_problems,
-    mssante_problems,
-    patient_problems,
-    psc_problems,
-    signing_problems,
-    software_problems,
-)
+from agent.api import batch_problems, foreign_cards, signing_problems, software_problems
 from agent.api.rows import Problem
 from agent.cards import errors as cards
 from agent.people import prompt
 from agent.services.directory import errors as directory
-from agent.services.psc.oauth import PscError
 from agent.signing.batch_errors import BatchError
 from agent.signing.errors import SigningError, VerifierBusyError
 from drivers import errors as drivers
@@ -58,11 +50,33 @@ class MethodNotAllowedError(CallError):
 
 def find_problem(error: BaseException) -> Problem:
     """The row of the nearest class; what no row foresees is `internal-error`, which tells the caller nothing."""
-    row = next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), INTERNAL)
+    row = next(filter(None, map(_find_row, type(error).__mro__)), INTERNAL)
     if isinstance(error, drivers.NotCpsError):
         detail, detail_fr = foreign_cards.sentences(error)
         return replace(row, detail=detail, detail_fr=detail_fr)
     return row
+
+
+def _find_row(kind: type[BaseException]) -> Problem | None:
+    if kind in TABLE or not _is_of_services(kind):
+        return TABLE.get(kind)
+    rows: Mapping[type[BaseException], Problem] = _load_services().ROWS
+    return rows.get(kind)
+
+
+def _is_of_services(kind: type) -> bool:
+    return kind.__module__.startswith(SERVICES)
+
+
+def _load_services() -> ModuleType:
+    from agent.api import service_problems  # noqa: PLC0415 - with the first refusal of a health service
+
+    return service_problems
+
+
+def whole_table() -> dict[type[BaseException], Problem]:
+    """Every row there is."""
+    return {**TABLE, **_load_services().ROWS}
 
 
 def describe_problem(error: BaseException) -> dict[str, Any]:
@@ -70,8 +84,8 @@ def describe_problem(error: BaseException) -> dict[str, Any]:
     document = find_problem(error).to_json()
     if isinstance(error, CallError | access.AccessError | cards.CardUseError | BatchError) and str(error):
         document["hint"] = str(error)[:500]
-    if isinstance(error, PscError):
-        document |= psc_problems.members(error)
+    if any(map(_is_of_services, type(error).__mro__)):
+        document |= _load_services().members(error)
     if isinstance(error, SigningError):
         document |= signing_problems.members(error)
     if isinstance(error, drivers.PinError) and error.tries_left is not None:
@@ -80,8 +94,11 @@ def describe_problem(error: BaseException) -> dict[str, Any]:
         document["card"] = foreign_cards.word(error)
     if isinstance(error, access.GrantRequiredError):
         document["ability"] = error.ability
-    return document | gateway_problems.members(error)
+    return document
 
+
+SERVICES: Final = ("agent.services.", "agent.patients")
+"""Where the errors of the health services are defined."""
 
 INTERNAL = Problem(
     500, "internal-error", "agent", "Internal error",
@@ -408,8 +425,4 @@ TABLE: dict[type[BaseException], Problem] = {
     **software_problems.ROWS,
     **signing_problems.ROWS,
     **batch_problems.ROWS,
-    **psc_problems.ROWS,
-    **patient_problems.ROWS,
-    **gateway_problems.ROWS,
-    **mssante_problems.ROWS,
 }  # fmt: skip

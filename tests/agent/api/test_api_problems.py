@@ -7,12 +7,14 @@ import inspect
 import pytest
 
 from agent.api.foreign_cards import NAMES, UNKNOWN
-from agent.api.problems import INTERNAL, TABLE, describe_problem, find_problem
+from agent.api.problems import INTERNAL, describe_problem, find_problem, whole_table
 from agent.api.rows import set_french
 from agent.api.views import trouble_view
 from drivers import errors as drivers
 from drivers.card.atr import CPS_FAMILY, CardFamily, not_cps
 from drivers.errors import DriverError, NotCpsError, PinBlockedError, PinWrongError
+
+TABLE = whole_table()
 
 BASES = {drivers.RetriableError, drivers.PinError}
 """Nobody raises these: they only group others."""

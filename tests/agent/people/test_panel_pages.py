@@ -10,7 +10,7 @@ from screenshots.tray import CARD, CERTIFICATES, GRANTS, JOURNAL, STRUCTURE_CARD
 from support.fake_agent import fake_agent, reader, status
 
 from agent.api.app import ROUTES
-from agent.api.problems import INTERNAL, TABLE
+from agent.api.problems import INTERNAL, whole_table
 from agent.client import AgentUnreachableError
 from agent.people.panel.access_pages import grant_section, journal_line, outcome_words
 from agent.people.panel.card_pages import card_section, certificate_section
@@ -157,7 +157,7 @@ def test_every_action_of_the_api_has_words():
 
 
 def test_every_outcome_has_words_and_those_of_a_later_agent_are_shown_as_they_are():
-    codes = {problem.code for problem in (INTERNAL, *TABLE.values())}
+    codes = {problem.code for problem in (INTERNAL, *whole_table().values())}
     assert [code for code in codes if outcome_words(code, FRENCH) in (code, outcome_words(code, ENGLISH))] == []
     assert outcome_words("some-new-code", FRENCH) == "some-new-code"
 
