@@ -8,9 +8,10 @@ from typing import Self
 
 from agent.cards.card import Card
 from agent.cards.cards import Cards
+from agent.cards.places import Place
 from agent.services.psc.checking import Login
 from agent.services.psc.errors import LoginCardGoneError, OtherPersonError
-from drivers.errors import DriverError
+from drivers.errors import CardBusyError, DriverError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,17 @@ class CardBinding:
 
 
 async def settle(cards: Cards) -> None:
-    """Have every card read that was just inserted: until then nobody knows whose it is."""
-    reading = any(place.state.atr is not None and place.card is None for place in cards.places.values())
-    if reading:
+    """Have every card read that was just inserted: until then nobody knows whose it is.
+
+    Raises CardBusyError for one that another program keeps from being read. What is no card of a professional, or does
+    not answer at all, is nobody's.
+    """
+    if _list_unread(cards):
         with suppress(DriverError):
             await cards.list_cards()
+    if any(place.failure is None or isinstance(place.failure, CardBusyError) for place in _list_unread(cards)):
+        raise CardBusyError("whose card it is that was inserted is not known yet")
+
+
+def _list_unread(cards: Cards) -> list[Place]:
+    return [place for place in cards.places.values() if place.state.atr is not None and place.card is None]

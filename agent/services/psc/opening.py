@@ -35,6 +35,7 @@ from agent.services.psc.oauth import PscError
 from agent.services.psc.restraint import Restraint
 from agent.services.psc.sessions import Access, PscEnd, PscSession, PscSessions
 from agent.services.psc.tokens import TokenAnswer
+from drivers.errors import DriverError
 
 if TYPE_CHECKING:
     from agent.fetching import Request, Response
@@ -119,7 +120,7 @@ class ProSanteConnect:
         try:
             login = await check_login(self.issuer(client), endpoints, client.client_id, asked, members)
             session = await self.sessions.open(use.caller, use.name, login)
-        except (PscError, AccessError):
+        except (PscError, AccessError, DriverError):
             await self._disown(client, endpoints, members)
             raise
         session.on_end.append(lambda reason: self._note_end(session, reason))

@@ -148,7 +148,8 @@ class PscSessions:
         return session
 
     async def require(self, session: PscSession) -> None:
-        """Raise SessionGoneError unless it stands now, beside the cards that are in the readers now."""
+        """Raise SessionGoneError unless it stands now, beside the cards in the readers; CardBusyError: nobody knows."""
+        self._require(session)
         await settle(self._cards)
         self._require(session)
         session.used_s = self._clock()
@@ -156,10 +157,12 @@ class PscSessions:
     async def access(self, session: PscSession, refresh: Refresh) -> Access:
         """An access token that holds for LEEWAY_S and more where the issuer gives such; refreshed by one call for all.
 
-        Raises SessionGoneError, and what `refresh` raises: which ends the session, unless the issuer was out of reach.
+        Raises SessionGoneError, CardBusyError, and what `refresh` raises: which ends the session, unless the issuer was
+        out of reach.
         """
         refreshed = False
         while True:
+            self._require(session)
             await settle(self._cards)
             self._require(session)
             if refreshed or session.tokens.ends_s - self._clock() > LEEWAY_S:

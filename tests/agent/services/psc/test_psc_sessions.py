@@ -24,6 +24,7 @@ from agent.services.psc.oauth import IssuerUnreachableError, OAuthError
 from agent.services.psc.persons import Professional
 from agent.services.psc.sessions import PscEnd, PscSession, PscSessions
 from agent.services.psc.tokens import TokenAnswer
+from drivers.errors import CardBusyError, CardMuteError, NotCpsError
 
 PROGRAM, OTHER = Caller(CallerKind.PROGRAM, "/opt/cabinet"), Caller(CallerKind.PROGRAM, "/opt/other")
 DOCTOR, NURSE = "899700002712", "899700002720"
@@ -281,16 +282,40 @@ async def test_whatever_ends_it_during_a_refresh(desk: Desk, reason: str, deed: 
     assert await end_of(desk, session) == reason
 
 
+def place(failure: Exception | None = None) -> Any:
+    return SimpleNamespace(state=SimpleNamespace(atr=b"x"), card=None, failure=failure)
+
+
 async def test_a_card_that_is_still_being_read_is_waited_for(desk: Desk) -> None:
     session = await desk.sessions.open(PROGRAM, "cabinet", login())
-    desk.cards.places["r"] = SimpleNamespace(state=SimpleNamespace(atr=b"x"), card=None)
+    desk.cards.places["r"] = place()
 
     async def read() -> None:
         await asyncio.sleep(0)
         desk.cards.usable = [card(NURSE)]
+        desk.cards.places["r"].card = desk.cards.usable[0]
 
     desk.cards.reading = read
     assert await end_of(desk, session) == "other-card"
+
+
+@pytest.mark.parametrize(
+    ("failure", "given"),
+    [(CardBusyError(), False), (None, False), (CardMuteError(), True), (NotCpsError("vitale"), True)],
+)
+async def test_a_card_that_cannot_be_read(desk: Desk, failure: Exception | None, given: bool) -> None:
+    """It may be a colleague's that another program holds; a patient's card, or one the wrong way round, is nobody's."""
+    session = await desk.sessions.open(PROGRAM, "cabinet", login())
+    desk.cards.places["r"] = place(failure)
+    if given:
+        assert (await desk.sessions.access(session, never)).token == "access-0"
+        return
+    with pytest.raises(CardBusyError):
+        await desk.sessions.access(session, never)
+    with pytest.raises(CardBusyError):
+        await desk.sessions.open(OTHER, "cabinet", login())
+    desk.cards.places.clear()
+    assert (await desk.sessions.access(session, never)).token == "access-0"
 
 
 async def test_it_ends_by_itself_and_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
