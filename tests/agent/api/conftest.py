@@ -51,3 +51,17 @@ def shared_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provid
     """Its issuer's stand-in, with one client; whoever has it do something else restores it."""
     with oidc_provider(tmp_path_factory.mktemp("provider")) as provider:
         yield provider
+
+
+@pytest.fixture(scope="module")
+def issuer(shared_station: PscStation, shared_provider: Provider) -> Iterator[Provider]:
+    """The provider, in whose workstation the agents of a module are."""
+    with shared_station.here():
+        yield shared_provider
+
+
+@pytest.fixture
+def provider(issuer: Provider) -> Iterator[Provider]:
+    """The same for one test, which may have it do something else."""
+    yield issuer
+    issuer.restore()

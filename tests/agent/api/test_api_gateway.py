@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -14,9 +14,12 @@ from support.gateway import Gateway, cancel, open_gateway, peak_kb, reset_peak_k
 from support.schemas import list_misfits
 
 from agent.people.prompt import Action, PinAnswer, PinRequest
+from drivers.base import CardSlot
 from drivers.pin import Pin
+from drivers.virtual.chip import Chip
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.personalisation import DEFAULT
+from drivers.virtual.store import open_card
 
 SIZE = 64 * 1024 * 1024
 PIECE = b"x" * (256 * 1024)
@@ -97,21 +100,48 @@ HANDLERS = {
 }  # fmt: skip
 
 
+class CountedReaders(VirtualReaders):
+    """Readers that count what is said to their cards, by whoever says it."""
+
+    def __init__(self, cards: Sequence[Chip]) -> None:
+        super().__init__(cards)
+        self._slots: list[CardSlot] = []
+
+    @property
+    def exchanges(self) -> int:
+        return sum(slot.exchanges for slot in self._slots)
+
+    def open_slot(self, name: str) -> CardSlot:
+        self._slots.append(slot := super().open_slot(name))
+        return slot
+
+
 @pytest.fixture
-async def gateway(folder: Path, readers: VirtualReaders) -> AsyncIterator[Gateway]:
+def readers(folder: Path) -> Iterator[CountedReaders]:
+    with open_card(folder) as card:
+        yield CountedReaders([card])
+
+
+@pytest.fixture
+async def gateway(folder: Path, readers: CountedReaders) -> AsyncIterator[Gateway]:
     async with open_gateway(folder, readers, HANDLERS) as opened:
         yield opened
 
 
-async def test_1000_requests_over_kept_connections_cost_one_card_signature(gateway: Gateway) -> None:
+async def test_1000_requests_over_kept_connections_cost_one_card_signature(
+    gateway: Gateway, readers: CountedReaders
+) -> None:
     async def ask_many(count: int) -> None:
         for _ in range(count):
             async with gateway.request("GET", "essai/") as response:
                 assert response.status == 200
                 assert (await response.read()).startswith(b"SUCCESS TLSv1.2 ")
 
-    await asyncio.gather(*(ask_many(125) for _ in range(8)))
+    await ask_many(1)
+    said = readers.exchanges
+    await asyncio.gather(*(ask_many(125) for _ in range(7)), ask_many(124))
 
+    assert readers.exchanges == said > 0  # not a word to the card after the first request
     (opened,) = await gateway.journal("open-channel")
     (shown,) = (await gateway.agent.program("GET", "/v1/gateway")).body["channels"]
     assert (shown["service"], shown["requests"]) == ("essai", 1000)

@@ -12,25 +12,13 @@ import pytest
 from support.agent import Person
 from support.chromium import Browser, find_missing_programs, need, run_chromium
 from support.oidc_provider import CLIENT_ID, DOCTOR, Provider, claims_of
-from support.psc_desk import PscDesk, PscStation, psc_desk
+from support.psc_desk import PscDesk, psc_desk
 from support.secret_service import why_no_secret_service
 
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.personalisation import DEFAULT
 
 pytestmark = pytest.mark.skipif(bool(why_no_secret_service()), reason=str(why_no_secret_service()))
-
-
-@pytest.fixture(scope="module")
-def served(shared_station: PscStation, shared_provider: Provider) -> Iterator[Provider]:
-    with shared_station.here():
-        yield shared_provider
-
-
-@pytest.fixture
-def provider(served: Provider) -> Iterator[Provider]:
-    yield served
-    served.restore()
 
 
 @pytest.fixture
@@ -40,10 +28,10 @@ async def desk(folder: Path, provider: Provider, readers: VirtualReaders, person
 
 
 @pytest.fixture(scope="module")
-def chromium(served: Provider) -> Iterator[Browser]:
+def chromium(issuer: Provider) -> Iterator[Browser]:
     """One in whose eyes the issuer's pages are on the internet, as they are."""
     need(", ".join(find_missing_programs()))
-    with run_chromium([f"--ip-address-space-overrides={served.hosts[1]}=public"]) as browser:
+    with run_chromium([f"--ip-address-space-overrides={issuer.hosts[1]}=public"]) as browser:
         yield browser
 
 

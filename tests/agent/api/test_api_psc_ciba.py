@@ -14,7 +14,7 @@ import pytest
 from support.agent import Person
 from support.ciba import CIBA, DEADLINE_S, answered, heard, ring
 from support.oidc_provider import DOCTOR, NURSE, Provider, claims_of
-from support.psc_desk import PROGRAM, PscDesk, PscStation, psc_desk
+from support.psc_desk import PROGRAM, PscDesk, psc_desk
 from support.secret_service import why_no_secret_service
 
 from agent.people.prompt import Notice, NumberSummary
@@ -27,19 +27,13 @@ API = "https://api.example/ins"
 pytestmark = pytest.mark.skipif(bool(why_no_secret_service()), reason=str(why_no_secret_service()))
 
 
-@pytest.fixture(scope="module")
-def served(shared_station: PscStation, shared_provider: Provider) -> Iterator[Provider]:
-    with shared_station.here():
-        yield shared_provider
-
-
 @pytest.fixture
-def provider(served: Provider) -> Iterator[Provider]:
-    served.change("/backchannel", body={"interval": 1})
-    yield served
-    served.restore()
-    for call in served.tell("calls"):
-        served.tell("answerCall", id=call["id"], agrees=False)
+def provider(issuer: Provider) -> Iterator[Provider]:
+    issuer.change("/backchannel", body={"interval": 1})
+    yield issuer
+    issuer.restore()
+    for call in issuer.tell("calls"):
+        issuer.tell("answerCall", id=call["id"], agrees=False)
 
 
 class Watching(Person):

@@ -7,7 +7,7 @@ import contextlib
 import json
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from support.agent import Answer, Person
 from support.oidc_provider import NURSE, SECRET, SUBJECT_PREFIX, Provider
-from support.psc_desk import PscDesk, PscStation, log_in_by_hand, psc_desk
+from support.psc_desk import PscDesk, log_in_by_hand, psc_desk
 from support.secret_service import why_no_secret_service
 
 from agent.services.psc import opening
@@ -24,18 +24,6 @@ from drivers.virtual.link import VirtualReaders
 pytestmark = pytest.mark.skipif(bool(why_no_secret_service()), reason=str(why_no_secret_service()))
 
 LONG_AGO = 1_700_000_000
-
-
-@pytest.fixture(scope="module")
-def served(shared_station: PscStation, shared_provider: Provider) -> Iterator[Provider]:
-    with shared_station.here():
-        yield shared_provider
-
-
-@pytest.fixture
-def provider(served: Provider) -> Iterator[Provider]:
-    yield served
-    served.restore()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.agent import DeskPresence, Person
 from support.oidc_provider import NURSE, SUBJECT_PREFIX, Provider
-from support.psc_desk import PscDesk, PscStation, psc_desk
+from support.psc_desk import PscDesk, psc_desk
 from support.secret_service import why_no_secret_service
 from support.waiting import wait_until
 
@@ -29,17 +29,11 @@ SHORT = {"accessToken": 5}  # less than the leeway: every token that is asked fo
 Readers = VirtualReaders
 
 
-@pytest.fixture(scope="module")
-def served(shared_station: PscStation, shared_provider: Provider) -> Iterator[Provider]:
-    with shared_station.here():
-        yield shared_provider
-
-
 @pytest.fixture
-def provider(served: Provider) -> Iterator[Provider]:
-    served.tell("lifetimes", **SHORT)
-    yield served
-    served.restore()
+def provider(issuer: Provider) -> Iterator[Provider]:
+    issuer.tell("lifetimes", **SHORT)
+    yield issuer
+    issuer.restore()
 
 
 @pytest.fixture(scope="module")
