@@ -109,6 +109,10 @@ class PscStation:
             patch.setenv("PATH", f"{self.programs}:/usr/bin:/bin")
             patch.setenv("DBUS_SESSION_BUS_ADDRESS", self.bus)
             patch.setenv("no_proxy", "127.0.0.1")
+            for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+                patch.setenv(
+                    name, "/nonexistent"
+                )  # the system's authorities are read for each connection, and vouch for none
             yield
 
 

@@ -116,17 +116,19 @@ def change_answers(provider: Provider, **parameters: str | None) -> None:
 async def test_somebody_elses_code(desk: PscDesk, provider: Provider) -> None:
     """Injection: a code of another login is bound to that login's verifier (PKCE)."""
     first = await desk.begin()
-    stolen = await take_code(desk, provider)
-    first.cancel()
+    url = desk.take_page()
+    stolen = await take_code(url, provider)
     async with psc_desk(desk.folder / "second", provider, VirtualReaders([None])) as other:
         change_answers(provider, code=stolen)
         answer = await other.log_in()
         await assert_refused(other, answer, "psc-refused", "invalid_grant: grant request is invalid")
+    provider.restore()
+    await asyncio.to_thread(log_in_by_hand, provider, url, "")
+    assert (await first).code == "psc-login-refused"
 
 
-async def take_code(desk: PscDesk, provider: Provider) -> str:
+async def take_code(url: str, provider: Provider) -> str:
     """Log in, and keep the code from the agent: its listener is named by another port."""
-    url = desk.take_page()
     caught: list[str] = []
 
     async def catch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
