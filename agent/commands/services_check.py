@@ -20,8 +20,6 @@ from agent.people.translations import translator
 
 CONNECT_S: Final = 10.0
 HTTPS: Final = 443
-
-
 PAGE: Final = "html-refused"
 """The service answers, with a page: many do when they turn something down."""
 
@@ -45,7 +43,6 @@ AT_FAULT: Final = {
     "tls-failed": Layer.TLS,
     "tls-version-refused": Layer.TLS,
     "server-certificate-refused": Layer.SERVER,
-    "certificate-unnamed": Layer.OWN,
     "client-certificate-refused": Layer.OWN,
     "service-timeout": Layer.ANSWER,
     "service-cut": Layer.ANSWER,
@@ -53,8 +50,9 @@ AT_FAULT: Final = {
     PAGE: Layer.ANSWER,
 }
 """By the code of the agent's refusal."""
+UNNAMED: Final = "certificate-unnamed"
 OWN_LAYERS: Final = frozenset({"pcsc", "reader", "card", "middleware", "person", "other program", "certificate"})
-"""Layers of refusals that are about the key."""
+"""Layers of refusals that are about the key, as UNNAMED is: the agent asks for it before it connects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +151,8 @@ def _ask(client: Client, service: Json, card: str | None) -> Iterator[Finding]:
 def _blame(error: AgentProblemError, service: Json) -> Iterator[Finding]:
     """The layer that a refusal is about, after those that must have worked before. Raises what is about none."""
     layer = AT_FAULT.get(error.code)
-    if layer is None and error.problem.get("layer") in OWN_LAYERS:
-        yield Finding(Layer.OWN, works=False, detail=in_language(error.problem))  # asked for before the connection
+    if layer is None and (error.code == UNNAMED or error.problem.get("layer") in OWN_LAYERS):
+        yield Finding(Layer.OWN, works=False, detail=in_language(error.problem))
         return
     if layer is None:
         raise error

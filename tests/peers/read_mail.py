@@ -42,7 +42,9 @@ def log_in(connection, by):
 
 def list_subjects(connection):
     """Each subject of the inbox, read without marking anything as seen."""
-    connection.select("INBOX", readonly=True)
+    answer, told = connection.select("INBOX", readonly=True)
+    if answer != "OK":
+        raise connection.error(told[0])
     _, (numbers,) = connection.search(None, "ALL")
     for number in numbers.split():
         _, parts = connection.fetch(number, "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")

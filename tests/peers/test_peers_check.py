@@ -43,3 +43,10 @@ def test_all_services_are_listed(workstation) -> None:
     told = workstation.command("services").stdout
     assert "insi-qualification-cps: INSi (qualification, CPS)" in told
     assert "formation1.lps2.dmp.gouv.fr/si-dmp-server/v2/services (address not confirmed)" in told
+
+
+def test_nothing_is_said_of_a_server_that_was_not_reached_for_want_of_a_certificate(workstation) -> None:
+    found = json.loads(workstation.command("services", "check", "insi", "--json").stdout)
+    assert [each["works"] for each in found] == [True, True, None, None, False, None]
+    named = workstation.command("services", "check", "insi", "--card", workstation.number, "--json")
+    assert (named.returncode, [each["works"] for each in json.loads(named.stdout)]) == (0, [True] * 6)
