@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -50,10 +52,19 @@ async def give_answer(request: web.Request, incoming: Incoming, service: Service
     call(request).begun = True
     await response.prepare(request)
     await response.write(first)
-    async for piece in body:
-        await response.write(piece)
-    await response.write_eof()
+    await _stream(response, body)
     return response
+
+
+async def _stream(response: web.StreamResponse, body: AsyncIterator[bytes]) -> None:
+    """As long as the caller is there: that it leaves is nobody's failure."""
+    async for piece in body:
+        try:
+            await response.write(piece)
+        except ConnectionError:
+            return
+    with suppress(ConnectionError):
+        await response.write_eof()
 
 
 def _make_response(request: web.Request, incoming: Incoming, first: bytes) -> web.StreamResponse:

@@ -29,18 +29,19 @@ class LineDialer(Dialer):
         self.has_key = key is not None
         self._lines = lines
         self._service = service
-        self._key = None if key is None else self._describe(key, chain_der)
+        loan = _Loan()
+        self._key = None if key is None else TlsKey(key.certificate_der, chain_der, key.signs(PSS_SAMPLE), loan.use)
         self._context: ssl.SSLContext | None = None
-        self._lent: Sign | None = None
+        self._loan = loan
         self._line: Line | None = None
 
     async def sign_in(self, factory: Callable[[], P], sign: Sign) -> P:
         """See Dialer."""
-        self._lent = sign
+        self._loan.sign = sign
         try:
             return await self._dial(factory, None)
         finally:
-            self._lent = None
+            self._loan.sign = None
 
     async def resume(self, factory: Callable[[], P]) -> P:
         """See Dialer."""
@@ -61,12 +62,18 @@ class LineDialer(Dialer):
         self._line = line
         return protocol
 
-    def _describe(self, key: KeyInfo, chain_der: tuple[bytes, ...]) -> TlsKey:
-        return TlsKey(key.certificate_der, chain_der, key.signs(PSS_SAMPLE), self._sign)
 
-    def _sign(self, digest: Digest) -> bytes:
+class _Loan:
+    """Whoever has unlocked the key, for the length of a handshake.
+
+    OpenSSL holds this for as long as it holds the key: it leads back to no context, or neither would ever be let go.
+    """
+
+    sign: Sign | None = None
+
+    def use(self, digest: Digest) -> bytes:
         """In the handshake's thread."""
-        sign = self._lent
+        sign = self.sign
         if sign is None:
             raise NotResumedError("nobody has unlocked the key")
         return sign(digest)
