@@ -36,7 +36,7 @@ from agent.services.channels.errors import (
 )
 from agent.services.channels.heads import read_headers, read_reason, read_status
 from agent.services.channels.values import ChannelEnd, Incoming, Outgoing
-from agent.services.tls.errors import NotResumedError
+from agent.services.tls.errors import NotResumedError, TlsError
 from agent.services.tls.key import Sign
 
 if TYPE_CHECKING:
@@ -115,7 +115,11 @@ class Channel:
     async def sign_in(self, sign: Sign) -> None:
         """Make the line that the others resume. Raises ChannelEndedError, the errors of TLS, and what `sign` raises."""
         self._require_open()  # it may have ended while the person was asked
-        await self._connector.sign_in(sign)
+        try:
+            await self._connector.sign_in(sign)
+        except TlsError:
+            self._require_open()
+            raise
         self._require_open()
         self.is_ready = True
 

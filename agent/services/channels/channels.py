@@ -21,13 +21,14 @@ from agent.people.prompt import Action
 from agent.services.catalog import ClientCertificate, Service
 from agent.services.channels.channel import Channel, Life, Parties
 from agent.services.channels.dialing import Dialers
-from agent.services.channels.errors import CertificateKindError, CertificateUnnamedError
+from agent.services.channels.errors import CertificateKindError, CertificateUnnamedError, ChannelEndedError
 from agent.services.channels.history import OPEN, describe_end, describe_sign_in, tell_ended, tell_opened
 from agent.services.channels.signing import SAMPLE, HandshakeSigner
 from agent.services.channels.standing import Standing
 from agent.services.channels.values import ChannelEnd
 from agent.sharing import Shared
 from drivers.base import KeyInfo, KeyRole
+from drivers.errors import CardRemovedError
 
 if TYPE_CHECKING:
     from agent.cards.card import Card
@@ -218,8 +219,13 @@ class Channels:
 
 
 async def _sign_in(channel: Channel, key: UnlockedKey) -> None:
-    with HandshakeSigner(key) as signer:
-        await channel.sign_in(signer.sign)
+    try:
+        with HandshakeSigner(key) as signer:
+            await channel.sign_in(signer.sign)
+    except ChannelEndedError as error:
+        if error.end is ChannelEnd.CARD_GONE:
+            raise CardRemovedError from error  # nothing was sent
+        raise
 
 
 def _require_kind(use: UseRequest, service: Service) -> None:

@@ -12,7 +12,7 @@ from agent.services.catalog import Service
 from agent.services.channels.dialing import Dialer, Dialers, P
 from agent.services.channels.signing import SAMPLE
 from agent.services.tls.availability import Availability
-from agent.services.tls.errors import NotResumedError
+from agent.services.tls.errors import NotResumedError, ServerUnreachableError
 from agent.services.tls.key import Sign, TlsKey
 from agent.services.tls.line import Line, LineRequest
 from agent.services.tls.lines import Lines
@@ -34,6 +34,7 @@ class LineDialer(Dialer):
         self._context: ssl.SSLContext | None = None
         self._loan = loan
         self._line: Line | None = None
+        self._closed = False
 
     async def sign_in(self, factory: Callable[[], P], sign: Sign) -> P:
         """See Dialer."""
@@ -52,11 +53,14 @@ class LineDialer(Dialer):
 
     def close(self) -> None:
         """See Dialer."""
+        self._closed = True
         self._context = self._line = None
 
     async def _dial(self, factory: Callable[[], P], session: ssl.SSLSession | None) -> P:
         if self._context is None:
             self._context = await self._lines.make_context(self._key)
+        if self._closed:  # meanwhile: the key signs nothing any more
+            raise ServerUnreachableError("nobody waits for it any more")
         line = await self._lines.open(LineRequest(self._service.host, self._service.port, self._context, session))
         _, protocol = await attach(line, factory)
         self._line = line

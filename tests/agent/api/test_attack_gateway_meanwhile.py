@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +15,8 @@ from support.gateway import Gateway, open_gateway
 
 from agent.people.presence import AwayReason
 from agent.people.prompt import CardChoice, ConfirmRequest, PinRequest
+from agent.services.tls import lines
+from agent.services.tls.context import make_context
 from drivers.virtual.kinds import open_card_of_kind
 from drivers.virtual.link import VirtualReaders
 
@@ -90,6 +93,25 @@ async def test_attack_a_line_that_ends_while_the_person_is_asked_to_renew_it(
         assert (await gateway.ask("GET", "essai/once")).code == "channel-ended"
         assert await gateway.journal("open-channel") == signed
         assert await opened_lines(gateway) == []
+
+
+async def test_attack_a_person_who_leaves_before_the_handshake_begins(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The code was typed, and nothing is signed with it: two exchanges look at the card's tries."""
+    loop = asyncio.get_running_loop()
+
+    def make_late(*given: Any) -> Any:
+        context = make_context(*given)
+        loop.call_soon_threadsafe(gateway.presence.leave, AwayReason.LOCKED)
+        return context
+
+    monkeypatch.setattr(lines, "make_context", make_late)
+    answer = await gateway.ask("GET", "essai/")
+    assert (answer.status, answer.code) == (409, "channel-ended")
+    (entry,) = await gateway.journal("use-gateway")
+    assert (entry["outcome"], entry["exchanges"]) == ("channel-ended", 2)
+    assert await gateway.journal("open-channel") == []
 
 
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
