@@ -6,7 +6,6 @@ for a login and for half an hour of renewals: no code and no unlocked key is kep
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import secrets
@@ -17,6 +16,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from agent.services.psc.encoding import base64url
 from drivers.base import Digest
 from drivers.card.certificate import parse_certificate
 
@@ -52,7 +52,7 @@ class Draft:
 
     def with_signature(self, signature: bytes) -> Assertion:
         """The statement itself (JWS compact serialization, RFC 7515 §7.1)."""
-        return Assertion(self.begins_s, f"{self.signing_input}.{encode(signature)}")
+        return Assertion(self.begins_s, f"{self.signing_input}.{base64url(signature)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Stock:
 
 def certificate_thumbprint(certificate_der: bytes) -> str:
     """x5t#S256: the SHA-256 of the certificate, in base64url (RFC 7515 §4.1.8, RFC 8705 §3.1)."""
-    return encode(hashlib.sha256(certificate_der).digest())
+    return base64url(hashlib.sha256(certificate_der).digest())
 
 
 def key_thumbprint(certificate_der: bytes) -> str:
@@ -121,18 +121,13 @@ def key_thumbprint(certificate_der: bytes) -> str:
         raise TypeError("no RSA key")
     numbers = key.public_numbers()
     members = {"e": _encode_integer(numbers.e), "kty": "RSA", "n": _encode_integer(numbers.n)}
-    return encode(hashlib.sha256(json.dumps(members, separators=(",", ":")).encode()).digest())
+    return base64url(hashlib.sha256(json.dumps(members, separators=(",", ":")).encode()).digest())
 
 
 def _encode_integer(number: int) -> str:
-    return encode(number.to_bytes((number.bit_length() + 7) // 8, "big"))
-
-
-def encode(value: bytes) -> str:
-    """Base64url without padding (RFC 7515 §2)."""
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+    return base64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
 
 def encode_json(members: dict[str, Any]) -> str:
     """A JSON object in base64url."""
-    return encode(json.dumps(members, separators=(",", ":")).encode())
+    return base64url(json.dumps(members, separators=(",", ":")).encode())

@@ -5,7 +5,6 @@ OpenID Connect Core 1.0 §3.1.3.7 (id token), §3.1.3.6 (at_hash), §5.3.2 (user
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import Meta
 
+from agent.services.psc.encoding import base64url
 from agent.services.psc.errors import AcrTooLowError, ClientRefusedError, StaleLoginError, TokenCheckError
 from agent.services.psc.keys import Claims
 
@@ -137,7 +137,7 @@ def check_level(acr: str) -> str:
 def half_hash(token: str) -> str:
     """The left half of its SHA-256 (every algorithm that is accepted here has this hash)."""
     digest = hashlib.sha256(token.encode("ascii")).digest()
-    return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+    return base64url(digest[:16])
 
 
 def _convert(claims: Claims, kind: type[T]) -> T:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import secrets
 import time
@@ -14,6 +13,7 @@ from urllib.parse import urlencode
 from agent.services.catalog import Client
 from agent.services.psc.callback import open_callback
 from agent.services.psc.checking import Asked
+from agent.services.psc.encoding import base64url
 from agent.services.psc.endpoints import Endpoints
 from agent.services.psc.errors import LoginRefusedError, MixUpError
 from agent.services.psc.metadata import Metadata
@@ -48,7 +48,7 @@ class CodeRequest:
     def challenge(self) -> str:
         """S256 (RFC 7636 §4.2)."""
         digest = hashlib.sha256(self.verifier.encode("ascii")).digest()
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+        return base64url(digest)
 
     def url(self, metadata: Metadata, client: Client, redirect_uri: str) -> str:
         """The address for the browser. A login that it has made before may be a colleague's: `prompt`."""

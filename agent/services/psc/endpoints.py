@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from agent.access.grants import GrantChange, GrantEvent
 from agent.cards.cards import Cards
 from agent.cards.uses import CardUses, UseRecord, UseRequest
+from agent.fetching import Fetcher, Request, Response
 from agent.people.presence import AwayReason
 from agent.people.prompt import Action, Asker
 from agent.services.catalog import Client, ClientAuthentication, ClientCertificate, Service
@@ -25,10 +26,7 @@ from agent.services.psc.proofs import (
     TlsProof,
 )
 
-if TYPE_CHECKING:
-    from agent.fetching import Request, Response
-
-CallByChannel = Callable[[UseRequest, str, Service, "Request"], Awaitable["Response"]]
+CallByChannel = Callable[[UseRequest, str, Service, Request], Awaitable[Response]]
 """Send by the channel of that use, name and service, opened if need be, and what a channel raises."""
 SECRET_NAME: Final = "psc-secret-{}"  # noqa: S105 - a name in the key store
 TIMEOUT_S: Final = 20.0
@@ -76,8 +74,6 @@ class Endpoints:
             read_answer(response)
 
     async def _post(self, url: str, form: Mapping[str, str]) -> Response:
-        from agent.fetching import Request  # noqa: PLC0415 - it brings ssl
-
         url = self._find(url)
         sealed = await self._proof.seal()
         headers = (("Content-Type", FORM), ("Accept", JSON), *sealed.headers)
@@ -86,8 +82,6 @@ class Endpoints:
 
     async def read(self, url: str, access_token: str) -> Members:
         """Ask with an access token of this client's (RFC 6750 §2.1). Raises what `post` raises."""
-        from agent.fetching import Request  # noqa: PLC0415 - it brings ssl
-
         headers = (("Authorization", f"Bearer {access_token}"), ("Accept", JSON))
         request = Request(self._find(url), headers=headers, max_size=MAX_ANSWER, timeout_s=TIMEOUT_S)
         return read_answer(await self._proof.send(request))
@@ -157,8 +151,6 @@ class ClientDesk:
         return Endpoints(facts, self._prove(name, client, facts, call))
 
     def _prove(self, name: str, client: Client, facts: IssuerFacts, call: CallFacts) -> Proof:
-        from agent.fetching import Fetcher  # noqa: PLC0415 - it brings ssl
-
         way = client.authentication
         if way is ClientAuthentication.TLS:
             use = self._use(client, facts, call)

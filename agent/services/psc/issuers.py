@@ -5,23 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
-from agent.patience import run_apart
+from agent.fetching import Request, Response
 from agent.services.catalog import Issuer
+from agent.services.psc.asking import ask
 from agent.services.psc.keys import Claims, KeySet, UnknownKeyError, read_keys
 from agent.services.psc.metadata import MAX_DOCUMENT, Metadata, known_hosts, read_metadata
 from agent.services.psc.oauth import IssuerAnswerError, IssuerUnreachableError
-
-if TYPE_CHECKING:
-    from agent.fetching import Request, Response
 
 KEPT_S: Final = 3600.0
 REFETCH_S: Final = 60.0
 """Tokens with keys that nobody knows bring one look at the issuer's keys about, not a stream of them."""
 TIMEOUT_S: Final = 15.0
 
-Ask = Callable[[frozenset[str], "Request"], "Response"]
+Ask = Callable[[frozenset[str], Request], Response]
 """Exchange one request with one of these hosts. Blocks. Raises FetchError."""
 
 
@@ -69,15 +68,8 @@ class KnownIssuer:
         return keys
 
     async def _fetch(self, url: str) -> bytes:
-        from agent.fetching import AnswerTooLargeError, FetchError, Request  # noqa: PLC0415 - it brings ssl
-
         request = Request(url, headers=(("Accept", "application/json"),), max_size=MAX_DOCUMENT, timeout_s=TIMEOUT_S)
-        try:
-            response = await run_apart(lambda: self._ask(self._hosts, request))
-        except AnswerTooLargeError as error:
-            raise IssuerAnswerError(str(error)) from error
-        except FetchError as error:
-            raise IssuerUnreachableError(str(error)) from error
+        response = await ask(partial(self._ask, self._hosts), request)
         if response.status >= 500:
             raise IssuerUnreachableError(f"status {response.status}")
         if response.status != 200:

@@ -19,6 +19,7 @@ from agent.access.grants import Grants
 from agent.access.journal import Journal, JournalEntry
 from agent.cards.sessions import read_boot_clock
 from agent.cards.uses import UseRecord
+from agent.fetching import Fetcher, Request, Response
 from agent.people.presence import AwayReason
 from agent.services.browser import open_browser
 from agent.services.catalog import Catalog, Client
@@ -38,7 +39,6 @@ from agent.services.psc.tokens import TokenAnswer
 from drivers.errors import DriverError
 
 if TYPE_CHECKING:
-    from agent.fetching import Request, Response
     from agent.services.channels.channels import Channels
     from agent.services.opening import ServiceNeeds
 
@@ -248,8 +248,6 @@ def _list_anchors(needs: ServiceNeeds) -> tuple[bytes, ...]:
 
 
 def _ask(anchors: Callable[[], Iterable[bytes]], hosts: frozenset[str], request: Request) -> Response:
-    from agent.fetching import Fetcher  # noqa: PLC0415 - it brings ssl
-
     return Fetcher(hosts, anchors()).fetch(request)
 
 

@@ -7,13 +7,15 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import quote_plus
 
 from agent.cards.card import Card
 from agent.cards.cards import Cards
 from agent.cards.uses import CardUses, UnlockedKey, UseRequest
+from agent.fetching import Fetcher, Request, Response
 from agent.patience import run_apart
+from agent.services.psc.asking import ask
 from agent.services.psc.assertions import (
     PACE_S,
     Assertion,
@@ -23,11 +25,7 @@ from agent.services.psc.assertions import (
     draft_all,
 )
 from agent.services.psc.errors import SecretAbsentError, SecretUnreadableError
-from agent.services.psc.oauth import IssuerAnswerError, IssuerUnreachableError
 from drivers.base import Digest, KeyRole
-
-if TYPE_CHECKING:
-    from agent.fetching import Fetcher, Request, Response
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SAMPLE: Final = Digest("sha256", bytes(32))
@@ -71,14 +69,7 @@ class FetchedProof(Proof):
 
     async def send(self, request: Request) -> Response:
         """See Proof."""
-        from agent.fetching import AnswerTooLargeError, FetchError  # noqa: PLC0415 - it brings ssl
-
-        try:
-            return await run_apart(lambda: self._fetcher.fetch(request))
-        except AnswerTooLargeError as error:
-            raise IssuerAnswerError(str(error)) from error
-        except FetchError as error:
-            raise IssuerUnreachableError(str(error)) from error
+        return await ask(self._fetcher.fetch, request)
 
 
 class SecretProof(FetchedProof):
@@ -200,7 +191,7 @@ class AssertionProof(FetchedProof):
         return first
 
 
-Call = Callable[["Request"], Awaitable["Response"]]
+Call = Callable[[Request], Awaitable[Response]]
 
 
 class TlsProof(Proof):
