@@ -220,7 +220,7 @@ class Channels:
 
 async def _sign_in(channel: Channel, key: UnlockedKey) -> None:
     try:
-        with HandshakeSigner(key) as signer:
+        with HandshakeSigner(key, lambda: channel.life.end is None) as signer:
             await channel.sign_in(signer.sign)
     except ChannelEndedError as error:
         if error.end is ChannelEnd.CARD_GONE:

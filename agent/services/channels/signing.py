@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -16,10 +17,14 @@ SAMPLE: Final = Digest("sha256", hashlib.sha256().digest())
 
 
 class HandshakeSigner:
-    """Lends an unlocked key to a handshake for the length of a block, and for one signature."""
+    """Lends an unlocked key to a handshake for the length of a block, and for one signature.
 
-    def __init__(self, key: UnlockedKey) -> None:
+    `is_wanted`: whether there is still a use for it, looked at when the server has asked.
+    """
+
+    def __init__(self, key: UnlockedKey, is_wanted: Callable[[], bool] = lambda: True) -> None:
         self._key = key
+        self._is_wanted = is_wanted
         self._loop = asyncio.get_running_loop()
         self._left = 1
         self._signing: asyncio.Task[bytes] | None = None
@@ -41,7 +46,7 @@ class HandshakeSigner:
         return asyncio.run_coroutine_threadsafe(self._sign(digest), self._loop).result()
 
     async def _sign(self, digest: Digest) -> bytes:
-        if not self._left:
+        if not self._left or not self._is_wanted():
             raise NotResumedError("the key signs one handshake, once")
         self._left -= 1
         self._signing = asyncio.ensure_future(self._key.sign(digest))

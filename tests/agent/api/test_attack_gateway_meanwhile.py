@@ -15,8 +15,10 @@ from support.gateway import Gateway, open_gateway
 
 from agent.people.presence import AwayReason
 from agent.people.prompt import CardChoice, ConfirmRequest, PinRequest
+from agent.services.channels.lines import _Loan
 from agent.services.tls import lines
 from agent.services.tls.context import make_context
+from drivers.base import Digest
 from drivers.virtual.kinds import open_card_of_kind
 from drivers.virtual.link import VirtualReaders
 
@@ -112,6 +114,23 @@ async def test_attack_a_person_who_leaves_before_the_handshake_begins(
     (entry,) = await gateway.journal("use-gateway")
     assert (entry["outcome"], entry["exchanges"]) == ("channel-ended", 2)
     assert await gateway.journal("open-channel") == []
+
+
+async def test_attack_a_person_who_leaves_while_the_server_takes_its_time(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has asked for the key by then."""
+    loop = asyncio.get_running_loop()
+    use = _Loan.use
+
+    def use_late(loan: _Loan, digest: Digest) -> bytes:
+        loop.call_soon_threadsafe(gateway.presence.leave, AwayReason.LOCKED)
+        return use(loan, digest)
+
+    monkeypatch.setattr(_Loan, "use", use_late)
+    assert (await gateway.ask("GET", "essai/")).code == "channel-ended"
+    (entry,) = await gateway.journal("use-gateway")
+    assert entry["exchanges"] == 2
 
 
 SOAP = "http://www.w3.org/2003/05/soap-envelope"

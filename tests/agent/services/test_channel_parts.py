@@ -149,6 +149,17 @@ async def test_a_handshake_gets_one_signature_and_none_once_its_block_has_ended(
     assert key.signed == 1
 
 
+async def test_attack_a_handshake_that_lasts_longer_than_its_channel() -> None:
+    """A server takes its time; meanwhile the person has left, and the code is still there."""
+    key, wanted = Key(), [True]
+    key.go.set()
+    with HandshakeSigner(key, lambda: wanted[0]) as signer:  # type: ignore[arg-type]
+        wanted[0] = False
+        with pytest.raises(NotResumedError):
+            await asyncio.to_thread(signer.sign, SAMPLE)
+    assert key.signed == 0
+
+
 async def test_a_signature_that_is_under_way_ends_with_the_block() -> None:
     """The code is wiped then: it must not be sent to the card as zeros."""
     key = Key()
