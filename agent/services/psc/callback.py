@@ -127,7 +127,7 @@ class Callback:
         self.place = place
         self._peers = peers
         self._answer: asyncio.Future[Mapping[str, str]] = asyncio.get_running_loop().create_future()
-        self._visits: set[asyncio.Task[object] | None] = set()
+        self._visits: dict[asyncio.Task[object], None] = {}
 
     async def wait(self, timeout_s: float = LOGIN_S) -> Mapping[str, str]:
         """The parameters that the browser brought. Raises LoginTimeoutError."""
@@ -140,12 +140,16 @@ class Callback:
     async def visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection: one request, one page."""
         task = asyncio.current_task()
+        assert task is not None
+        while len(self._visits) >= MAX_VISITS:  # the oldest goes: no page that holds connections keeps the answer out
+            oldest = next(iter(self._visits))
+            del self._visits[oldest]
+            oldest.cancel()
+        self._visits[task] = None
         try:
-            if len(self._visits) < MAX_VISITS:
-                self._visits.add(task)
-                await self._serve(reader, writer)
+            await self._serve(reader, writer)
         finally:
-            self._visits.discard(task)
+            self._visits.pop(task, None)
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
@@ -179,8 +183,7 @@ class Callback:
 
     async def finish(self) -> None:
         """Let the browser have its page, and end what takes longer, or what was never the answer."""
-        visits = [task for task in self._visits if task is not None]
-        if visits:
+        if visits := list(self._visits):
             answered = self._answer.done() and not self._answer.cancelled()
             _, late = await asyncio.wait(visits, timeout=FINISH_S if answered else 0)
             for task in late:

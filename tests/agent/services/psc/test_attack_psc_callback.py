@@ -136,11 +136,13 @@ async def test_whoever_says_nothing_keeps_nobody_out(callback: Callback) -> None
         writer.close()
 
 
-async def test_whoever_comes_in_masses_is_turned_away(callback: Callback) -> None:
-    """It costs no memory to speak of."""
+async def test_attack_a_crowd_that_holds_connections_keeps_no_answer_out(callback: Callback) -> None:
+    """A page of the browser's own could: the oldest goes. It costs no memory to speak of."""
     crowd = [await asyncio.open_connection("127.0.0.1", callback.place.port) for _ in range(30)]
-    turned_away = [reader for reader, _ in crowd[8:]]
+    turned_away = [reader for reader, _ in crowd[:22]]
     assert await asyncio.gather(*(reader.read() for reader in turned_away)) == [b""] * 22
+    assert (await say(callback, to(callback))).startswith(b"HTTP/1.1 200 ")
+    assert (await callback.wait())["code"] == "c-1"
     for _, writer in crowd:
         writer.close()
 
