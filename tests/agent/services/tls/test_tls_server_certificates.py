@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
@@ -123,8 +124,11 @@ async def test_where_nothing_is_known_the_line_goes_on_and_the_log_says_so(
     assert "nothing is known of a revocation" in caplog.text
 
 
-async def test_attack_a_link_is_no_root(serve: Serve, pki: Pki) -> None:
-    """Python 3.13 would take any authority that is at hand for the end of a chain."""
+async def test_attack_a_link_is_no_root(serve: Serve, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contexts as Python 3.13 makes them, which take any authority that is at hand for the end of a chain."""
+    made = ssl.create_default_context()
+    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    monkeypatch.setattr(ssl, "create_default_context", lambda: made)
     context = make_context(None, [pki.der("issuing")])
     with serve("web") as server, pytest.raises(ServerCertificateError) as refused:
         await open_line(to(server, context))
