@@ -49,7 +49,8 @@ async def give_dangerous(request: web.Request) -> web.Response:
 
 
 async def give_page(request: web.Request) -> web.Response:
-    return web.Response(body=HTML, headers={"Content-Type": request.query["type"]})
+    body = b"Plain words first. " + HTML if "words" in request.query else HTML
+    return web.Response(body=body, headers={"Content-Type": request.query["type"]})
 
 
 HANDLERS = {"tell": tell, "dangerous": give_dangerous, "page": give_page}
@@ -104,6 +105,7 @@ def test_what_connection_names_belongs_to_the_connection() -> None:
 
 PAGES = (
     "app/page?type=text/html",
+    "app/page?type=text/html&words",
     "app/page?type=TEXT/HTML%3B+charset=utf-8",
     "app/page?type=application/xhtml%2Bxml",
     "app/page?type=image/svg%2Bxml",
