@@ -40,14 +40,22 @@ class Visit:
 
 @dataclass
 class RudeService:
-    """`answers`: by the last word of a path. `heads`: what has come, with the number of its connection."""
+    """`answers`: by the last word of a path. `heads`: what has come, with the number of its connection.
+
+    `hangs_up`: whoever has shaken hands is left standing. `resumes` False: every line wants a signature.
+    """
 
     answers: dict[str, bytes | Say] = field(default_factory=dict)
     heads: list[tuple[int, bytes]] = field(default_factory=list)
     lines: int = 0
+    hangs_up: bool = False
+    resumes: bool = True
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.lines += 1
+        if self.hangs_up:
+            writer.transport.abort()
+            return
         number = self.lines
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while True:
@@ -80,6 +88,9 @@ async def rude_gateway(
     """An agent whose service `essai` it is."""
     person, presence, authority = Person(), DeskPresence(), Authority()
     context = _context(folder, TestRoot(folder).authorities_der(), authority)
+    if not service.resumes:
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
     server = await asyncio.start_server(service.serve, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
     trusted = (write_authority(folder, authority),)

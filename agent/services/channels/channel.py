@@ -48,6 +48,8 @@ SILENCE_S: Final = 120.0
 MAX_UNDER_WAY: Final = 64
 """Requests that wait for a line hold a connection and a piece of their body each."""
 MINUTES_AT_MOST: Final = 60
+MAX_SIGN_INS: Final = 2
+"""More signatures for one request, where the service resumes nothing: a person may be asked for each."""
 MAX_LINE: Final = 16 * 1024
 MAX_HEADERS: Final = 100
 PIECE: Final = 64 * 1024
@@ -164,11 +166,15 @@ class Channel:
             raise ChannelEndedError(self.life.end)
 
     async def _send(self, outgoing: Outgoing, upload: Upload) -> ClientResponse:
+        """A service that ends each line before it was used has the key sign MAX_SIGN_INS times more, and no further."""
+        signed_in = 0
         while True:
             try:
                 return await self._request(outgoing, upload)
-            except NotResumedError:
-                await self._find_a_line()
+            except NotResumedError as error:
+                if signed_in == MAX_SIGN_INS:
+                    raise AnswerCutError("the service ends each connection before it is used") from error
+                signed_in += await self._find_a_line()
             except (ClientError, EofStream, HttpProcessingError, TimeoutError) as error:
                 raise upload.failure or self._translate(error) from error
 
@@ -181,13 +187,15 @@ class Channel:
             allow_redirects=False,
         )
 
-    async def _find_a_line(self) -> None:
-        """Wait for the line that there is, or have the key sign once more."""
+    async def _find_a_line(self) -> bool:
+        """Have the key sign once more, unless there is a line to wait for. Gives whether it has."""
         self._require_open()
         self._connector.narrow()
-        if not self._connector.has_lines:
-            await self._sign_in_again()
-            self._require_open()
+        if self._connector.has_lines:
+            return False
+        await self._sign_in_again()
+        self._require_open()
+        return True
 
     def _describe(self, response: ClientResponse) -> Incoming:
         status, headers = read_status(response.status), read_headers(response.raw_headers)

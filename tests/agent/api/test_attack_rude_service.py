@@ -197,3 +197,18 @@ async def test_attack_a_body_is_never_sent_twice_or_by_half(gateway: Gateway, se
         before = len(service.heads)
         assert b'"service-cut"' in await raw(gateway, "hang", lines, method, body)
         assert len(service.heads) == before + 1
+
+
+@pytest.mark.parametrize("ticked", [True, False])
+async def test_attack_a_service_that_leaves_everybody_standing_asks_for_no_signature_after_signature(
+    folder: Path, readers: VirtualReaders, ticked: bool
+) -> None:
+    """It resumes nothing, and ends each line once the card has signed for it."""
+    service = RudeService({"ok": OK}, hangs_up=True, resumes=False)
+    async with rude_gateway(folder, readers, service) as gateway:
+        gateway.person.session = ticked
+        answer = await asyncio.wait_for(gateway.ask("GET", "essai/ok"), 20)
+        assert (answer.status, answer.code) == (502, "service-cut")
+        assert len(await gateway.journal("open-channel")) <= 3
+        service.hangs_up = False
+        assert (await gateway.ask("GET", "essai/ok")).body == b"ok"
