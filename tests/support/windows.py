@@ -75,13 +75,13 @@ class Workstation:
 
     @property
     def dialogs(self) -> list[int]:
-        """The daemon's child processes but those that write signatures."""
-        return [pid for pid in self._children() if pid not in self.writers]
+        """The daemon's child processes, but those that write signatures and the one that tries TLS after the start."""
+        return [pid for pid in self._children() if not {b"_signing", b"_tls"} & set(_read_command(pid).split(b"\0"))]
 
     @property
     def writers(self) -> list[int]:
         """Those that write signatures, which rest a while for the next ones."""
-        return [pid for pid in self._children() if b"\0_signing\0" in _read_command(pid)]
+        return [pid for pid in self._children() if b"_signing" in _read_command(pid).split(b"\0")]
 
     def _children(self) -> list[int]:
         pid = self.daemon_pid
