@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from aiohttp import web as aiohttp_web
 from support.chromium import Page
 from support.gateway import Gateway, open_gateway
+from support.ports import free_port
 
 from drivers.virtual.link import VirtualReaders
 from drivers.virtual.store import open_card
@@ -74,12 +74,6 @@ SEEN: list[str] = []
 async def take(request: aiohttp_web.Request) -> aiohttp_web.Response:
     SEEN.append(f"{request.method} {request.raw_path}")
     return aiohttp_web.Response(body=b"<done/>", content_type="text/xml")
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET6) as listener:
-        listener.bind(("::1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 from aiohttp import web
 from support.agent import Answer, call, running_agent
 from support.gateway import Gateway, open_gateway
+from support.ports import free_port
 
 from agent.people.prompt import ConfirmRequest, PinRequest
 from drivers.virtual.link import VirtualReaders
@@ -28,12 +29,6 @@ SEEN: list[tuple[str, dict[str, str], bytes]] = []
 async def take(request: web.Request) -> web.Response:
     SEEN.append((request.raw_path, dict(request.headers), await request.read()))
     return web.Response(body=b"<done/>", content_type="text/xml")
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET6) as listener:
-        listener.bind(("::1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture
