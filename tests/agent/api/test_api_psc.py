@@ -88,7 +88,8 @@ async def test_the_journal_names_client_and_person_and_no_token(desk: PscDesk) -
     token = (await desk.token(session)).body
     entries = (await desk.agent.program("GET", "/v1/journal")).body["entries"]
     told = json.dumps(entries)
-    assert [(entry["action"], entry["subject"]) for entry in entries[:2]] == [
+    ours = [entry for entry in entries if entry["action"] in ("psc-token", "authenticate")]
+    assert [(entry["action"], entry["subject"]) for entry in ours] == [
         ("psc-token", "logiciel: CAMILLE VIRTUEL"),
         ("authenticate", "logiciel: CAMILLE VIRTUEL"),
     ]
