@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from agent.api import gateway_problems, mssante_problems, patient_problems, psc_problems
+from agent.api import directory_problems, gateway_problems, mssante_problems, patient_problems, psc_problems
 from agent.api.rows import Problem
 from agent.services.psc.oauth import PscError
 
 ROWS: Final[dict[type[BaseException], Problem]] = {
+    **directory_problems.ROWS,
     **psc_problems.ROWS,
     **patient_problems.ROWS,
     **gateway_problems.ROWS,

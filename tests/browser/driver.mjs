@@ -1,7 +1,7 @@
 // Drives a real Chromium for pytest: one JSON command a line on standard input, one JSON answer a line on standard output.
 // When standard input closes, the browser ends.
-import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
+import { obey } from "../support/commands.mjs";
 
 const QUIET = [
   "--disable-background-networking",
@@ -113,14 +113,5 @@ const commands = {
   seen: ({ page }) => ({ console: pages.get(page).console, errors: pages.get(page).errors }),
 };
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { command, ...given } = JSON.parse(line);
-  let answer;
-  try {
-    answer = { result: (await commands[command](given)) ?? null };
-  } catch (error) {
-    answer = { error: String(error?.stack ?? error) };
-  }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
+await obey(commands);
 await browser?.close();

@@ -1,7 +1,7 @@
 // Drives Firefox or Chromium for pytest: one JSON command a line on standard input, one JSON answer a line on standard
 // output. When standard input closes, the browser ends.
-import { createInterface } from "node:readline";
 import puppeteer from "puppeteer-core";
+import { obey } from "../support/commands.mjs";
 
 let browser;
 let profile;
@@ -34,14 +34,5 @@ const commands = {
   },
 };
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { command, ...given } = JSON.parse(line);
-  let answer;
-  try {
-    answer = { result: (await commands[command](given)) ?? null };
-  } catch (error) {
-    answer = { error: String(error?.stack ?? error) };
-  }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
+await obey(commands);
 await browser?.close();

@@ -2,7 +2,7 @@
 // is told what to do by one JSON command a line on standard input, and answers one JSON line each; it ends with its input.
 import * as crypto from "node:crypto";
 import { createServer } from "node:https";
-import { createInterface } from "node:readline";
+import { obey } from "./commands.mjs";
 
 globalThis.crypto ??= crypto.webcrypto; // Node.js 18 has it in a module alone
 console.info = console.warn = () => {}; // notices of the library: it is no production server
@@ -274,14 +274,5 @@ const commands = {
   answerCall: (given) => standin.answerCall(given),
 };
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { command, ...given } = JSON.parse(line);
-  let answer;
-  try {
-    answer = { result: (await commands[command](given)) ?? null };
-  } catch (error) {
-    answer = { error: String(error?.stack ?? error) };
-  }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
+await obey(commands);
 process.exit(0);
