@@ -187,13 +187,8 @@ class Daemon:
         needs = SigningNeeds(
             self.settings, uses, trust.chains, grants, journal, cards.events, lambda error: find_problem(error).code
         )
-        signing = SigningServices(needs)
-        stack.push_async_callback(signing.close)
-        self._on_away.append(lambda _: signing.stop_batches())
-        health = HealthServices(ServiceNeeds(self.settings, cards, uses, trust, grants, journal, desk, e_cps))
-        stack.push_async_callback(health.close)
-        self._on_away.append(health.leave)
-        self._spawn(health.tls.find_soon())
+        signing = self._open_signing(needs, stack)
+        services = ServiceNeeds(self.settings, cards, uses, trust, grants, journal, desk, e_cps)
         return Services(
             token=token,
             peers=peer_finder(),
@@ -211,8 +206,21 @@ class Daemon:
             software=software,
             trust=trust,
             signing=signing,
-            health=health,
+            health=self._open_health(services, stack),
         )
+
+    def _open_signing(self, needs: SigningNeeds, stack: contextlib.AsyncExitStack) -> SigningServices:
+        signing = SigningServices(needs)
+        stack.push_async_callback(signing.close)
+        self._on_away.append(lambda _: signing.stop_batches())
+        return signing
+
+    def _open_health(self, needs: ServiceNeeds, stack: contextlib.AsyncExitStack) -> HealthServices:
+        health = HealthServices(needs)
+        stack.push_async_callback(health.close)
+        self._on_away.append(health.leave)
+        self._spawn(health.tls.find_soon())
+        return health
 
     async def _make_cards(
         self,
